@@ -1,0 +1,41 @@
+# make demo   classify real input in a fresh environment (core package, no torch)
+# make test   everything CI runs
+# make lint   the quick half of it
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint check docs-check long bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of packages: an environment that has them is reused.
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	@sh tools/debian-packages.sh
+	$(BIN)/pip install -q -c constraints.txt "torch"
+	$(BIN)/pip install -q -c constraints.txt -e ".[train,explain,volume,parquet,dev]"
+	@touch $@ $(VENV)/.core
+
+demo: $(VENV)/.core
+	$(BIN)/python tools/demo.py
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long"
+
+long: $(VENV)/.test
+	$(BIN)/pytest -m long
+
+clean:
+	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

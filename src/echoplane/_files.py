@@ -1,0 +1,69 @@
+"""Files that are whole or not there: atomic writes, hashes, names that are safe on every system."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+_RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"com{i}" for i in range(1, 10)),
+    *(f"lpt{i}" for i in range(1, 10)),
+}
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary sibling of `path` and rename it over `path` only if the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final file; its folder is made if needed.
+    mode : {"w", "wb"}
+        Text (UTF-8, newlines untouched) or binary.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
+    temporary = Path(name)
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        with os.fdopen(handle, mode, **text) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes the file private to its owner; give it the mode that a plain open() would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def safe_name(text: str, limit: int = 120) -> str:
+    """Turn any text into a file name that Windows, macOS and Linux accept.
+
+    Letters and digits of every script stay; separators and control characters become ``_``; names that Windows
+    reserves get a ``_`` in front.
+    """
+    name = re.sub(r"[^\w.\-]+", "_", unicodedata.normalize("NFC", text)).strip("._ ")[:limit] or "unnamed"
+    return f"_{name}" if name.split(".")[0].lower() in _RESERVED else name

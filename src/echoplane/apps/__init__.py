@@ -1,0 +1,1 @@
+"""The ends that print, exit and read the environment."""

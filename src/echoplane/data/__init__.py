@@ -1,0 +1,1 @@
+"""Labelled cines: layouts, label tables, splits by patient, augmentation, datasets."""

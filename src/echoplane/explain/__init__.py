@@ -1,0 +1,1 @@
+"""What the network sees: class activation maps, filters, and proofs that they mean something."""

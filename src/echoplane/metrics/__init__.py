@@ -1,0 +1,1 @@
+"""Figures about answers: accuracy, aggregation, calibration, conformal sets, intervals."""

@@ -1,0 +1,1 @@
+"""Which frames make which clip."""

@@ -1,0 +1,1 @@
+"""Prepared cines on disk: safe, memory-mapped, resumable."""
