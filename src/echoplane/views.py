@@ -196,7 +196,7 @@ def view(label: str) -> View:
     try:
         return _BY_LABEL[label]
     except KeyError:
-        raise UsageError(f"unknown view label {label!r}{suggest(label)}") from None
+        raise UsageError(f"unknown view label {label!r}{suggest(label, _BY_LABEL)}") from None
 
 
 def find_view(name: str) -> View | None:

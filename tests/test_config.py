@@ -1,0 +1,73 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from echoplane import config
+from echoplane.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.1
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outer:
+    epochs: int = 3
+    inner: Inner = field(default_factory=Inner)
+    many: tuple[Inner, ...] = ()
+    maybe: Inner | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}, expected 1 or more")
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_round_trip_on_disk(tmp_path: Path, suffix: str) -> None:
+    value = Outer(7, Inner(0.5, ("a", "ü")), (Inner(), Inner(2.0)), Inner(1.0))
+    config.save(value, tmp_path / f"x{suffix}")
+    assert config.load(Outer, tmp_path / f"x{suffix}") == value
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"epoch": 3}, r"unknown key 'epoch'; did you mean 'epochs'"),
+        ({"inner": {"rat": 1.0}}, r"'inner\.rat'; did you mean 'rate'"),
+        ({"many": [{}, {"nmes": []}]}, r"'many\[1\]\.nmes'; did you mean 'names'"),
+        ({"maybe": {"rtae": 1.0}}, r"'maybe\.rtae'"),
+        ({"zzz": 1}, r"unknown key 'zzz'; known: epochs, inner"),
+        ({"epochs": "three"}, r"Expected `int`"),
+        ({"epochs": 0}, r"epochs is 0, expected 1 or more"),
+    ],
+)
+def test_messages_name_the_file_and_the_key(data: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        config.from_mapping(Outer, data, "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ")
+
+
+def test_overrides_are_read_as_yaml(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("epochs: 2\n")
+    value = config.load(Outer, tmp_path / "r.yaml", ["epochs=9", "inner.rate=0.25", "inner.names=[x, y]"])
+    assert value == Outer(9, Inner(0.25, ("x", "y")))
+
+
+@pytest.mark.parametrize("word", ["epochs", "=3", "epochs.deep=1"])
+def test_bad_override(word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        config.apply_override({"epochs": 1}, word)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("- a", "holds a list"), ("a: [", "not valid YAML"), (None, "cannot be read")]
+)
+def test_bad_files(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "r.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        config.load_mapping(path)
