@@ -1,0 +1,133 @@
+"""Plan which frames make which clip, then gather the prepared frames into clips."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from echoplane.errors import TooShortError, UsageError
+from echoplane.records import IntArray, PreparedCine, SamplingPlan, UInt8Array
+from echoplane.sampling.rule import SamplingRule
+
+
+def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = "") -> SamplingPlan:
+    """Decide which frames make which clip, before anything is decoded.
+
+    With N = ``rule.frames`` and k = ``rule.step``, for a cine of T frames:
+
+    - ``every_kth``: ``floor(T / (N k))`` windows that follow each other from frame 0; window w gives k clips, clip p
+      being the frames ``w N k + p + i k`` for i in 0..N-1. What is left over at the end is not used.
+    - ``sliding``: clips start at 0, ``stride``, 2 ``stride``, ... as long as they fit; clip s is ``s + i k``.
+    - ``seconds``: frame i of a clip is the one nearest to ``start + i seconds / N``. Clips are spread evenly from the
+      first start to the last one that fits, overlapping by about a half, or less where `max_clips` is reached.
+
+    Where that gives more than ``rule.max_clips``, so many of them are kept, evenly spread. No clip is given twice.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames in the cine, at least 1.
+    fps : float or None
+        Frames a second; used by ``seconds`` only.
+    rule : SamplingRule
+    source : str
+        The file, for the message of the error.
+
+    Returns
+    -------
+    SamplingPlan
+        Rising frame numbers within each clip, except under the policy ``loop``. A cine of one frame gives one clip
+        of that frame, whatever the policy.
+
+    Raises
+    ------
+    UsageError
+        When `n_frames` is below 1.
+    TooShortError
+        When the cine (of more than one frame) is shorter than one clip and the policy is ``refuse``.
+    """
+    if n_frames < 1:
+        raise UsageError(f"n_frames {n_frames}: a cine has at least one frame.")
+    if n_frames == 1:
+        note = f"A still: its one frame was repeated {rule.frames} times."
+        return SamplingPlan(np.zeros((1, rule.frames), np.int64), short_policy="hold", notes=(note,))
+    offsets, notes = _clip_offsets(fps, rule)
+    span = int(offsets.max()) + 1
+    starts = _starts(n_frames, span, rule)
+    short = ""
+    if n_frames < span:
+        short = rule.short
+        if short == "refuse":
+            raise TooShortError(
+                source,
+                f"Has {n_frames} frames, and the sampling rule needs {span}.",
+                "Choose the policy 'loop' or 'hold' to have it answered all the same.",
+            )
+        how = "played again from the start" if short == "loop" else "its last frame held"
+        notes = (*notes, f"Has {n_frames} frames, fewer than the {span} of a clip: {how}.")
+    indices = (starts[:, None, None] + offsets[None]).reshape(-1, rule.frames)
+    indices = indices % n_frames if short == "loop" else np.minimum(indices, n_frames - 1)
+    indices = _thin(_distinct(indices), rule.max_clips)
+    return SamplingPlan(indices, short_policy=short, notes=notes)
+
+
+def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:
+    """Put prepared frames together into clips.
+
+    Parameters
+    ----------
+    prepared : PreparedCine
+        Holds at least the frames ``plan.needed``.
+    plan : SamplingPlan
+
+    Returns
+    -------
+    uint8 array, (C, N, H, W)
+
+    Raises
+    ------
+    UsageError
+        When a frame that the plan needs was not prepared.
+    """
+    have = np.asarray(prepared.indices, np.int64)
+    rows = np.searchsorted(have, plan.indices)
+    found = rows < len(have)
+    if not found.all() or not (have[rows] == plan.indices).all():
+        missing = sorted(set(plan.needed) - set(prepared.indices))
+        raise UsageError(f"the plan needs frames that were not prepared: {missing[:5]}.")
+    return prepared.frames[rows]
+
+
+def _clip_offsets(fps: float | None, rule: SamplingRule) -> tuple[IntArray, tuple[str, ...]]:
+    """Frame numbers of the clips of one window, (clips, N), counted from the window's start; and notes."""
+    steps = np.arange(rule.frames, dtype=np.int64)
+    if rule.kind == "every_kth":
+        return np.arange(rule.step, dtype=np.int64)[:, None] + steps * rule.step, ()
+    if rule.kind == "sliding":
+        return (steps * rule.step)[None], ()
+    notes: tuple[str, ...] = ()
+    if fps is None or not 0 < fps < float("inf"):
+        fps = rule.assumed_fps
+        notes = (f"No frame rate in the file: {fps:g} frames a second assumed.",)
+    # Half up, so that the same distance from a frame always goes the same way.
+    return np.floor(steps * (fps * rule.seconds / rule.frames) + 0.5).astype(np.int64)[None], notes
+
+
+def _starts(n_frames: int, span: int, rule: SamplingRule) -> IntArray:
+    last = max(n_frames - span, 0)
+    if rule.kind == "every_kth":
+        return np.arange(0, last + 1, span, dtype=np.int64)
+    if rule.kind == "sliding":
+        return np.arange(0, last + 1, rule.stride, dtype=np.int64)
+    count = min(rule.max_clips, last + 1, 1 + -(-2 * last // span))
+    return np.floor(np.linspace(0, last, count) + 0.5).astype(np.int64)
+
+
+def _distinct(indices_CN: IntArray) -> IntArray:
+    _, first = np.unique(indices_CN, axis=0, return_index=True)
+    return indices_CN[np.sort(first)]
+
+
+def _thin(indices_CN: IntArray, most: int) -> IntArray:
+    if len(indices_CN) <= most:
+        return indices_CN
+    return indices_CN[np.floor(np.linspace(0, len(indices_CN) - 1, most) + 0.5).astype(np.int64)]
