@@ -1,0 +1,159 @@
+"""Read a store at random: memory-mapped on disk, by ranged requests from object storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from echoplane._optional import need
+from echoplane.errors import StoreError
+from echoplane.records import UInt8Array
+from echoplane.store._part import Entry, MappedPart, RemotePart
+from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
+
+
+class StoreReader:
+    """The cines of one store, in the order of their keys.
+
+    The order does not depend on how the store came to be: how many workers, how many interruptions.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder, or a URL that fsspec understands (``s3://bucket/store``, ``memory://store``).
+
+    Raises
+    ------
+    StoreError
+        When there is no store, it is damaged, newer than this version, or holds a cine twice.
+
+    Attributes
+    ----------
+    info : StoreInfo
+    rows : tuple of StoreRow
+        One row a cine, sorted by key.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self.info, self._parts = _open_remote(self.path) if "://" in self.path else _open_local(Path(path))
+        found = [(entry, n) for n, part in enumerate(self._parts) for entry in part.entries()]
+        found.sort(key=lambda pair: pair[0].row.cine)
+        self._entries: tuple[tuple[Entry, int], ...] = tuple(found)
+        self.rows: tuple[StoreRow, ...] = tuple(entry.row for entry, _ in found)
+        for one, two in zip(self.rows, self.rows[1:], strict=False):
+            if one.cine == two.cine:
+                raise StoreError(f"{self.path}: cine {one.cine!r} is there twice; two runs wrote to it at once.")
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Labels in the order that networks list them."""
+        return self.info.views
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[StoreRow]:
+        return iter(self.rows)
+
+    def frames(
+        self, i: int, indices: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+    ) -> UInt8Array:
+        """Read frames of cine number `i`.
+
+        Parameters
+        ----------
+        i : int
+            Number of the cine, as in `rows`.
+        indices : sequence of int, optional
+            Frame numbers in 0..n_frames-1, in any order, repeats allowed; None for all.
+
+        Returns
+        -------
+        uint8 array, (len(indices), H, W)
+            For a store on disk and no `indices`, a read-only view of the memory map; else a copy of these frames
+            alone.
+
+        Raises
+        ------
+        IndexError
+            When a frame number is outside of the cine.
+        """
+        entry, number = self._entries[i]
+        part = self._parts[number]
+        if isinstance(part, MappedPart):
+            frames = part.frames(entry)
+            return frames if indices is None else frames.take(indices, axis=0)
+        if indices is None:
+            return part.frames(entry)
+        wanted = np.asarray(indices, np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= entry.shape[0]):
+            raise IndexError(f"{self.path}: cine {entry.row.cine!r} has {entry.shape[0]} frames.")
+        first = int(wanted.min()) if wanted.size else 0
+        last = int(wanted.max()) + 1 if wanted.size else 0
+        return part.frames(entry, first, last).take(wanted - first, axis=0)
+
+    def find(self, cine: str) -> int:
+        """Return the number of a cine by its key.
+
+        Raises
+        ------
+        StoreError
+            When it is not in the store.
+        """
+        import bisect
+
+        i = bisect.bisect_left(self.rows, cine, key=lambda row: row.cine)
+        if i == len(self.rows) or self.rows[i].cine != cine:
+            raise StoreError(f"{self.path}: no cine {cine!r}.")
+        return i
+
+    def verify(self) -> list[str]:
+        """Compare every cine with its checksum; return the keys of those that differ."""
+        return [row.cine for i, row in enumerate(self.rows) if digest(self.frames(i)) != row.sha256]
+
+
+def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
+    """Open several stores that are to be used together.
+
+    Raises
+    ------
+    StoreError
+        When a cine key is in two of them, or their frames differ in size.
+    """
+    readers = [StoreReader(path) for path in paths]
+    seen: dict[str, str] = {}
+    for reader in readers:
+        size, first = (reader.info.height, reader.info.width), readers[0]
+        if size != (first.info.height, first.info.width):
+            raise StoreError(
+                f"{reader.path}: frames are {size[0]} x {size[1]}, those of {first.path} are "
+                f"{first.info.height} x {first.info.width}; prepare both by one recipe."
+            )
+        for row in reader.rows:
+            if row.cine in seen:
+                raise StoreError(f"cine {row.cine!r} is in {seen[row.cine]} and in {reader.path}.")
+            seen[row.cine] = reader.path
+    return readers
+
+
+def _open_local(path: Path) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
+    file = path / INFO_FILE
+    try:
+        info = decode_info(file.read_bytes(), str(file))
+    except OSError as error:
+        raise StoreError(f"{path}: is not a clip store (no readable {INFO_FILE} in it).") from error
+    return info, [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
+
+
+def _open_remote(url: str) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
+    fsspec = need("fsspec", "train", "read a store from object storage")
+    filesystem, root = fsspec.core.url_to_fs(url)
+    root = root.rstrip("/")
+    try:
+        info = decode_info(filesystem.cat_file(f"{root}/{INFO_FILE}"), f"{url}/{INFO_FILE}")
+    except FileNotFoundError as error:
+        raise StoreError(f"{url}: is not a clip store (no {INFO_FILE} in it).") from error
+    return info, [RemotePart(filesystem, name) for name in sorted(filesystem.glob(f"{root}/{PART_GLOB}"))]
