@@ -1,0 +1,98 @@
+"""Building blocks that several networks share.
+
+Shape letters: B batch, C channels, N frames, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+
+def pooling_matrix(size: int, out: int) -> Tensor:
+    """Return adaptive average pooling of one axis as a constant matrix.
+
+    Cell i of the output is the mean of the inputs ``floor(i * size / out) .. ceil((i + 1) * size / out) - 1``, which is
+    how PyTorch defines adaptive pooling; neighbouring cells overlap where `size` is no multiple of `out`.
+
+    Parameters
+    ----------
+    size, out : int
+        Length of the axis before and after, both at least 1.
+
+    Returns
+    -------
+    float32 Tensor, (out, size)
+        Rows sum to 1.
+    """
+    rows = []
+    for i in range(out):
+        start, stop = (i * size) // out, -((-(i + 1) * size) // out)
+        rows.append([1.0 / (stop - start) if start <= j < stop else 0.0 for j in range(size)])
+    return torch.tensor(rows)
+
+
+class AdaptivePool3d(nn.Module):
+    """Adaptive average pooling to a fixed size, written as constant matrix products.
+
+    Equal to ``torch.nn.AdaptiveAvgPool3d`` within float rounding (1e-6 relative in float32), and, unlike it, exportable
+    to ONNX when the output is larger than the input or does not divide it. No parameters and no buffers, so that state
+    dicts do not know it is there.
+
+    Parameters
+    ----------
+    output_size : sequence of int
+        (n, h, w) after pooling.
+    """
+
+    def __init__(self, output_size: Sequence[int]) -> None:
+        super().__init__()
+        if len(output_size) != 3 or min(output_size) < 1:
+            raise ValueError(f"output_size {tuple(output_size)}: expected three sizes of at least 1.")
+        self.output_size = (int(output_size[0]), int(output_size[1]), int(output_size[2]))
+
+    def forward(self, x_BCNHW: Tensor) -> Tensor:
+        """Pool (B, C, N, H, W) to (B, C, n, h, w)."""
+        n, h, w = self.output_size
+        along_time, in_plane = self._matrices(x_BCNHW)
+        x_BCNP = x_BCNHW.flatten(3) @ in_plane.T
+        x_BCnP = along_time @ x_BCNP
+        return x_BCnP.reshape(*x_BCnP.shape[:2], n, h, w)
+
+    def _matrices(self, x_BCNHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (n, N) and (h w, H W). An exported network keeps them as constants: its clips have one size."""
+        n, h, w = self.output_size
+        with warnings.catch_warnings() if torch.jit.is_tracing() else nullcontext():  # type: ignore[attr-defined,no-untyped-call]
+            if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+                warnings.simplefilter("ignore")  # "will be treated as a constant": that is the purpose
+            size_n, size_h, size_w = (int(size) for size in x_BCNHW.shape[2:])
+            along_time = pooling_matrix(size_n, n)
+            rows, columns = pooling_matrix(size_h, h), pooling_matrix(size_w, w)
+        in_plane = (rows[:, None, :, None] * columns[None, :, None, :]).reshape(h * w, size_h * size_w)
+        return along_time.to(x_BCNHW), in_plane.to(x_BCNHW)
+
+    def extra_repr(self) -> str:
+        """Show the output size in printed networks."""
+        return f"output_size={self.output_size}"
+
+
+def init_weights(module: nn.Module) -> None:
+    """Draw weights in place, as the reference network does.
+
+    Convolutions: He normal, fan out. Normalisation: ones and zeros. Linear layers: N(0, 0.01). Biases: zeros.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, 0.01)
+            nn.init.zeros_(layer.bias)
