@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import scipy.special
+import torch
+import torchmetrics.functional.classification as tm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from echoplane.errors import UsageError
+from echoplane.metrics import calibration as cal
+
+
+def calibrated(seed: int, n: int = 4000, k: int = 4, spread: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose softmax is the true chance of each view, and views drawn by it."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=spread, size=(n, k))
+    p = scipy.special.softmax(logits, axis=1)
+    return (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1), logits
+
+
+@given(st.integers(0, 1000))
+def test_ece_and_mce_against_torchmetrics(seed: int) -> None:
+    y, logits = calibrated(seed, n=300)
+    p = cal.softmax(2 * logits)
+    t, q = torch.tensor(y), torch.tensor(p)
+    for norm, own in (("l1", cal.expected_calibration_error), ("max", cal.maximum_calibration_error)):
+        expected = float(tm.multiclass_calibration_error(q, t, 4, n_bins=15, norm=norm))
+        assert own(y, p) == pytest.approx(expected, abs=1e-6)
+
+
+def test_equal_mass_bins_hold_equal_counts() -> None:
+    y, logits = calibrated(0, n=1500)
+    p = cal.softmax(logits)
+    bins = cal.reliability(p.max(axis=1), p.argmax(axis=1) == y, 10, "mass")
+    assert [b.count for b in bins] == [150] * 10
+    assert cal.expected_calibration_error(y, p, 10, "mass") < 0.05
+
+
+def test_brier_and_likelihood_by_hand() -> None:
+    p = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+    y = np.array([0, 2])
+    assert cal.brier_score(y, p) == pytest.approx((0.09 + 0.04 + 0.01 + 0.01 + 0.64 + 0.81) / 2)
+    assert cal.negative_log_likelihood(y, p) == pytest.approx(-(np.log(0.7) + np.log(0.1)) / 2)
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_temperature_is_found_back(factor: float) -> None:
+    y, logits = calibrated(1, n=20_000)
+    scaling = cal.fit_temperature(y, logits * factor)
+    assert scaling.temperature == pytest.approx(factor, rel=0.04)
+    assert cal.expected_calibration_error(y, scaling.apply(logits * factor)) < 0.015
+
+
+def test_vector_scaling_mends_what_a_temperature_cannot() -> None:
+    y, logits = calibrated(2, n=20_000)
+    bent = logits * [0.5, 1, 2, 1] + [1.0, 0, -1, 0.5]
+    by_t, by_v = (fit(y, bent).apply(bent) for fit in (cal.fit_temperature, cal.fit_vector))
+    assert cal.negative_log_likelihood(y, by_v) < cal.negative_log_likelihood(y, by_t) - 0.05
+    assert cal.negative_log_likelihood(y, by_v) < cal.negative_log_likelihood(y, cal.softmax(logits)) + 0.01
+
+
+def test_vector_gradient_is_right_where_it_stops() -> None:
+    y, logits = calibrated(5, n=500)
+    best = cal.fit_vector(y, logits, strength=1e-6)
+    loss = cal.negative_log_likelihood(y, best.apply(logits))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        near = cal.Scaling(tuple(np.array(best.scale) * np.exp(rng.normal(scale=0.02, size=4))),
+                           tuple(np.array(best.shift) + rng.normal(scale=0.02, size=4)))  # fmt: skip
+        assert cal.negative_log_likelihood(y, near.apply(logits)) >= loss - 1e-5
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=6))
+def test_softmax_agrees_with_scipy_and_never_overflows(row: list[float]) -> None:
+    np.testing.assert_allclose(cal.softmax(np.array(row)), scipy.special.softmax(row), atol=1e-12)
+
+
+def test_refusals() -> None:
+    with pytest.raises(UsageError, match="scale above 0"):
+        cal.Scaling((0.0,))
+    with pytest.raises(UsageError, match="expected 'width' or 'mass'"):
+        cal.reliability(np.array([0.5]), np.array([True]), mass="size")
+    with pytest.raises(UsageError, match="expected 0 to 1"):
+        cal.reliability(np.array([1.5]), np.array([True]))
