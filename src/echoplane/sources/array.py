@@ -1,0 +1,109 @@
+"""Cines in memory: NumPy arrays as they come from other programs, from the phantom, or from a small file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import UsageError
+from echoplane.records import Cine, CineKind, Region, UInt8Array
+from echoplane.sources.guard import checked_request
+from echoplane.sources.luma import luma, repeated_grey
+
+_ACCEPTED = "uint8 frames of shape (T, H, W), or (T, H, W, 3) with R, G, B last"
+
+
+class ArrayReader:
+    """Frames that already lie in memory (or in a memory map).
+
+    Parameters
+    ----------
+    frames : uint8 array, (T, H, W) grey or (T, H, W, 3) R, G, B
+        Kept by reference, never written to. A ``numpy.memmap`` works too: only the frames asked for are read.
+
+    Raises
+    ------
+    UsageError
+        For another dtype or shape, or an axis of length 0.
+    """
+
+    def __init__(self, frames: npt.NDArray[Any]) -> None:
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+            kind = frames.dtype if isinstance(frames, np.ndarray) else type(frames).__name__
+            raise UsageError(f"Frames are {kind}; expected {_ACCEPTED}. Scale to 0..255 first.")
+        if frames.ndim not in (3, 4) or (frames.ndim == 4 and frames.shape[3] != 3) or 0 in frames.shape:
+            raise UsageError(f"Frames have shape {frames.shape}; expected {_ACCEPTED}.")
+        self.frames: UInt8Array = frames
+
+    def read(self, indices: Sequence[int], *, color: bool = False, reduce: int = 1) -> UInt8Array:
+        """Copy frames out; see :class:`echoplane.records.FrameReader`. Always at full size."""
+        wanted = checked_request(indices, len(self.frames), reduce)
+        chosen = np.ascontiguousarray(self.frames[wanted])
+        if chosen.ndim == 3:
+            return repeated_grey(chosen) if color else chosen
+        return chosen if color else luma(chosen)
+
+
+def cine_from_array(
+    frames: npt.NDArray[Any],
+    fps: float | None = None,
+    source: str = "array",
+    *,
+    fps_source: str = "given",
+    kind: CineKind | None = None,
+    spacing_mm: tuple[float, float] | None = None,
+    regions: tuple[Region, ...] = (),
+    notes: tuple[str, ...] = (),
+    facts: Mapping[str, str] | None = None,
+) -> Cine:
+    """Make a cine of frames in memory.
+
+    Parameters
+    ----------
+    frames : uint8 array, (T, H, W) grey or (T, H, W, 3) R, G, B
+    fps : float, optional
+        Frames a second, above 0.
+    source : str
+        Name shown in results.
+    fps_source : str
+        Where `fps` comes from; ignored without `fps`.
+    kind : CineKind, optional
+        Default: ``STILL`` for one frame, else ``B_MODE``.
+    spacing_mm : tuple of float, optional
+        (row, column) size of a pixel.
+    regions, notes, facts
+        As in :class:`echoplane.records.Cine`.
+
+    Raises
+    ------
+    UsageError
+        For another dtype or shape, or an `fps` that is no number above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cine = cine_from_array(np.zeros((60, 300, 400), np.uint8), fps=50)
+    >>> cine.n_frames, cine.height, cine.width, cine.reader.read([0, 59]).shape
+    (60, 300, 400, (2, 300, 400))
+    """
+    reader = ArrayReader(frames)
+    if fps is not None and not (np.isfinite(fps) and fps > 0):
+        raise UsageError(f"fps is {fps!r}, expected frames a second above 0, or None where it is not known.")
+    n_frames, height, width = reader.frames.shape[:3]
+    return Cine(
+        source=source,
+        reader=reader,
+        n_frames=n_frames,
+        height=height,
+        width=width,
+        fps=None if fps is None else float(fps),
+        fps_source="" if fps is None else fps_source,
+        kind=kind or (CineKind.STILL if n_frames == 1 else CineKind.B_MODE),
+        regions=regions,
+        spacing_mm=spacing_mm,
+        notes=notes,
+        facts={"format": "array", "color": "RGB" if reader.frames.ndim == 4 else "grey", **(facts or {})},
+    )

@@ -1,0 +1,32 @@
+"""Grey from colour: ITU-R BT.601 luma, full range."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from echoplane.records import UInt8Array
+
+
+def luma(rgb: UInt8Array) -> UInt8Array:
+    """Return ``0.299 R + 0.587 G + 0.114 B``, rounded (ITU-R BT.601, full range).
+
+    Parameters
+    ----------
+    rgb : uint8 array, (..., H, W, 3)
+        R, G, B along the last axis.
+
+    Returns
+    -------
+    uint8 array, (..., H, W)
+    """
+    shape = rgb.shape[:-1]
+    if rgb.size == 0:
+        return np.zeros(shape, np.uint8)
+    flat = np.ascontiguousarray(rgb).reshape(-1, shape[-1], 3)
+    return np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2GRAY), np.uint8).reshape(shape)
+
+
+def repeated_grey(grey: UInt8Array) -> UInt8Array:
+    """Return grey frames (..., H, W) as R = G = B frames (..., H, W, 3)."""
+    return np.repeat(grey[..., None], 3, axis=-1)
