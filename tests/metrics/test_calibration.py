@@ -82,3 +82,19 @@ def test_refusals() -> None:
         cal.reliability(np.array([0.5]), np.array([True]), mass="size")
     with pytest.raises(UsageError, match="expected 0 to 1"):
         cal.reliability(np.array([1.5]), np.array([True]))
+
+
+def test_temperature_for_cines_makes_up_for_the_averaging() -> None:
+    rng = np.random.default_rng(3)
+    y, logits = calibrated(4, n=3000)
+    clips = np.repeat(logits, 5, axis=0) * 2 + rng.normal(scale=1.5, size=(15_000, 4))
+    cine = np.repeat(np.arange(3000), 5)
+    for_cines = cal.fit_temperature(y, clips, cine)
+    for_clips = cal.fit_temperature(np.repeat(y, 5), clips)
+
+    def ece(scaling: cal.Scaling) -> float:
+        return cal.expected_calibration_error(y, cal.mean_by_cine(scaling.apply(clips), cine))
+
+    assert for_cines.scale[0] > for_clips.scale[0]
+    assert ece(for_cines) < ece(for_clips)
+    np.testing.assert_allclose(cal.mean_by_cine(clips, cine), clips.reshape(3000, 5, 4).mean(axis=1))

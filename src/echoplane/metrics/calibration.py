@@ -151,14 +151,41 @@ class Scaling:
         return softmax(np.asarray(logits, dtype=np.float64) * np.asarray(self.scale) + np.asarray(self.shift))
 
 
-def fit_temperature(y_true: Labels, logits: npt.NDArray[np.floating]) -> Scaling:
+def mean_by_cine(probabilities: Floats, cine_of_clip: npt.NDArray[np.integer]) -> Floats:
+    """Average the clips of each cine.
+
+    Parameters
+    ----------
+    probabilities : float array, (C, K)
+        One row a clip.
+    cine_of_clip : int array, (C,)
+        Row number of the cine each clip belongs to, 0..V-1, every cine at least once.
+
+    Returns
+    -------
+    float array, (V, K)
+    """
+    rows = np.asarray(cine_of_clip)
+    total = np.zeros((int(rows.max()) + 1, probabilities.shape[1]))
+    np.add.at(total, rows, probabilities)
+    result: Floats = total / np.bincount(rows)[:, None]
+    return result
+
+
+def fit_temperature(
+    y_true: Labels, logits: npt.NDArray[np.floating], cine_of_clip: npt.NDArray[np.integer] | None = None
+) -> Scaling:
     """Find the one temperature in [0.02, 50] that makes the true views most likely.
 
     Parameters
     ----------
     y_true : int array, (S,)
+        Of each row of `logits`, or of each cine when `cine_of_clip` is given.
     logits : float array, (S, K)
         Of samples the network was not fitted on.
+    cine_of_clip : int array, (S,), optional
+        When given, what is calibrated is the mean of the clips' probabilities of a cine, as `predict` reports it:
+        averaging makes answers less sure, so a temperature fitted on single clips would be wrong for cines.
 
     Returns
     -------
@@ -167,7 +194,8 @@ def fit_temperature(y_true: Labels, logits: npt.NDArray[np.floating]) -> Scaling
     optimize = need("scipy.optimize", "train", "fit a calibration")
 
     def loss(log_scale: float) -> float:
-        return negative_log_likelihood(y_true, softmax(np.asarray(logits, dtype=float) * np.exp(log_scale)))
+        p = softmax(np.asarray(logits, dtype=float) * np.exp(log_scale))
+        return negative_log_likelihood(y_true, p if cine_of_clip is None else mean_by_cine(p, cine_of_clip))
 
     best = optimize.minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded", options={"xatol": 1e-6})
     return Scaling((float(np.exp(best.x)),))

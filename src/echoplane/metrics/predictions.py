@@ -1,0 +1,126 @@
+"""What a network answered on labelled cines: the file that cross-validation writes and `evaluate` reads.
+
+Letters: V cines, C clips, K views.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane._files import atomic_write
+from echoplane.errors import DataError, UsageError
+from echoplane.metrics.calibration import Floats, Scaling, mean_by_cine
+
+_FORMAT = "echoplane-predictions-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Logits for every clip of labelled cines.
+
+    Attributes
+    ----------
+    views : tuple of str
+        The K labels, in the order of the logits' columns.
+    cines : tuple of str
+        Name of each cine (V), unique.
+    groups : tuple of str
+        Patient of each cine (V); what intervals resample and splits keep together.
+    y_true : int64 array, (V,)
+        Index into `views`.
+    cine_of_clip : int64 array, (C,)
+        Row of the cine each clip belongs to; every cine has at least one clip.
+    logits : float32 array, (C, K)
+        Uncalibrated.
+    folds : int64 array, (V,)
+        Fold whose network answered; 0 where there is only one.
+    sources : tuple of str
+        File of each cine (V), or empty strings; used for the pictures in a report.
+    """
+
+    views: tuple[str, ...]
+    cines: tuple[str, ...]
+    groups: tuple[str, ...]
+    y_true: npt.NDArray[np.int64]
+    cine_of_clip: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float32]
+    folds: npt.NDArray[np.int64]
+    sources: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        v, c, k = len(self.cines), len(self.cine_of_clip), len(self.views)
+        sizes = {len(self.groups), len(self.y_true), len(self.folds), len(self.sources)}
+        if sizes != {v} or self.logits.shape != (c, k):
+            raise UsageError(
+                f"{v} cines, {c} clips, {k} views, but arrays of {sizes} rows and logits {self.logits.shape}"
+            )
+        if len(set(self.cines)) != v:
+            raise UsageError("two cines have the same name")
+        if not np.array_equal(np.unique(self.cine_of_clip), np.arange(v)):
+            raise UsageError("every cine needs at least one clip, and every clip a cine")
+        if v and not (self.y_true.min() >= 0 and self.y_true.max() < k):
+            raise UsageError(f"true views reach from {self.y_true.min()} to {self.y_true.max()}, expected 0 to {k - 1}")
+
+    def clip_probabilities(self, scaling: Scaling | None = None) -> Floats:
+        """Return calibrated probabilities of each clip, (C, K)."""
+        return (scaling or Scaling()).apply(self.logits)
+
+    def cine_probabilities(self, scaling: Scaling | None = None) -> Floats:
+        """Return the mean of the clips' calibrated probabilities, (V, K)."""
+        return mean_by_cine(self.clip_probabilities(scaling), self.cine_of_clip)
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` file, atomically; holds arrays and one JSON text, no pickle."""
+        header = json.dumps({"format": _FORMAT, "views": self.views, "cines": self.cines, "groups": self.groups,
+                             "sources": self.sources})  # fmt: skip
+        with atomic_write(path, "wb") as stream:
+            np.savez_compressed(stream, header=np.array(header), y_true=self.y_true, cine_of_clip=self.cine_of_clip,
+                                logits=self.logits, folds=self.folds)  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | Path) -> Predictions:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        DataError
+            When the file is missing, damaged, or of another kind.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                if header.get("format") != _FORMAT:
+                    raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")
+                return cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
+                           file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: is not a file of predictions ({error}).") from error
+
+    @classmethod
+    def concatenate(cls, parts: list[Predictions]) -> Predictions:
+        """Join the predictions of several folds.
+
+        Raises
+        ------
+        UsageError
+            When the views differ, or a cine was answered twice.
+        """
+        if not parts or len({p.views for p in parts}) != 1:
+            raise UsageError("predictions can be joined only when they have the same views in the same order")
+        offsets = np.cumsum([0, *(len(p.cines) for p in parts[:-1])])
+        return cls(
+            parts[0].views,
+            tuple(c for p in parts for c in p.cines),
+            tuple(g for p in parts for g in p.groups),
+            np.concatenate([p.y_true for p in parts]),
+            np.concatenate([p.cine_of_clip + o for p, o in zip(parts, offsets, strict=True)]),
+            np.concatenate([p.logits for p in parts]),
+            np.concatenate([p.folds for p in parts]),
+            tuple(s for p in parts for s in p.sources),
+        )
