@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from echoplane.phantom.poses import Pose, draw_pose
+from echoplane.phantom.labels import BLOOD, Slice, Tissue
 from echoplane.phantom.population import Patient, draw_patient
-from echoplane.phantom.tissue import BLOOD, Slice, Tissue
+from echoplane.phantom.poses import Pose, draw_pose
 from echoplane.records import FloatArray
 
 __all__ = ["BLOOD", "Patient", "Pose", "Scene", "Slice", "Tissue", "draw_patient", "draw_pose"]
