@@ -1,0 +1,60 @@
+import msgspec
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+
+from echoplane.metrics.calibration import Scaling
+from echoplane.metrics.predictions import Predictions
+from echoplane.metrics.summary import Summary, compare_predictions, summarise
+
+VIEWS = ("A4C", "A2C", "PSAX-MV", "PSAX-PM")
+
+
+def predictions(seed: int = 0, n: int = 80, skill: float = 1.5) -> Predictions:
+    rng = np.random.default_rng(seed)
+    y = np.random.default_rng(99).integers(4, size=n)
+    cine = np.repeat(np.arange(n), rng.integers(1, 5, size=n))
+    logits = rng.normal(size=(len(cine), 4)) + skill * np.eye(4)[y[cine]]
+    return Predictions(VIEWS, tuple(f"c{i}" for i in range(n)), tuple(f"p{i // 4}" for i in range(n)), y, cine,
+                       logits.astype(np.float32), np.zeros(n, dtype=int), ("",) * n)  # fmt: skip
+
+
+def test_figures_agree_with_scikit_learn_on_cine_answers() -> None:
+    p = predictions()
+    s = summarise(p, repeats=20)
+    answer = p.cine_probabilities().argmax(axis=1)
+    assert s.figures["accuracy"].value == pytest.approx(sk.accuracy_score(p.y_true, answer))
+    assert s.figures["macro_f1"].value == pytest.approx(sk.f1_score(p.y_true, answer, average="macro"))
+    clips = p.logits.argmax(axis=1)
+    truth = p.y_true[p.cine_of_clip]
+    assert s.figures["accuracy_clips"].value == pytest.approx(sk.accuracy_score(truth, clips))
+    np.testing.assert_array_equal(s.confusion_clips, sk.confusion_matrix(truth, clips))
+    np.testing.assert_array_equal(s.confusion_sums, sk.confusion_matrix(p.y_true, answer))
+    assert (s.cines, s.patients, s.clips) == (80, 20, len(truth))
+    for row in s.per_view:
+        assert row.recall is not None
+        assert row.recall.low <= row.recall.value <= row.recall.high
+    assert len(s.misread) == int((answer != p.y_true).sum())
+    assert [m[3] for m in s.misread] == sorted((m[3] for m in s.misread), reverse=True)
+
+
+def test_summary_survives_json() -> None:
+    s = summarise(predictions(), Scaling((1.3,)), repeats=5)
+    assert msgspec.json.decode(msgspec.json.encode(s), type=Summary) == s
+
+
+def test_views_that_do_not_occur_have_no_figures() -> None:
+    p = predictions()
+    only = Predictions((*VIEWS, "other"), p.cines, p.groups, p.y_true, p.cine_of_clip,
+                       np.c_[p.logits, np.full(len(p.logits), -9)].astype(np.float32), p.folds, p.sources)  # fmt: skip
+    row = summarise(only, repeats=5).per_view[-1]
+    assert (row.cines, row.precision, row.recall, row.f1, row.auroc) == (0, None, None, None, None)
+
+
+def test_a_better_model_is_seen_to_be_better() -> None:
+    good, poor = predictions(1, skill=3.0), predictions(2, skill=0.5)
+    found = compare_predictions(good, poor, repeats=300)
+    assert found.difference.low > 0
+    assert found.p_value < 0.01
+    same = compare_predictions(good, good, repeats=50)
+    assert (same.difference.value, same.p_value) == (0.0, 1.0)
