@@ -1,0 +1,197 @@
+"""Evaluate: from labelled predictions to figures with intervals, a page, and a list of what was misread."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from echoplane._files import atomic_write
+from echoplane.metrics import plots
+from echoplane.metrics.calibration import Scaling
+from echoplane.metrics.intervals import Comparison, Interval
+from echoplane.metrics.predictions import Predictions
+from echoplane.metrics.summary import Summary, compare_predictions, summarise
+from echoplane.pipelines import _html
+from echoplane.records import UInt8Array
+
+#: Gives the frames (T, H, W) of a cine by its name, or None where there are none.
+Pictures = Callable[[str], UInt8Array | None]
+
+_WORDS = {
+    "accuracy": "accuracy, summed probabilities",
+    "accuracy_votes": "accuracy, majority vote",
+    "accuracy_clips": "accuracy, single clips",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "kappa": "Cohen's kappa",
+    "top2_accuracy": "truth among the first two",
+    "family_accuracy": "apical against short axis",
+    "auroc": "AUROC, mean over views",
+    "ece": "ECE, 15 bins of equal width",
+    "ece_equal_mass": "ECE, 15 bins of equal count",
+    "mce": "MCE",
+    "brier": "Brier score",
+    "aurc": "area under risk and coverage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was found.
+
+    Attributes
+    ----------
+    name : str
+        Of the model or the file of predictions.
+    summary : Summary
+    calibration : Scaling or None
+        Applied before all figures.
+    against : str
+        Name of the model compared with, or "".
+    comparison : Comparison or None
+        Accuracy by cine of this model minus that of the other.
+    """
+
+    name: str
+    summary: Summary
+    calibration: Scaling | None = None
+    against: str = ""
+    comparison: Comparison | None = None
+
+
+def evaluate(
+    predictions: Predictions,
+    name: str = "model",
+    calibration: Scaling | None = None,
+    against: tuple[str, Predictions] | None = None,
+    repeats: int = 1000,
+) -> Evaluation:
+    """Work out all figures.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        On cines the network was not trained on.
+    name : str
+    calibration : Scaling, optional
+    against : (str, Predictions), optional
+        Another model, by name, on (some of) the same cines.
+    repeats : int
+        Resamples of patients for the intervals.
+    """
+    comparison = compare_predictions(predictions, against[1], repeats) if against else None
+    return Evaluation(
+        name, summarise(predictions, calibration, repeats), calibration, against[0] if against else "", comparison
+    )
+
+
+def write_evaluation(
+    found: Evaluation, predictions: Predictions, folder: str | Path, pictures: Pictures | None = None
+) -> list[Path]:
+    """Write ``evaluation.json``, ``report.html`` and ``misread.csv`` into a folder.
+
+    Parameters
+    ----------
+    found : Evaluation
+    predictions : Predictions
+        What it was worked out from.
+    folder : str or Path
+        Made if needed; files of these names are replaced.
+    pictures : callable, optional
+        Frames of a cine by name, for the small moving pictures of misread cines.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    folder = Path(folder)
+    paths = [folder / "evaluation.json", folder / "report.html", folder / "misread.csv"]
+    with atomic_write(paths[0]) as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    with atomic_write(paths[1]) as stream:
+        stream.write(report(found, predictions, pictures))
+    with atomic_write(paths[2]) as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["cine", "true_view", "answer", "probability"])
+        rows.writerows((c, t, a, f"{p:.4f}") for c, t, a, p in found.summary.misread)
+    return paths
+
+
+def verdict(comparison: Comparison, first: str, second: str) -> str:
+    """Say in a sentence whether one model is better than another."""
+    d = comparison.difference
+    if d.low > 0 or d.high < 0:
+        better, worse = (first, second) if d.value > 0 else (second, first)
+        word = f"{better} reads more cines right than {worse}"
+    else:
+        word = f"No difference between {first} and {second} can be told on these cines"
+    return (
+        f"{word}: {100 * d.value:+.1f} points of accuracy ({100 * d.low:+.1f} to {100 * d.high:+.1f}, "
+        f"{100 * d.level:.0f} % interval by patient); {comparison.only_first} cines only {first} reads right, "
+        f"{comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
+    )
+
+
+def report(found: Evaluation, predictions: Predictions, pictures: Pictures | None = None, most: int = 60) -> str:
+    """Return the page as HTML; the `most` surest mistakes are shown as moving pictures where there are frames."""
+    s = found.summary
+    lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
+    body = [
+        _html.section("Figures", _figures(s.figures), _per_view(s)),
+        _html.section(
+            "Confusion",
+            _html.side_by_side(
+                plots.confusion(s.confusion_clips, s.views, "single clips"),
+                plots.confusion(s.confusion_sums, s.views, "summed probabilities"),
+                plots.confusion(s.confusion_votes, s.views, f"majority vote ({s.ties} ties)"),
+            ),
+        ),
+        _html.section("Confidence", _curves(found, predictions)),
+    ]
+    if found.comparison:
+        body.insert(
+            1, _html.section("Comparison", _html.paragraph(verdict(found.comparison, found.name, found.against)))
+        )
+    body.append(_html.section(f"Misread: {len(s.misread)} cines", *_misread(s, pictures, most)))
+    return _html.page(f"Evaluation of {found.name}", lead, body)
+
+
+def _figures(figures: dict[str, Interval]) -> str:
+    return _html.table(
+        ["figure", "value", "from", "to"], [(_WORDS[name], i.value, i.low, i.high) for name, i in figures.items()]
+    )
+
+
+def _per_view(s: Summary) -> str:
+    rows = [(v.view, v.cines, v.precision, v.recall.value if v.recall else None, v.recall.low if v.recall else None,
+             v.recall.high if v.recall else None, v.f1, v.auroc) for v in s.per_view]  # fmt: skip
+    return _html.table(["view", "cines", "precision", "recall", "from", "to", "F1", "AUROC"], rows)
+
+
+def _curves(found: Evaluation, predictions: Predictions) -> str:
+    p = predictions.cine_probabilities(found.calibration)
+    right = p.argmax(axis=1) == predictions.y_true
+    ece = found.summary.figures["ece"].value
+    return _html.side_by_side(
+        plots.reliability(found.summary.reliability, ece),
+        plots.risk_against_coverage(p.max(axis=1), right),
+        plots.roc(predictions.y_true, p, predictions.views),
+    )
+
+
+def _misread(s: Summary, pictures: Pictures | None, most: int) -> list[str]:
+    shown = []
+    for cine, truth, answer, probability in s.misread[:most]:
+        caption = f"{cine}: {truth}, read as {answer} ({probability:.2f})"
+        frames = pictures(cine) if pictures else None
+        if frames is not None and len(frames):
+            chosen = np.linspace(0, len(frames) - 1, min(len(frames), 24)).astype(int)
+            shown.append(_html.moving_picture(frames[chosen], caption))
+    rows = [(c, t, a, p) for c, t, a, p in s.misread]
+    return [_html.side_by_side(*shown), _html.table(["cine", "truth", "answer", "probability"], rows)]
