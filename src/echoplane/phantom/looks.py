@@ -1,0 +1,309 @@
+"""What the machine and the body's window do to a picture: named numbers, drawn from named distributions.
+
+Every clip's look is four frozen records, each drawn from its own stream of random numbers, so that one group can be
+switched off (its record then holds the defaults) without a change in the others::
+
+    Acoustics   the sound and the body it passes: resolution, losses, clutter, haze, dropout
+    Scanner     what the machine makes of the echoes: gain, dynamic range, grey map, persistence, sharpening
+    Shape       the fan: kind, width, depth, steer
+    Screen      (in ``screen.py``) the picture around it, and its compression
+
+The distributions are wider than those of any one clinic on purpose: a network that has seen worse is not surprised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from echoplane.records import SectorKind
+from echoplane.views import Family, family_of
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """A wedge of beams that comes back weak: a rib, lung, lost contact.
+
+    Attributes
+    ----------
+    centre, width : float
+        In units of the fan's half angle, centre in [-1, 1].
+    from_cm : float
+        Depth at which it begins.
+    loss_db : float
+        How much is lost in the middle of the wedge.
+    """
+
+    centre: float
+    width: float
+    from_cm: float
+    loss_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acoustics:
+    """The sound and the body it passes. The defaults are a good window on a good machine.
+
+    Attributes
+    ----------
+    axial_cm : float
+        Standard deviation of the pulse's envelope.
+    beam_rad : float
+        Standard deviation of the two-way beam at its focus, as an angle.
+    focus_cm, focal_range_cm : float
+        Where the beam is narrowest; distance over which it grows by half again.
+    elevation_cm : float
+        Standard deviation of the slice thickness at the focus.
+    blood_db : float
+        Added to the blood's strength.
+    swirl : float
+        How fast the blood's speckle moves and decorrelates, cells a second.
+    tissue_spread : float
+        Scales the tissues' own strength spreads, 0 switches them off.
+    texture_db : float
+        Slow variation of strength inside a tissue.
+    specular_db : float
+        Strength of boundary echoes at normal incidence, relative to myocardium.
+    specular_power : float
+        Fall-off with the angle: echo proportional to cos(angle) to this power.
+    loss_scale : float
+        Scales the tissues' attenuation differences.
+    tgc_db : tuple of float
+        Error of the time gain at the face, the middle and the bottom.
+    edge_loss_db : float
+        Loss at the fan's edges, growing with the square of the angle.
+    dropouts : tuple of Dropout
+    wall_cm : float
+        Thickness of the layered chest wall under the probe.
+    wall_db : float
+        Its strength.
+    near_db, near_cm : float
+        Near-field clutter at the face and the depth over which it fades by 1/e.
+    reverberation_db : float
+        Strength of the echo of the near layers seen again at twice their depth.
+    side_lobe_db, side_lobe_width : float
+        Level of the side lobes of bright reflectors; their reach in units of the half angle.
+    haze_db : float
+        Level of the haze (multi-path clutter) at its thickest.
+    haze_centre, haze_width : float
+        Where it lies across the fan, in units of the half angle.
+    haze_from, haze_to : float
+        Where it lies along the beam, shares of the depth.
+    noise_db, noise_rise_db : float
+        Electronic noise at the face and its rise to the bottom.
+    """
+
+    axial_cm: float = 0.035
+    beam_rad: float = 0.013
+    focus_cm: float = 8.0
+    focal_range_cm: float = 6.0
+    elevation_cm: float = 0.15
+    blood_db: float = 0.0
+    swirl: float = 6.0
+    tissue_spread: float = 0.0
+    texture_db: float = 1.5
+    specular_db: float = 8.0
+    specular_power: float = 3.0
+    loss_scale: float = 1.0
+    tgc_db: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    edge_loss_db: float = 3.0
+    dropouts: tuple[Dropout, ...] = ()
+    wall_cm: float = 1.5
+    wall_db: float = 0.0
+    near_db: float = -6.0
+    near_cm: float = 0.8
+    reverberation_db: float = -30.0
+    side_lobe_db: float = -38.0
+    side_lobe_width: float = 0.4
+    haze_db: float = -40.0
+    haze_centre: float = 0.0
+    haze_width: float = 2.0
+    haze_from: float = 0.0
+    haze_to: float = 1.0
+    noise_db: float = -60.0
+    noise_rise_db: float = 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """What the machine makes of the echoes.
+
+    Attributes
+    ----------
+    level : float
+        Where myocardium of average strength lies in the dynamic range, 0 black to 1 white.
+    range_db : float
+        Dynamic range.
+    gamma, contrast : float
+        Grey map: power, then how much of an S-curve is mixed in, 0 to 1.
+    reject : float
+        Share of the range that is cut to black at the bottom.
+    compound : int
+        Looks averaged per frame (1 leaves full speckle).
+    smooth : float
+        Speckle reduction: share of an edge-keeping smoothed picture.
+    persistence : float
+        Share of the last frame kept, 0 to 0.7.
+    sharpen : float
+        Weight of the unsharp mask.
+    beams, samples : int
+        Of the polar picture.
+    blur_px : float
+        Softness of the display, standard deviation as a share of the picture's height times 1000.
+    """
+
+    level: float = 0.5
+    range_db: float = 55.0
+    gamma: float = 1.0
+    contrast: float = 0.3
+    reject: float = 0.0
+    compound: int = 1
+    smooth: float = 0.0
+    persistence: float = 0.2
+    sharpen: float = 0.3
+    beams: int = 112
+    samples: int = 208
+    blur_px: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The fan, in terms a sonographer sets.
+
+    Attributes
+    ----------
+    kind : SectorKind
+    width : float
+        Full angle, radians.
+    steer : float
+        The fan's middle, radians from the probe's axis.
+    depth_cm : float
+    face_cm : float
+        As in :class:`echoplane.phantom.fan.Fan`.
+    mirrored : bool
+        The left-right convention is the other one.
+    """
+
+    kind: SectorKind = SectorKind.PHASED
+    width: float = math.radians(80)
+    steer: float = 0.0
+    depth_cm: float = 16.0
+    face_cm: float = 0.0
+    mirrored: bool = False
+
+
+def draw_acoustics(rng: Rng) -> Acoustics:
+    """Draw a body and its window.
+
+    One hidden number, the quality of the window in [0, 1], moves haze, noise, dropout and resolution together, as they
+    move in patients.
+    """
+    poor = float(rng.beta(1.4, 2.2))
+    coarse = float(rng.beta(1.3, 2.0))
+
+    def between(low: float, high: float) -> float:
+        return float(rng.uniform(low, high))
+
+    return Acoustics(
+        axial_cm=0.022 * 3.0 ** between(0, 1) * (1 + 0.5 * coarse),
+        beam_rad=0.009 * (1 + 1.8 * coarse) * between(0.85, 1.25),
+        focus_cm=between(5, 12),
+        focal_range_cm=between(3.5, 9),
+        elevation_cm=between(0.06, 0.25),
+        blood_db=between(-6, 6) + 4 * poor,
+        swirl=between(2, 12),
+        tissue_spread=between(0.5, 1.5),
+        texture_db=between(0.5, 3.5),
+        specular_db=between(0, 14),
+        specular_power=between(1.5, 6),
+        loss_scale=between(0.3, 1.8),
+        tgc_db=(float(rng.normal(0, 4)), float(rng.normal(0, 2)), float(rng.normal(0, 5))),
+        edge_loss_db=between(0, 10) * (0.5 + poor),
+        dropouts=_draw_dropouts(rng, poor),
+        wall_cm=between(0.6, 3.0),
+        wall_db=between(-12, 5),
+        near_db=between(-22, 6) + 6 * poor,
+        near_cm=between(0.3, 1.6),
+        reverberation_db=between(-45, -14) + 5 * poor,
+        side_lobe_db=between(-48, -30) + 6 * poor,
+        side_lobe_width=between(0.2, 0.7),
+        haze_db=between(-50, -30) + 22 * poor**1.3,
+        haze_centre=between(-0.9, 0.9),
+        haze_width=between(0.3, 2.0),
+        haze_from=between(-0.2, 0.5),
+        haze_to=between(0.4, 1.3),
+        noise_db=between(-75, -50) + 6 * poor,
+        noise_rise_db=between(5, 34) + 6 * poor,
+    )
+
+
+def _draw_dropouts(rng: Rng, poor: float) -> tuple[Dropout, ...]:
+    found = []
+    for _ in range(int(rng.poisson(0.4 + 2.2 * poor))):
+        # More often towards the edges of the fan, where ribs and lung come in.
+        side = rng.choice((-1.0, 1.0))
+        found.append(
+            Dropout(
+                centre=float(side * rng.beta(2.0, 1.2)),
+                width=float(rng.uniform(0.06, 0.45)),
+                from_cm=float(rng.uniform(0.0, 6.0) * (rng.random() < 0.5)),
+                loss_db=float(rng.uniform(5, 28)),
+            )
+        )
+    return tuple(found)
+
+
+def draw_scanner(rng: Rng) -> Scanner:
+    """Draw a machine and its settings."""
+    smooth_machine = rng.random() < 0.4
+    return Scanner(
+        level=float(np.clip(rng.normal(0.5, 0.13), 0.18, 0.85)),
+        range_db=float(rng.uniform(36, 78)),
+        gamma=float(np.exp(rng.normal(0.0, 0.25))),
+        contrast=float(rng.uniform(0, 0.8)),
+        reject=float(rng.uniform(0, 0.14) * (rng.random() < 0.5)),
+        compound=int(rng.choice((1, 1, 1, 2))),
+        smooth=float(rng.uniform(0.3, 1.0) if smooth_machine else rng.uniform(0, 0.3) * (rng.random() < 0.5)),
+        persistence=float(rng.uniform(0, 0.6)),
+        sharpen=float(rng.uniform(0, 1.2) * (rng.random() < 0.7)),
+        beams=int(rng.integers(80, 129)),
+        samples=int(rng.integers(160, 257)),
+        blur_px=float(rng.exponential(1.5) * (rng.random() < 0.5)),
+    )
+
+
+#: Depth of the picture in centimetres, by family: the span that sonographers use.
+DEPTHS: dict[Family, tuple[float, float]] = {
+    Family.APICAL: (13.0, 20.0),
+    Family.SHORT_AXIS: (10.0, 18.0),
+    Family.LONG_AXIS: (11.0, 19.0),
+    Family.SUBCOSTAL: (14.0, 23.0),
+    Family.SUPRASTERNAL: (9.0, 16.0),
+    Family.NONE: (8.0, 20.0),
+}
+
+
+def draw_shape(rng: Rng, view: str) -> Shape:
+    """Draw a fan that suits a view."""
+    low, high = DEPTHS[family_of(view)]
+    width = math.radians(float(np.clip(rng.normal(80, 11), 55, 110)))
+    style = rng.random()
+    if style < 0.68:
+        kind, face = SectorKind.PHASED, float(rng.uniform(0.0, 0.9) * (rng.random() < 0.5))
+    elif style < 0.88:  # virtual convex and truncated apex
+        kind, face = SectorKind.CURVED, float(rng.uniform(0.9, 3.0))
+    else:  # a curved abdominal probe
+        kind, face = SectorKind.CURVED, float(rng.uniform(3.5, 6.0))
+        width = math.radians(float(rng.uniform(50, 75)))
+    return Shape(
+        kind=kind,
+        width=width,
+        steer=float(rng.normal(0, math.radians(4)) * (rng.random() < 0.3)),
+        depth_cm=float(rng.uniform(low, high)),
+        face_cm=face,
+        mirrored=bool(rng.random() < 0.04),
+    )

@@ -1,0 +1,71 @@
+"""What the machine makes of an echo field: detection, compression, grey map, persistence, sharpening.
+
+Everything happens on the polar picture, before scan conversion, as in a scanner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from echoplane.phantom.beam import ComplexArray
+from echoplane.phantom.looks import Scanner
+from echoplane.records import FloatArray, UInt8Array
+
+#: Grey steps of the lookup from compressed echo to grey.
+STEPS = 1024
+
+
+@dataclass(slots=True)
+class Processor:
+    """Turns echo fields into grey polar pictures; remembers the last one for persistence.
+
+    Attributes
+    ----------
+    settings : Scanner
+    curve : uint8 array, (STEPS,)
+        The grey map.
+    """
+
+    settings: Scanner
+    curve: UInt8Array
+    _last: FloatArray | None = None
+
+    @classmethod
+    def of(cls, settings: Scanner) -> Processor:
+        """Build the grey map of some settings."""
+        return cls(settings, grey_map(settings))
+
+    def frame(self, field: ComplexArray) -> UInt8Array:
+        """One echo field to one grey polar picture, uint8 (B, D)."""
+        s = self.settings
+        power = (field * field.conj()).real
+        power += np.float32(1e-9)
+        if s.compound > 1:
+            # Looks from other angles have independent speckle; neighbouring beams stand in for them.
+            power = cv2.blur(power, (1, 1 + s.compound), borderType=cv2.BORDER_REFLECT_101)
+        shown = cv2.log(power)
+        shown *= np.float32(10 / np.log(10) / s.range_db)
+        shown += np.float32(s.level)
+        np.clip(shown, -0.25, 1.15, out=shown)
+        if s.smooth > 0:
+            calm = cv2.bilateralFilter(shown, 5, 0.28, 1.6)
+            shown += np.float32(s.smooth) * (calm - shown)
+        if s.persistence > 0 and self._last is not None:
+            shown += np.float32(s.persistence) * (self._last - shown)
+        self._last = shown
+        if s.sharpen > 0:
+            soft = cv2.GaussianBlur(shown, (7, 5), 1.6, sigmaY=1.0, borderType=cv2.BORDER_REFLECT_101)
+            shown = shown + np.float32(s.sharpen) * (shown - soft)
+        index = np.clip(shown * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.int16)
+        return self.curve[index]
+
+
+def grey_map(settings: Scanner) -> UInt8Array:
+    """Return the grey value of every compressed echo, uint8 (STEPS,)."""
+    x = np.linspace(0, 1, STEPS)
+    x = np.clip((x - settings.reject) / (1 - settings.reject), 0, 1) ** settings.gamma
+    x = (1 - settings.contrast) * x + settings.contrast * x * x * (3 - 2 * x)
+    return np.round(255 * x).astype(np.uint8)
