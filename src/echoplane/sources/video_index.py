@@ -1,0 +1,184 @@
+"""Which frames a video file holds, and from where each can be decoded.
+
+A container's own frame count and duration are often missing or wrong, so the packets are counted (no decoding, but the
+file is read once). When their time stamps are sound, frame ``i`` is the ``i``-th by presentation time, and it is
+reached from the last key frame before it. When they are not (AVI with packed B-frames, damaged or cut files, GIF), the
+frames are counted by decoding once, and reached by decoding from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import NoFramesError
+from echoplane.records import IntArray
+from echoplane.sources.limits import Limits
+
+#: Containers in which a frame is painted over the ones before it, whatever their key-frame flags say.
+_FORWARD_ONLY = frozenset({"gif"})
+
+#: Opens the video anew, at its start, and gives the ``av`` container and the video stream.
+Opener = Callable[[], AbstractContextManager[tuple[Any, Any]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoIndex:
+    """Frames of one video stream, in presentation order.
+
+    Attributes
+    ----------
+    n_frames : int
+    pts : int64 array, (n_frames,)
+        Presentation times in units of the stream's time base, rising; empty where frames can only be counted.
+    key : int64 array, (n_frames,)
+        For each frame, the number of the key frame to decode from; empty where frames can only be counted.
+    key_dts : dict of int to int
+        Decoding time of each key frame, by frame number: where to seek.
+    times : float64 array
+        Presentation times in seconds, for the frame rate; may be empty.
+    notes : tuple of str
+    """
+
+    n_frames: int
+    pts: IntArray
+    key: IntArray
+    key_dts: dict[int, int]
+    times: npt.NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seekable(self) -> bool:
+        """Whether single frames can be reached without decoding from the start."""
+        return len(self.pts) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    pts: int | None
+    dts: int | None
+    key: bool
+    corrupt: bool
+
+
+def index_video(opened: Opener, source: str, limits: Limits) -> VideoIndex:
+    """Count the frames of a video and plan how to reach them.
+
+    Parameters
+    ----------
+    opened : callable
+        Opens the video anew, see :data:`Opener`.
+    source : str
+        For messages.
+    limits : Limits
+
+    Raises
+    ------
+    NoFramesError
+        When the stream has no packet, or no packet that decodes.
+    RefusedError
+        When there are more frames than the limits allow.
+    """
+    with opened() as (container, stream):
+        said = int(stream.frames or 0)
+        limits.check_count(source, said)
+        packets = _packets(container, stream, source, limits)
+        if not packets:
+            raise NoFramesError(source, "The video stream holds no frame.", "The file may have been cut short.")
+        short = said > len(packets)
+        if not short and not any(p.corrupt for p in packets) and container.format.name not in _FORWARD_ONLY:
+            sound = _from_packets(packets, stream)
+            if sound is not None:
+                return sound
+    notes = (f"The header says {said} frames, the file holds {len(packets)}.",) if short else ()
+    with opened() as (container, stream):
+        return _from_decoding(container, stream, source, limits, notes)
+
+
+def _packets(container: Any, stream: Any, source: str, limits: Limits) -> list[_Packet]:
+    found: list[_Packet] = []
+    try:
+        for packet in container.demux(stream):
+            # The flushing packet at the end is empty; packets cut away by an edit list are never shown.
+            if packet.size and not packet.is_discard:
+                found.append(_Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt))
+                limits.check_count(source, len(found))
+    except av.error.FFmpegError:
+        if found:
+            found[-1] = _Packet(found[-1].pts, found[-1].dts, found[-1].key, corrupt=True)
+    return found
+
+
+def _from_packets(packets: list[_Packet], stream: Any) -> VideoIndex | None:
+    """Return the index by time stamps, or None when they cannot be relied on."""
+    pts = [p.pts for p in packets if p.pts is not None]
+    if len(set(pts)) != len(packets) or not packets[0].key:
+        return None
+    order = np.argsort(np.array(pts, np.int64), kind="stable")
+    ranked = np.array(pts, np.int64)[order]
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    key = np.full(len(packets), -1, np.int64)
+    key_dts: dict[int, int] = {}
+    for position, packet in enumerate(packets):
+        if packet.key:
+            number = int(rank[position])
+            key_dts[number] = packet.pts if packet.dts is None else packet.dts  # type: ignore[assignment]
+            # Everything shown after a key frame can be decoded from it; what comes later in the file overwrites.
+            key[number:] = number
+    if (key < 0).any():
+        return None
+    return VideoIndex(len(packets), ranked, key, key_dts, _seconds(ranked, stream))
+
+
+def _from_decoding(container: Any, stream: Any, source: str, limits: Limits, notes: tuple[str, ...]) -> VideoIndex:
+    """Return the index of frames that decode, counted in one pass over the whole stream."""
+    count = corrupt = 0
+    pts: list[int] = []
+    failures: list[str] = []
+    for frame in decoded(container, stream, failures):
+        count += 1
+        limits.check_count(source, count)
+        corrupt += bool(frame.is_corrupt)
+        if frame.pts is not None:
+            pts.append(frame.pts)
+    if not count:
+        raise NoFramesError(source, "No frame of the video can be decoded.", "The file may have been cut short.")
+    if failures or corrupt:
+        notes += (f"The video is damaged: {len(failures) + corrupt} packets or frames did not decode cleanly.",)
+    times = np.array(sorted(pts), np.int64) if len(pts) == count else np.empty(0, np.int64)
+    empty = np.empty(0, np.int64)
+    return VideoIndex(count, empty, empty, {}, _seconds(times, stream), notes)
+
+
+def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> Iterator[Any]:
+    """Yield every frame that decodes, from where the container stands, stepping over packets that do not.
+
+    Parameters
+    ----------
+    failures : list of str, optional
+        Gets the message of every packet that failed.
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            yield from packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.InvalidDataError as error:
+            if failures is not None:
+                failures.append(str(error))
+
+
+def _seconds(pts: IntArray, stream: Any) -> npt.NDArray[np.float64]:
+    base = float(stream.time_base or 0)
+    return np.asarray(pts * base, np.float64) if base else np.empty(0, np.float64)

@@ -1,0 +1,57 @@
+"""From a decoded video frame to grey or R, G, B.
+
+Video stores Y'CbCr. Where the colour matrix is BT.601 (or unsaid), the first plane already is the luma we want and
+costs nothing; it only has to be stretched where the stream is of limited range (16..235). Everything else goes
+through R, G, B.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import cv2
+import numpy as np
+
+from echoplane.records import UInt8Array
+from echoplane.sources.luma import luma
+
+#: Formats whose first plane holds 8-bit luma.
+_LUMA_FIRST = re.compile(r"yuva?4\d\dp|yuvj4\d\dp|nv12|nv21|nv16|gray8?")
+#: Formats that are full range whatever the stream says or leaves out.
+_ALWAYS_FULL = re.compile(r"yuvj4\d\dp|gray8?")
+_LIMITED, _FULL = 1, 2  # AVColorRange
+#: AVColorSpace values whose luma has the BT.601 weights: unspecified, FCC, BT.470BG, SMPTE 170M.
+_BT601_MATRICES = frozenset({2, 4, 5, 6})
+
+#: 16..235 to 0..255, rounded; outside values are clipped.
+_STRETCH: UInt8Array = np.clip(np.rint((np.arange(256) - 16.0) * (255 / 219)), 0, 255).astype(np.uint8)
+
+
+def is_full_range(frame: Any) -> bool:
+    """Tell whether black and white are 0 and 255 in this frame (else 16 and 235)."""
+    if _ALWAYS_FULL.fullmatch(frame.format.name):
+        return int(frame.color_range) != _LIMITED
+    return int(frame.color_range) == _FULL
+
+
+def grey_of(frame: Any) -> UInt8Array:
+    """Return BT.601 luma, full range, of one decoded frame (``av.VideoFrame``): uint8 (H, W)."""
+    if not _LUMA_FIRST.fullmatch(frame.format.name) or int(frame.colorspace) not in _BT601_MATRICES:
+        return _upright(luma(frame.to_ndarray(format="rgb24")), frame)
+    plane = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    grey = rows[: frame.height, : frame.width]
+    grey = grey.copy() if is_full_range(frame) else np.asarray(cv2.LUT(np.ascontiguousarray(grey), _STRETCH), np.uint8)
+    return _upright(grey, frame)
+
+
+def rgb_of(frame: Any) -> UInt8Array:
+    """Return R, G, B of one decoded frame (``av.VideoFrame``): uint8 (H, W, 3)."""
+    return _upright(frame.to_ndarray(format="rgb24"), frame)
+
+
+def _upright(picture: UInt8Array, frame: Any) -> UInt8Array:
+    """Turn by the quarter turns that the container asks for (telephones write them)."""
+    turns = round(int(getattr(frame, "rotation", 0) or 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
