@@ -66,7 +66,7 @@ class ModularCNN3d(nn.Module):
         self.avgpool = AdaptivePool3d(adaptive_pool)
         channels = [int(item) for item in items if item != "M"][-1]
         self.classifier = nn.Sequential(
-            nn.Linear(channels * math.prod(self.avgpool.output_size), first),
+            nn.Linear(channels * math.prod(adaptive_pool), first),
             nn.ReLU(inplace=True),
             nn.Dropout(drop1),
             nn.Linear(first, second),

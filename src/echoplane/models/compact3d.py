@@ -43,9 +43,9 @@ STRIDES: tuple[tuple[int, int, int], ...] = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (2
 class Block(nn.Module):
     """Residual (2+1)D block: 1x3x3, BN, ReLU, 3x1x1, BN, plus the input, ReLU.
 
-    Strides are taken by the plane convolution in the picture and by the time convolution in time. The shortcut is the
-    input, through an average over the stride and a 1x1x1 convolution where the shape changes (ResNet-D, He et al.,
-    CVPR 2019, arXiv:1812.01187), so that no input pixel is skipped.
+    Strides are taken by the plane convolution in the picture and by the time convolution in time. Where the shape
+    changes, the shortcut is a mean over the stride in the picture, so that no pixel is skipped (ResNet-D, He et al.,
+    CVPR 2019, arXiv:1812.01187), and a 1x1x1 convolution of the frame that the time convolution is centred on.
     """
 
     def __init__(self, channels_in: int, channels: int, stride: tuple[int, int, int]) -> None:
@@ -58,10 +58,11 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm3d(channels)
         self.relu = nn.ReLU(inplace=True)
         shortcut: list[nn.Module] = []
-        if stride != (1, 1, 1):
-            shortcut.append(nn.AvgPool3d(stride, stride, ceil_mode=True, count_include_pad=False))
+        if rows > 1 or columns > 1:
+            shortcut.append(nn.AvgPool3d((1, rows, columns), ceil_mode=True, count_include_pad=False))
         if stride != (1, 1, 1) or channels_in != channels:
-            shortcut += [nn.Conv3d(channels_in, channels, 1, bias=False), nn.BatchNorm3d(channels)]
+            projection = nn.Conv3d(channels_in, channels, 1, stride=(along_time, 1, 1), bias=False)
+            shortcut += [projection, nn.BatchNorm3d(channels)]
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, x: Tensor) -> Tensor:

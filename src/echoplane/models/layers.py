@@ -45,35 +45,38 @@ class AdaptivePool3d(nn.Module):
 
     Parameters
     ----------
-    output_size : sequence of int
-        (n, h, w) after pooling.
+    output_size : sequence of int or None
+        (n, h, w) after pooling; None for n keeps every frame.
     """
 
-    def __init__(self, output_size: Sequence[int]) -> None:
+    def __init__(self, output_size: Sequence[int | None]) -> None:
         super().__init__()
-        if len(output_size) != 3 or min(output_size) < 1:
-            raise ValueError(f"output_size {tuple(output_size)}: expected three sizes of at least 1.")
-        self.output_size = (int(output_size[0]), int(output_size[1]), int(output_size[2]))
+        if len(output_size) != 3 or output_size[1] is None or output_size[2] is None:
+            raise ValueError(f"output_size {tuple(output_size)}: expected (frames or None, rows, columns).")
+        if min(size for size in output_size if size is not None) < 1:
+            raise ValueError(f"output_size {tuple(output_size)}: expected sizes of at least 1.")
+        self.output_size: tuple[int | None, int, int] = (output_size[0], output_size[1], output_size[2])
 
     def forward(self, x_BCNHW: Tensor) -> Tensor:
         """Pool (B, C, N, H, W) to (B, C, n, h, w)."""
-        n, h, w = self.output_size
+        _, h, w = self.output_size
         along_time, in_plane = self._matrices(x_BCNHW)
-        x_BCNP = x_BCNHW.flatten(3) @ in_plane.T
-        x_BCnP = along_time @ x_BCNP
-        return x_BCnP.reshape(*x_BCnP.shape[:2], n, h, w)
+        x_BCnP = x_BCNHW.flatten(3) @ in_plane.T
+        if along_time is not None:
+            x_BCnP = along_time @ x_BCnP
+        return x_BCnP.reshape(*x_BCnP.shape[:3], h, w)
 
-    def _matrices(self, x_BCNHW: Tensor) -> tuple[Tensor, Tensor]:
+    def _matrices(self, x_BCNHW: Tensor) -> tuple[Tensor | None, Tensor]:
         """Return (n, N) and (h w, H W). An exported network keeps them as constants: its clips have one size."""
         n, h, w = self.output_size
         with warnings.catch_warnings() if torch.jit.is_tracing() else nullcontext():  # type: ignore[attr-defined,no-untyped-call]
             if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
                 warnings.simplefilter("ignore")  # "will be treated as a constant": that is the purpose
             size_n, size_h, size_w = (int(size) for size in x_BCNHW.shape[2:])
-            along_time = pooling_matrix(size_n, n)
+            along_time = None if n is None else pooling_matrix(size_n, n).to(x_BCNHW)
             rows, columns = pooling_matrix(size_h, h), pooling_matrix(size_w, w)
         in_plane = (rows[:, None, :, None] * columns[None, :, None, :]).reshape(h * w, size_h * size_w)
-        return along_time.to(x_BCNHW), in_plane.to(x_BCNHW)
+        return along_time, in_plane.to(x_BCNHW)
 
     def extra_repr(self) -> str:
         """Show the output size in printed networks."""

@@ -54,57 +54,131 @@ class Network:
     clip: tuple[int, int, int] = (10, 100, 100)
     parameters: int = 0
     macs: int = 0
-    feature_layer: str = ""
+    feature_layer: str = "features"
 
 
 _THESIS = "Farhi, master's thesis, Technion; after Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556"
 _COMPACT = "this project; after Tran et al., CVPR 2018, arXiv:1711.11248"
+_RESNEXT = "Hara et al., CVPR 2018, arXiv:1711.09577; Xie et al., CVPR 2017, arXiv:1611.05431"
+_RESNET = "He et al., CVPR 2016, arXiv:1512.03385"
 
-NETWORKS: Mapping[str, Network] = MappingProxyType(
-    {
-        network.name: network
-        for network in (
-            Network(
-                "cnn3d",
-                "the reference: 3D VGG with nine convolutions",
-                _THESIS,
-                "echoplane.models.cnn3d:ModularCNN3d",
-                {"spec": "thesis-9"},
-                feature_layer="features",
-            ),
-            Network(
-                "cnn3d-deep",
-                "the reference with twelve convolutions",
-                _THESIS,
-                "echoplane.models.cnn3d:ModularCNN3d",
-                {"spec": "thesis-12"},
-                feature_layer="features",
-            ),
-            Network(
-                "compact3d",
-                "factorised, strided, residual; made for CPUs",
-                _COMPACT,
-                "echoplane.models.compact3d:Compact3d",
-                {"size": "m"},
-                clip=(10, 112, 112),
-                feature_layer="features",
-            ),
-            Network(
-                "compact3d-s",
-                "the same, small",
-                _COMPACT,
-                "echoplane.models.compact3d:Compact3d",
-                {"size": "s"},
-                clip=(10, 112, 112),
-                feature_layer="features",
-            ),
-        )
-    }
+_CNN3D = "echoplane.models.cnn3d:ModularCNN3d"
+_COMPACT3D = "echoplane.models.compact3d:Compact3d"
+_RESNEXT3D = "echoplane.models.resnext3d:ResNeXt3d"
+_FRAMES2D = "echoplane.models.frames2d:build"
+
+_ROWS = (
+    Network(
+        "cnn3d",
+        "the reference: 3D VGG with nine convolutions",
+        _THESIS,
+        _CNN3D,
+        {"spec": "thesis-9"},
+        parameters=2_652_904,
+        macs=2_224_962_740,
+    ),
+    Network(
+        "cnn3d-deep",
+        "the reference with twelve convolutions",
+        _THESIS,
+        _CNN3D,
+        {"spec": "thesis-12"},
+        parameters=2_715_352,
+        macs=3_676_482_740,
+    ),
+    Network(
+        "compact3d",
+        "factorised, strided, residual; made for CPUs",
+        _COMPACT,
+        _COMPACT3D,
+        {"size": "m"},
+        clip=(10, 112, 112),
+        parameters=426_614,
+        macs=509_538_240,
+    ),
+    Network(
+        "compact3d-s",
+        "the same, half the cost",
+        _COMPACT,
+        _COMPACT3D,
+        {"size": "s"},
+        clip=(10, 112, 112),
+        parameters=177_718,
+        macs=249_776_896,
+    ),
+    Network(
+        "resnext3d-50",
+        "3D ResNeXt, 50 layers; takes Kinetics weights",
+        _RESNEXT,
+        _RESNEXT3D,
+        {"depth": 50},
+        clip=(16, 112, 112),
+        parameters=25_834_054,
+        macs=5_248_561_152,
+        feature_layer="layer4",
+    ),
+    Network(
+        "resnext3d-101",
+        "3D ResNeXt, 101 layers; takes Kinetics weights",
+        _RESNEXT,
+        _RESNEXT3D,
+        {"depth": 101},
+        clip=(16, 112, 112),
+        parameters=47_489_606,
+        macs=7_363_981_312,
+        feature_layer="layer4",
+    ),
+    Network(
+        "resnext3d-152",
+        "3D ResNeXt, 152 layers; takes Kinetics weights",
+        _RESNEXT,
+        _RESNEXT3D,
+        {"depth": 152},
+        clip=(16, 112, 112),
+        parameters=65_327_686,
+        macs=9_977_147_392,
+        feature_layer="layer4",
+    ),
+    Network(
+        "frames2d-lenet",
+        "2D, frames alone: two convolutions",
+        _THESIS.partition(";")[0],
+        _FRAMES2D,
+        {"kind": "lenet"},
+        parameters=1_176_194,
+        macs=60_411_600,
+    ),
+    Network(
+        "frames2d-plain14",
+        "2D, frames alone: fourteen convolutions",
+        _THESIS.partition(";")[0],
+        _FRAMES2D,
+        {"kind": "plain14"},
+        parameters=1_110_726,
+        macs=8_960_217_600,
+    ),
+    Network(
+        "frames2d-resnet18",
+        "2D, frames alone: ResNet-18 at half width",
+        _RESNET,
+        _FRAMES2D,
+        {"kind": "resnet18"},
+        clip=(10, 112, 112),
+        parameters=2_797_286,
+        macs=1_187_548_160,
+        feature_layer="layer4",
+    ),
 )
+
+#: The table, by name. ``monai:<name>`` is accepted besides, and is not in it.
+NETWORKS: Mapping[str, Network] = MappingProxyType({row.name: row for row in _ROWS})
+
+#: What the name of a MONAI network starts with.
+MONAI = "monai:"
 
 
 def find(name: str) -> Network:
-    """Return the row of a name.
+    """Return the row of a name; a MONAI network gets a row without costs.
 
     Raises
     ------
@@ -113,6 +187,8 @@ def find(name: str) -> Network:
     """
     if name in NETWORKS:
         return NETWORKS[name]
+    if name.startswith(MONAI):
+        return Network(name, "MONAI", "see docs.monai.io", "echoplane.models.monai:build", feature_layer="")
     near = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NETWORKS)}."
     raise UsageError(f"network {name!r} is not known; {hint}")
@@ -148,8 +224,9 @@ def build(name: str, n_views: int, **options: Any) -> nn.Module:
     network = find(name)
     module, _, attribute = network.builder.partition(":")
     builder = getattr(importlib.import_module(module), attribute)
+    positional = (name.removeprefix(MONAI), n_views) if name.startswith(MONAI) else (n_views,)
     try:
-        built: nn.Module = builder(n_views, **{**network.options, **options})
+        built: nn.Module = builder(*positional, **{**network.options, **options})
     except TypeError as error:
         raise UsageError(f"network {name!r}: {error}") from error
     return built
