@@ -1,0 +1,279 @@
+"""Clips in, views out: the object that a program holds on to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import BundleError, MissingExtraError, PrepareError, ReadError, UsageError
+from echoplane.inference.decide import Answer, decide, gate
+from echoplane.inference.engine import Engine, available_cpus, load_engine
+from echoplane.models.bundle import Bundle
+from echoplane.prepare.frames import prepare
+from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
+from echoplane.sampling.clips import gather, plan
+
+if TYPE_CHECKING:
+    from echoplane.sources import Limits, SourceItem
+
+    Source = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
+
+#: Clips given to the network in one call: bounds the memory; more is no faster on a CPU.
+CLIPS_AT_ONCE = 8
+
+#: Files begun ahead of the one whose result is handed out next, for each job. Bounds what waits behind a slow file.
+AHEAD = 4
+
+_log = logging.getLogger(__name__)
+
+
+class ViewClassifier:
+    """Tells which view of the heart a cine shows. Made by :meth:`load`; safe to use from several threads.
+
+    Attributes
+    ----------
+    bundle : Bundle
+    include_color, include_stills : bool
+        Whether colour Doppler cines and single frames are answered too.
+
+    Examples
+    --------
+    >>> classifier = ViewClassifier.load()                               # doctest: +SKIP
+    >>> result = classifier.predict("clip.dcm")                          # doctest: +SKIP
+    >>> result.status, result.view, round(result.probability, 2)         # doctest: +SKIP
+    (<Status.OK: 'ok'>, 'A4C', 0.98)
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        engine: str = "auto",
+        precision: str = "f32",
+        threads: int | None = None,
+        jobs: int | None = None,
+        include_color: bool = False,
+        include_stills: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs {jobs}: must be at least 1.")
+        self.bundle = bundle
+        self.include_color = include_color
+        self.include_stills = include_stills
+        self._limits = limits
+        self._engine_name, self._precision, self._threads, self._jobs = engine, precision, threads, jobs
+        self._engines: dict[int, Engine] = {}
+        self._lock = Lock()
+
+    @classmethod
+    def load(
+        cls, bundle: str | Path | Bundle | None = None, engine: str = "auto", threads: int | None = None, **options: Any
+    ) -> ViewClassifier:
+        """Load a bundle and its network.
+
+        Parameters
+        ----------
+        bundle : str, Path, Bundle or None
+            Folder or file of a bundle. None takes the weights that ship with the package.
+        engine : {"auto", "openvino", "torch", "cuda"}
+            See :func:`echoplane.inference.engine.load_engine`.
+        threads : int or None
+            Threads of the network; None takes all processors this process may use.
+        precision : {"f32", "bf16", "int8"}
+            Default f32.
+        jobs : int or None
+            Files that :meth:`predict_many` works on side by side; None takes one for each processor.
+        include_color, include_stills : bool
+            Answer colour Doppler cines and single frames too. Default False.
+        limits : echoplane.sources.Limits or None
+            Sizes above which a file is refused.
+
+        Raises
+        ------
+        BundleError
+            No bundle, or one that is damaged, foreign or too new.
+        UsageError
+            An engine or precision that does not exist or that this machine does not have.
+        """
+        loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        classifier = cls(loaded, engine=engine, threads=threads, **options)
+        classifier.engine(classifier._jobs or 1)
+        return classifier
+
+    def engine(self, streams: int = 1) -> Engine:
+        """Return the engine for so many calls side by side; it is loaded when first asked for."""
+        with self._lock:
+            if streams not in self._engines:
+                threads = self._threads or max(available_cpus(), streams)
+                # torch shares one network between all callers, so one engine is enough for any number of streams.
+                if self._engine_name in ("torch", "cuda") and self._engines:
+                    self._engines[streams] = next(iter(self._engines.values()))
+                else:
+                    self._engines[streams] = load_engine(
+                        self.bundle, self._engine_name, precision=self._precision, threads=threads, streams=streams
+                    )
+            return self._engines[streams]
+
+    def predict(self, source: Source, *, fps: float | None = None) -> ViewResult:
+        """Answer for one cine.
+
+        Parameters
+        ----------
+        source : str, Path, SourceItem, Cine or uint8 array (T, H, W) or (T, H, W, 3)
+            A file, a folder of frames, or frames in memory (grey, or R, G, B).
+        fps : float, optional
+            Frames a second of an array.
+
+        Returns
+        -------
+        ViewResult
+            Always: a file that cannot be read gives a result that says so.
+
+        Raises
+        ------
+        UsageError
+            For an array of another dtype or shape.
+        BundleError
+            When the bundle's network cannot be loaded.
+        """
+        return self._answer(_as_source(source, fps), self.engine(self._jobs or 1))
+
+    def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Iterator[ViewResult]:
+        """Answer for many cines, one result each, in the order given, as soon as each is there.
+
+        Parameters
+        ----------
+        sources : iterable
+            As for :meth:`predict`; taken from the iterable a few at a time, so it may be endless.
+        jobs : int or None
+            Cines worked on side by side, each by one thread of this process: while one is being decoded, another is
+            in the network. None: as given to :meth:`load`, or one for each processor.
+
+        Yields
+        ------
+        ViewResult
+        """
+        jobs = jobs or self._jobs or available_cpus()
+        engine = self.engine(jobs)
+        if jobs == 1:
+            for source in sources:
+                yield self._answer(_as_source(source), engine)
+            return
+        waiting: deque[Future[ViewResult]] = deque()
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")
+        try:
+            for source in sources:
+                waiting.append(pool.submit(self._answer, _as_source(source), engine))
+                if len(waiting) >= jobs * AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _answer(self, source: str | Path | SourceItem | Cine, engine: Engine) -> ViewResult:
+        """Answer for one source; whatever goes wrong with it becomes its row."""
+        name = _name(source)
+        try:
+            return self._run(source, name, engine)
+        except (ReadError, PrepareError) as error:
+            return ViewResult(name, Status(error.status), reasons=(error.sentence,))
+        except MissingExtraError as error:
+            return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),))
+        except BundleError:
+            raise  # not the file's fault, and the next file would end the same
+        except Exception as error:  # noqa: BLE001 - one file must not end a batch of thousands
+            _log.exception("Unexpected failure; its row says so, and the batch goes on.")
+            reason = f"Failed unexpectedly ({type(error).__name__}); this is a fault of echoplane, please report it."
+            return ViewResult(name, Status.UNREADABLE, reasons=(reason,))
+
+    def _run(self, source: str | Path | SourceItem | Cine, name: str, engine: Engine) -> ViewResult:
+        started = time.perf_counter()
+        cine = source if isinstance(source, Cine) else self._open(source)
+        opened = time.perf_counter()
+        decision = gate(cine, include_color=self.include_color, include_stills=self.include_stills)
+        seconds = {"open": opened - started}
+        if decision.status is not None:
+            return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds)
+        facts = self.bundle.facts
+        sampling = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
+        prepared = prepare(cine, facts.recipe, sampling.needed)
+        seconds["prepare"] = time.perf_counter() - opened
+        if not prepared.frames.any():
+            reason = "Every frame looked at is black where the ultrasound picture should be."
+            return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared)
+        begun = time.perf_counter()
+        answer = decide(self._logits(gather(prepared, sampling), engine), facts)
+        seconds["network"] = time.perf_counter() - begun
+        asked_for = (decision.reason,) if decision.reason else ()
+        reasons = (*answer.reasons, *asked_for, *cine.notes, *sampling.notes, *prepared.notes)
+        return _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer)
+
+    def _open(self, source: str | Path | SourceItem) -> Cine:
+        from echoplane.sources import open_cine
+
+        return open_cine(source) if self._limits is None else open_cine(source, limits=self._limits)
+
+    def _logits(self, clips_CNHW: UInt8Array, engine: Engine) -> FloatArray:
+        normalise = self.bundle.facts.recipe.normalise
+        parts = [
+            engine.run(normalise(clips_CNHW[start : start + CLIPS_AT_ONCE])[:, None])
+            for start in range(0, len(clips_CNHW), CLIPS_AT_ONCE)
+        ]
+        return np.concatenate(parts)
+
+
+def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:
+    if isinstance(source, np.ndarray):
+        from echoplane.sources.array import cine_from_array
+
+        return cine_from_array(source, fps)
+    if fps is not None:
+        raise UsageError("fps is for arrays only; files say their own frame rate.")
+    return source
+
+
+def _name(source: str | Path | SourceItem | Cine) -> str:
+    return source.source if isinstance(source, Cine) else str(source)
+
+
+def _row(
+    name: str,
+    cine: Cine,
+    status: Status,
+    reasons: tuple[str, ...],
+    seconds: dict[str, float],
+    sampling: SamplingPlan | None = None,
+    prepared: PreparedCine | None = None,
+    answer: Answer | None = None,
+) -> ViewResult:
+    return ViewResult(
+        file=name,
+        status=status,
+        view=answer.view if answer else "",
+        best_view=answer.best_view if answer else "",
+        probability=answer.probability if answer else None,
+        probabilities=answer.probabilities if answer else {},
+        clip_votes=answer.clip_votes if answer else {},
+        vote=answer.vote if answer else "",
+        clip_probabilities=answer.clip_probabilities if answer else (),
+        reasons=reasons,
+        kind=cine.kind,
+        n_frames=cine.n_frames,
+        frames_used=len(prepared.indices) if prepared else 0,
+        fps=cine.fps,
+        short_policy=sampling.short_policy if sampling else "",
+        sector=prepared.sector if prepared else None,
+        seconds=seconds,
+    )

@@ -1,0 +1,235 @@
+"""Result files (CSV, JSON lines, Parquet): written row by row, whole after a kill, and gone on with later.
+
+The three formats hold the same columns; JSON lines hold the whole record besides, under ``result``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import msgspec
+
+from echoplane._files import atomic_write
+from echoplane._optional import need
+from echoplane.errors import UsageError
+from echoplane.inference.rows import Row, columns, to_row
+from echoplane.records import ViewResult
+
+#: Endings of result files, and what each is.
+SUFFIXES: dict[str, str] = {".csv": "CSV", ".jsonl": "JSON lines", ".parquet": "Parquet"}
+
+#: A spreadsheet takes a cell that starts with one of these for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class ResultWriter(Protocol):
+    """Takes results one by one. What has been taken is on disk, in whole rows, whatever happens next."""
+
+    def write(self, result: ViewResult) -> None:
+        """Write one row."""
+
+    def close(self) -> None:
+        """Finish the file."""
+
+
+def open_writer(path: str | Path, vocabulary: Sequence[str], *, append: bool = False) -> ResultWriter:
+    """Open a result file of the format its ending says.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in ``.csv``, ``.jsonl`` or ``.parquet``; its folder is made if needed.
+    vocabulary : sequence of str
+        Labels, in the order of their ``p_`` columns.
+    append : bool
+        Go on with a file that is there; a torn last row is cut off. Otherwise a file that is there is replaced.
+
+    Raises
+    ------
+    UsageError
+        For another ending, or a file to go on with that has other columns.
+    MissingExtraError
+        For Parquet without pyarrow.
+    """
+    path = Path(path)
+    check_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        return _CsvWriter(path, vocabulary, append)
+    if path.suffix == ".jsonl":
+        return _JsonlWriter(path, vocabulary, append)
+    return _ParquetWriter(path, vocabulary, append)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise UsageError when the ending of a result file is none of :data:`SUFFIXES`."""
+    if path.suffix not in SUFFIXES:
+        known = ", ".join(f"{suffix} ({name})" for suffix, name in SUFFIXES.items())
+        raise UsageError(f"{path}: the ending says the format; use one of {known}.")
+
+
+def files_done(path: str | Path) -> set[str]:
+    """Return the files that have a whole row in a result file, as :func:`file_cell` spells them; none without a file."""
+    path = Path(path)
+    check_suffix(path)
+    journal = _journal(path)
+    done = {row["file"] for row in _json_rows(journal)} if path.suffix == ".parquet" else set()
+    if not path.exists():
+        return done
+    if path.suffix == ".csv":
+        _cut_torn_row(path)
+        with path.open(encoding="utf-8", newline="") as stream:
+            return {row["file"] for row in csv.DictReader(stream)}
+    if path.suffix == ".jsonl":
+        return {row["file"] for row in _json_rows(path)}
+    parquet = need("pyarrow.parquet", "parquet", "read Parquet files")
+    return done | set(parquet.read_table(path, columns=["file"]).column("file").to_pylist())
+
+
+def file_cell(name: str, suffix: str) -> str:
+    """Return a file name as it stands in the `file` column.
+
+    In CSV a relative name that a spreadsheet would take for a formula gets ``./`` in front, which names the same file.
+    """
+    name = name.encode("utf-8", "replace").decode()  # bytes in names that are no UTF-8 cannot be written
+    return f"./{name}" if suffix == ".csv" and name.startswith(_FORMULA_STARTS) else name
+
+
+def _text_cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+class _LineWriter:
+    """Appends whole lines to a text file; each is handed to the system in one piece."""
+
+    def __init__(self, path: Path, vocabulary: Sequence[str], append: bool) -> None:
+        self._vocabulary = tuple(vocabulary)
+        self._suffix = path.suffix
+        if append:
+            _cut_torn_row(path)
+        self._stream: IO[bytes] = path.open("ab" if append else "wb", buffering=0)
+        self._is_new = self._stream.tell() == 0
+
+    def _put(self, line: str) -> None:
+        self._stream.write(line.encode("utf-8", "replace"))
+
+    def _row(self, result: ViewResult) -> Row:
+        row = to_row(result, self._vocabulary)
+        row["file"] = file_cell(result.file, self._suffix)
+        return row
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _CsvWriter(_LineWriter):
+    def __init__(self, path: Path, vocabulary: Sequence[str], append: bool) -> None:
+        super().__init__(path, vocabulary, append)
+        names = columns(vocabulary)
+        if self._is_new:
+            self._put(_csv_line(names))
+            return
+        with path.open(encoding="utf-8", newline="") as stream:
+            found = next(csv.reader(stream), [])
+        if tuple(found) != names:
+            self.close()
+            raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
+
+    def write(self, result: ViewResult) -> None:
+        self._put(_csv_line([_text_cell(value) for value in self._row(result).values()]))
+
+
+class _JsonlWriter(_LineWriter):
+    def write(self, result: ViewResult) -> None:
+        row = {**self._row(result), "result": msgspec.to_builtins(result)}
+        self._put(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class _ParquetWriter:
+    """Rows go to a journal of JSON lines beside the file, which becomes Parquet when closed.
+
+    A Parquet file has its index at the end, so one that is half written cannot be read.
+    """
+
+    def __init__(self, path: Path, vocabulary: Sequence[str], append: bool) -> None:
+        self._arrow = need("pyarrow", "parquet", "write Parquet files")
+        self._parquet = need("pyarrow.parquet", "parquet", "write Parquet files")
+        self._path, self._vocabulary = path, tuple(vocabulary)
+        self._earlier = self._parquet.read_table(path) if append and path.exists() else None
+        if self._earlier is not None and tuple(self._earlier.column_names) != columns(vocabulary):
+            raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
+        self._lines = _JsonlWriter(_journal(path), vocabulary, append)
+
+    def write(self, result: ViewResult) -> None:
+        self._lines.write(result)
+
+    def close(self) -> None:
+        self._lines.close()
+        arrow, schema, journal = self._arrow, self._schema(), _journal(self._path)
+        with atomic_write(self._path, "wb") as stream, self._parquet.ParquetWriter(stream, schema) as writer:
+            if self._earlier is not None:
+                writer.write_table(self._earlier.cast(schema))
+            for rows in _batches(_json_rows(journal), 10_000):
+                plain = [{name: row[name] for name in schema.names} for row in rows]
+                writer.write_table(arrow.Table.from_pylist(plain, schema=schema))
+        journal.unlink()
+
+    def _schema(self) -> Any:
+        arrow = self._arrow
+        text, whole = ("file", "status", "view", "best_view", "votes", "reason"), ("frames",)
+        types = {**dict.fromkeys(text, arrow.string()), **dict.fromkeys(whole, arrow.int64())}
+        return arrow.schema([(name, types.get(name, arrow.float64())) for name in columns(self._vocabulary)])
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + ".partial.jsonl")
+
+
+def _csv_line(values: Iterable[Any]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(["" if value is None else value for value in values])
+    return stream.getvalue()
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    if not path.exists():
+        return
+    _cut_torn_row(path)
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            yield json.loads(line)
+
+
+def _cut_torn_row(path: Path) -> None:
+    """Cut off what follows the last end of line: a row that was being written when the process was killed."""
+    if not path.exists():
+        return
+    with path.open("r+b") as stream:
+        end = stream.seek(0, io.SEEK_END)
+        position = end
+        while position > 0:
+            start = max(0, position - 65536)
+            stream.seek(start)
+            newline = stream.read(position - start).rfind(b"\n")
+            if newline >= 0:
+                if start + newline + 1 < end:
+                    stream.truncate(start + newline + 1)
+                return
+            position = start
+        stream.truncate(0)
+
+
+def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
