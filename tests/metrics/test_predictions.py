@@ -56,3 +56,13 @@ def test_rows_must_fit_together() -> None:
         Predictions(p.views, p.cines, p.groups, p.y_true, np.zeros(12, dtype=int), p.logits, p.folds, p.sources)
     with pytest.raises(UsageError, match="expected 0 to 1"):
         Predictions(p.views, p.cines, p.groups, p.y_true + 1, p.cine_of_clip, p.logits, p.folds, p.sources)
+
+
+def test_take_keeps_clips_with_their_cines_and_follows_the_order() -> None:
+    p = some()
+    part = p.take([3, 1])
+    assert part.cines == ("c3", "c1")
+    np.testing.assert_allclose(part.cine_probabilities(), p.cine_probabilities()[[3, 1]])
+    only = p.of_views(["A2C"])
+    assert only.cines == ("c1", "c3")
+    assert only.views == p.views

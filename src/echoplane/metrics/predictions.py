@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,27 @@ class Predictions:
     def cine_probabilities(self, scaling: Scaling | None = None) -> Floats:
         """Return the mean of the clips' calibrated probabilities, (V, K)."""
         return mean_by_cine(self.clip_probabilities(scaling), self.cine_of_clip)
+
+    def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Predictions:
+        """Return the predictions of some cines, by row number, in the order given, each once."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        place = np.full(len(self.cines), -1)
+        place[wanted] = np.arange(len(wanted))
+        clips = np.flatnonzero(place[self.cine_of_clip] >= 0)
+        return replace(
+            self,
+            cines=tuple(self.cines[i] for i in wanted),
+            groups=tuple(self.groups[i] for i in wanted),
+            sources=tuple(self.sources[i] for i in wanted),
+            y_true=self.y_true[wanted],
+            folds=self.folds[wanted],
+            cine_of_clip=place[self.cine_of_clip[clips]],
+            logits=self.logits[clips],
+        )
+
+    def of_views(self, wanted: Sequence[str]) -> Predictions:
+        """Keep the cines whose true view is one of `wanted`; the network may still answer anything it knows."""
+        return self.take([i for i, y in enumerate(self.y_true) if self.views[y] in wanted])
 
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` file, atomically; holds arrays and one JSON text, no pickle."""

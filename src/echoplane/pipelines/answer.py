@@ -1,0 +1,160 @@
+"""Answer: run a bundle over stored, labelled cines and keep the logits of every clip."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from echoplane import config
+from echoplane.errors import DataError, TooShortError, UsageError
+from echoplane.inference.engine import Engine
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.bundle import Bundle
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import FloatArray
+from echoplane.sampling.clips import plan
+from echoplane.store.reader import StoreReader
+from echoplane.store.schema import StoreRow
+
+#: Called with (done, total) after every cine.
+Progress = Callable[[int, int], None]
+
+#: Clips of several cines go through the network together, at most so many at once.
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Predictions, and what could not be among them.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    left_out : dict of str to int
+        Reason in words, and how many cines it left out.
+    """
+
+    predictions: Predictions
+    left_out: dict[str, int]
+
+
+def answer_store(
+    bundle: Bundle,
+    engine: Engine,
+    stores: Sequence[StoreReader],
+    keep: Callable[[StoreRow], bool] | None = None,
+    progress: Progress | None = None,
+) -> Answers:
+    """Run a network over the labelled cines of one or more stores.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Gives the vocabulary, the sampling rule and the normalisation.
+    engine : Engine
+        Made from `bundle`.
+    stores : sequence of StoreReader
+        Prepared with the bundle's own recipe (its name and normalisation may differ).
+    keep : callable, optional
+        Which rows to answer, for example those of one fold.
+    progress : callable, optional
+
+    Returns
+    -------
+    Answers
+        Cines are named by their key, with the store's number in front where there are several stores; a cine
+        without a patient stands for itself.
+
+    Raises
+    ------
+    UsageError
+        When a store was prepared by another recipe than the bundle's.
+    DataError
+        When no cine is left.
+    """
+    for store in stores:
+        _check_recipe(bundle, store)
+    chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
+    left_out: Counter[str] = Counter()
+    rows: list[tuple[int, StoreRow]] = []
+    waiting: list[FloatArray] = []
+    logits: list[FloatArray] = []
+    clips_of: list[int] = []
+
+    def run() -> None:
+        if waiting:
+            logits.append(engine.run(np.concatenate(waiting)))
+            waiting.clear()
+
+    for done, (n, i) in enumerate(chosen, 1):
+        row = stores[n].rows[i]
+        clips = _clips(bundle, stores[n], i, left_out)
+        if clips is not None:
+            rows.append((n, row))
+            clips_of.append(len(clips))
+            waiting.append(clips)
+        if sum(map(len, waiting)) >= _BATCH:
+            run()
+        if progress:
+            progress(done, len(chosen))
+    run()
+    if not rows:
+        raise DataError(f"none of {len(chosen)} cines can be answered: {dict(left_out)}.")
+    return Answers(_collect(bundle, rows, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
+
+
+def _check_recipe(bundle: Bundle, store: StoreReader) -> None:
+    ours = bundle.facts.recipe
+    theirs = config.from_mapping(PrepareRecipe, store.info.recipe, store.path)
+    # None of these changes what a stored frame shows.
+    alike = replace(
+        theirs, name=ours.name, mean=ours.mean, std=ours.std, min_detail=ours.min_detail, decode=ours.decode
+    )
+    differ = [
+        f"{f.name} {getattr(alike, f.name)!r}, expected {getattr(ours, f.name)!r}"
+        for f in fields(ours)
+        if getattr(alike, f.name) != getattr(ours, f.name)
+    ]
+    if differ:
+        raise UsageError(
+            f"{store.path}: was prepared in another way than the bundle {bundle.name} wants ({'; '.join(differ)}). "
+            "Run `echoplane prepare` again with the bundle's recipe."
+        )
+
+
+def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -> FloatArray | None:
+    row = store.rows[i]
+    label = row.top_label()
+    if label not in bundle.facts.vocabulary:
+        left_out[f"label {label!r} is not in the vocabulary" if label else "no label"] += 1
+        return None
+    try:
+        indices = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices
+    except TooShortError:
+        left_out["too short for one clip"] += 1
+        return None
+    frames = store.frames(i, indices.ravel())
+    shape = (len(indices), 1, indices.shape[1], *frames.shape[1:])
+    return bundle.facts.recipe.normalise(frames).reshape(shape)
+
+
+def _collect(
+    bundle: Bundle, rows: list[tuple[int, StoreRow]], clips_of: list[int], logits: FloatArray, n_stores: int
+) -> Predictions:
+    def name(n: int, row: StoreRow) -> str:
+        return f"{n}/{row.cine}" if n_stores > 1 else row.cine
+
+    views = bundle.facts.vocabulary
+    return Predictions(
+        views,
+        tuple(name(n, row) for n, row in rows),
+        tuple(row.group or name(n, row) for n, row in rows),
+        np.array([views.index(row.top_label()) for _, row in rows], dtype=np.int64),
+        np.repeat(np.arange(len(rows)), clips_of),
+        logits.astype(np.float32),
+        np.zeros(len(rows), dtype=np.int64),
+        tuple(row.source for _, row in rows),
+    )

@@ -1,0 +1,217 @@
+"""Calibrate: fit what turns logits into honest answers, measure it on patients left out, and write it into a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import DataError, UsageError
+from echoplane.metrics import calibration, conformal, selective
+from echoplane.metrics.calibration import Scaling
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import Thresholds
+
+Method = Literal["temperature", "vector"]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateRecipe:
+    """What to fit.
+
+    Attributes
+    ----------
+    method : {"temperature", "vector"}
+        One scale for all views, or a scale and a shift for each.
+    levels : tuple of float
+        Coverages of the conformal sets, each in (0, 1).
+    per_view : bool
+        Promise the coverage for each view by itself.
+    precision : float or None
+        Wanted share of right answers among those offered, in (0, 1]; gives the probability below which a cine is
+        ``unsure``. None: no threshold.
+    known : float or None
+        Share of familiar cines to let pass the novelty check, in (0, 1]; None: no check.
+    folds : int
+        Parts, split by patient, for measuring on patients that were left out.
+    seed : int
+    """
+
+    method: Method = "temperature"
+    levels: tuple[float, ...] = (0.9, 0.95, 0.99)
+    per_view: bool = False
+    precision: float | None = 0.95
+    known: float | None = 0.99
+    folds: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for what in ("precision", "known"):
+            value = getattr(self, what)
+            if value is not None and not 0 < value <= 1:
+                raise UsageError(f"{what} is {value}: expected a share above 0, at most 1, for example 0.95.")
+        if self.folds < 2:
+            raise UsageError(f"folds is {self.folds}: expected 2 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """How good it is on patients that the fit did not see, by cross-fitting.
+
+    Attributes
+    ----------
+    cines, patients : int
+    ece_before, ece_after : float
+        Expected calibration error of cines, 15 bins of equal width.
+    nll_before, nll_after : float
+        Negative log likelihood of cines.
+    coverage : dict of str to (float, float)
+        Level to the share of sets that hold the true view, and the mean size of a set.
+    answered, right : float or None
+        With the threshold for the wanted precision: share of cines answered, and share right among them.
+    reached : bool
+        Whether a threshold reaches the wanted precision on all calibration cines; where none does the bundle keeps
+        no threshold, and says so in its notes.
+    """
+
+    cines: int
+    patients: int
+    ece_before: float
+    ece_after: float
+    nll_before: float
+    nll_after: float
+    coverage: dict[str, tuple[float, float]]
+    answered: float | None
+    right: float | None
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    scaling: Scaling
+    sets: tuple[conformal.ConformalSets, ...]
+    threshold: float | None
+
+
+def fit(predictions: Predictions, recipe: CalibrateRecipe) -> _Fitted:
+    """Fit scaling, sets and threshold on all cines given."""
+    scaling = _fit_scaling(predictions, recipe.method)
+    p = predictions.cine_probabilities(scaling)
+    sets = tuple(conformal.fit_conformal(predictions.y_true, p, level, recipe.per_view) for level in recipe.levels)
+    threshold = None
+    if recipe.precision is not None:
+        right = p.argmax(axis=1) == predictions.y_true
+        threshold = selective.threshold_for_precision(p.max(axis=1), right, recipe.precision)
+    return _Fitted(scaling, sets, threshold)
+
+
+def calibrate(
+    bundle: Bundle, predictions: Predictions, recipe: CalibrateRecipe | None = None, on: str = ""
+) -> tuple[Bundle, CalibrationReport]:
+    """Return a copy of a bundle with calibration, conformal sets and thresholds, and how good they are.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    predictions : Predictions
+        Of the bundle's own network, on cines it was not trained on.
+    recipe : CalibrateRecipe, optional
+    on : str
+        The data, in words, for the bundle's facts.
+
+    Raises
+    ------
+    UsageError
+        When the predictions have other views than the bundle.
+    DataError
+        With fewer patients than folds.
+    """
+    recipe = recipe or CalibrateRecipe()
+    if predictions.views != bundle.facts.vocabulary:
+        raise UsageError(
+            f"the predictions are over {list(predictions.views)}, the bundle over {list(bundle.facts.vocabulary)}: "
+            "these are not answers of this bundle."
+        )
+    report = cross_fit(predictions, recipe)
+    fitted = fit(predictions, recipe)
+    limit = None
+    if recipe.known is not None:
+        limit = float(np.quantile(selective.energy(_mean_logits(predictions)), recipe.known))
+    thresholds = Thresholds(
+        min_probability=fitted.threshold or 0.0,
+        novelty="none" if limit is None else "energy",
+        novelty_limit=limit,
+        chosen_on=on,
+    )
+    facts = replace(
+        bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
+    )
+    members = {name: bundle.read(name) for name in bundle.facts.members}
+    return Bundle.create(facts, members), report
+
+
+def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationReport:
+    """Fit on some patients, measure on the others, in turn."""
+    groups = np.array(predictions.groups)
+    names = np.unique(groups)
+    if len(names) < recipe.folds:
+        raise DataError(f"{len(names)} patients are too few for {recipe.folds} folds; take fewer, or more patients.")
+    order = np.random.default_rng(recipe.seed).permutation(len(names))
+    after = np.zeros((len(groups), len(predictions.views)))
+    answered = np.zeros(len(groups), dtype=bool)
+    inside = np.zeros((len(recipe.levels), *after.shape), dtype=bool)
+    for part in np.array_split(order, recipe.folds):
+        held = np.isin(groups, names[part])
+        fitted = fit(predictions.take(np.flatnonzero(~held)), recipe)
+        rows = np.flatnonzero(held)
+        after[rows] = predictions.take(rows).cine_probabilities(fitted.scaling)
+        answered[rows] = after[rows].max(axis=1) >= (fitted.threshold or 0.0)
+        for level, sets in enumerate(fitted.sets):
+            inside[level, rows] = sets.contains(after[rows])
+    return _report(predictions, recipe, after, answered, inside)
+
+
+def _report(
+    predictions: Predictions,
+    recipe: CalibrateRecipe,
+    after: calibration.Floats,
+    answered: npt.NDArray[np.bool_],
+    inside: npt.NDArray[np.bool_],
+) -> CalibrationReport:
+    y, before = predictions.y_true, predictions.cine_probabilities()
+    right = after.argmax(axis=1) == y
+    cover = {
+        f"{level:g}": (float(sets[np.arange(len(y)), y].mean()), float(sets.sum(axis=1).mean()))
+        for level, sets in zip(recipe.levels, inside, strict=True)
+    }
+    asked = recipe.precision is not None
+    return CalibrationReport(
+        cines=len(y),
+        patients=len(set(predictions.groups)),
+        ece_before=calibration.expected_calibration_error(y, before),
+        ece_after=calibration.expected_calibration_error(y, after),
+        nll_before=calibration.negative_log_likelihood(y, before),
+        nll_after=calibration.negative_log_likelihood(y, after),
+        coverage=cover,
+        answered=float(answered.mean()) if asked else None,
+        right=float(right[answered].mean()) if asked and answered.any() else None,
+        reached=asked and fit(predictions, recipe).threshold is not None,
+    )
+
+
+def _fit_scaling(predictions: Predictions, method: Method) -> Scaling:
+    if method == "vector":
+        # Fitted on clips, each cine with the weight of one clip, then one temperature for the averaging of clips.
+        first = np.unique(predictions.cine_of_clip, return_index=True)[1]
+        vector = calibration.fit_vector(predictions.y_true, predictions.logits[first])
+        scaled = predictions.logits * np.array(vector.scale) + np.array(vector.shift)
+        t = calibration.fit_temperature(predictions.y_true, scaled, predictions.cine_of_clip).scale[0]
+        return Scaling(tuple(s * t for s in vector.scale), tuple(s * t for s in vector.shift))
+    return calibration.fit_temperature(predictions.y_true, predictions.logits, predictions.cine_of_clip)
+
+
+def _mean_logits(predictions: Predictions) -> calibration.Floats:
+    return calibration.mean_by_cine(predictions.logits.astype(float), predictions.cine_of_clip)

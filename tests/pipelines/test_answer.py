@@ -1,0 +1,80 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from echoplane import config
+from echoplane.errors import DataError, UsageError
+from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.pipelines.answer import answer_store
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import FloatArray
+from echoplane.sampling.rule import SamplingRule
+from echoplane.store.reader import StoreReader
+from echoplane.store.schema import StoreRow
+from echoplane.store.writer import StoreWriter
+
+RECIPE = PrepareRecipe(size=(16, 16), mean=0.0, std=1.0)
+VIEWS = ("A2C", "A4C")
+
+
+class Brightness:
+    """Stands in for a network: logits are the mean grey of the left and the right half of a clip."""
+
+    name, device, precision = "stand-in", "none", "f32"
+
+    def __init__(self) -> None:
+        self.largest = 0
+
+    def run(self, clips: FloatArray) -> FloatArray:
+        self.largest = max(self.largest, len(clips))
+        return np.stack([clips[..., :8].mean(axis=(1, 2, 3, 4)), clips[..., 8:].mean(axis=(1, 2, 3, 4))], axis=1)
+
+
+def store(path: Path, n: int = 60, recipe: PrepareRecipe = RECIPE, **changes: object) -> StoreReader:
+    with StoreWriter(path, recipe=config.to_mapping(recipe), views=VIEWS, height=16, width=16) as writer:
+        for i in range(n):
+            frames = np.full((20, 16, 16), 10, np.uint8)
+            frames[:, :, 8 * (i % 2) :][:, :, :8] = 200
+            row = StoreRow(f"c{i:03}", label=VIEWS[i % 2], group=f"p{i // 3}", fps=20.0, n_frames=20)
+            writer.append(frames, replace(row, **changes) if i == 0 else row)  # type: ignore[arg-type]
+    return StoreReader(path)
+
+
+def bundle() -> Bundle:
+    rule = SamplingRule(frames=5, seconds=0.5, max_clips=2)
+    return Bundle.create(BundleFacts("b", VIEWS, NetworkSpec("compact3d"), RECIPE, rule), {})
+
+
+def test_every_cine_gets_the_logits_of_its_own_clips(tmp_path: Path) -> None:
+    engine = Brightness()
+    seen: list[tuple[int, int]] = []
+    found = answer_store(bundle(), engine, [store(tmp_path / "s")], progress=lambda a, b: seen.append((a, b)))
+    p = found.predictions
+    np.testing.assert_array_equal(p.cine_probabilities().argmax(axis=1), p.y_true)
+    assert found.left_out == {}
+    assert (len(p.cines), len(set(p.groups)), len(p.logits)) == (60, 20, 120)
+    assert engine.largest <= 40
+    assert seen[-1] == (60, 60)
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    s = store(tmp_path / "s", 6, label="", shares={"PLAX": 1.0})
+    found = answer_store(bundle(), Brightness(), [s], keep=lambda row: row.cine < "c004")
+    assert found.left_out == {"label 'PLAX' is not in the vocabulary": 1}
+    assert found.predictions.cines == ("c001", "c002", "c003")
+    with pytest.raises(DataError, match="none of 0 cines"):
+        answer_store(bundle(), Brightness(), [s], keep=lambda row: False)
+
+
+def test_two_stores_do_not_mix_up_cines_of_one_name(tmp_path: Path) -> None:
+    found = answer_store(bundle(), Brightness(), [store(tmp_path / "a", 2), store(tmp_path / "b", 2)])
+    assert found.predictions.cines == ("0/c000", "0/c001", "1/c000", "1/c001")
+
+
+def test_another_recipe_is_refused_and_another_name_is_not(tmp_path: Path) -> None:
+    answer_store(bundle(), Brightness(), [store(tmp_path / "a", 2, replace(RECIPE, name="mine", mean=0.5))])
+    with pytest.raises(UsageError, match="mask False, expected True"):
+        answer_store(bundle(), Brightness(), [store(tmp_path / "b", 2, replace(RECIPE, mask=False))])

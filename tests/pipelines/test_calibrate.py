@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from echoplane.errors import DataError, UsageError
+from echoplane.metrics.calibration import expected_calibration_error, softmax
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.sampling.rule import SamplingRule
+
+VIEWS = ("A2C", "A4C", "PSAX-MV", "other")
+
+
+def predictions(n: int = 1500, factor: float = 3.0, seed: int = 0) -> Predictions:
+    """Sure of itself by `factor`, three clips a cine, five cines a patient."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=2, size=(n, 4))
+    y = (softmax(logits).cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    clips = np.repeat(logits, 3, axis=0) * factor + rng.normal(scale=0.3, size=(3 * n, 4))
+    return Predictions(VIEWS, tuple(f"c{i}" for i in range(n)), tuple(f"p{i // 5}" for i in range(n)), y,
+                       np.repeat(np.arange(n), 3), clips.astype(np.float32),
+                       np.zeros(n, dtype=int), ("",) * n)  # fmt: skip
+
+
+def bundle() -> Bundle:
+    return Bundle.create(BundleFacts("b", VIEWS, NetworkSpec("compact3d"), PrepareRecipe(), SamplingRule()), {})
+
+
+@pytest.mark.parametrize("method", ["temperature", "vector"])
+def test_what_is_promised_holds_on_patients_left_out(method: str) -> None:
+    p = predictions()
+    report = cross_fit(p, CalibrateRecipe(method=method, precision=0.9))  # type: ignore[arg-type]
+    assert report.ece_before > 0.15
+    assert report.ece_after < 0.035
+    assert report.nll_after < report.nll_before
+    for level, (covered, size) in report.coverage.items():
+        assert covered == pytest.approx(float(level), abs=0.02)
+        assert 1 <= size <= 4
+    assert report.right == pytest.approx(0.9, abs=0.03)
+    assert report.answered is not None
+    assert 0.1 < report.answered < 1
+
+
+def test_bundle_carries_it_and_applies_it() -> None:
+    p, fresh = predictions(), predictions(seed=1)
+    made, report = calibrate(bundle(), p, on="made-up patients")
+    assert made.facts.calibrated_on == "made-up patients"
+    assert [s.level for s in made.facts.conformal] == [0.9, 0.95, 0.99]
+    assert expected_calibration_error(fresh.y_true, fresh.cine_probabilities(made.facts.calibration)) < 0.035
+    assert 0 < made.facts.thresholds.min_probability < 1
+    assert made.facts.thresholds.novelty == "energy"
+    assert (report.cines, report.patients) == (1500, 300)
+
+
+def test_nothing_asked_nothing_set() -> None:
+    made, report = calibrate(bundle(), predictions(300), CalibrateRecipe(precision=None, known=None, levels=()))
+    t = made.facts.thresholds
+    assert (t.min_probability, t.novelty, t.novelty_limit, made.facts.conformal) == (0.0, "none", None, ())
+    assert (report.answered, report.right, report.coverage) == (None, None, {})
+
+
+def test_a_precision_out_of_reach_is_said_not_faked() -> None:
+    p = predictions(300)
+    never = replace(p, y_true=(p.cine_probabilities().argmax(axis=1) + 1) % 4)
+    report = cross_fit(never, CalibrateRecipe(precision=0.9))
+    assert not report.reached
+
+
+def test_refusals() -> None:
+    p = predictions(20)
+    with pytest.raises(UsageError, match="not answers of this bundle"):
+        calibrate(bundle(), replace(p, views=("A2C", "A3C", "A4C", "other")))
+    with pytest.raises(DataError, match="4 patients are too few for 5 folds"):
+        cross_fit(p, CalibrateRecipe())
+    with pytest.raises(UsageError, match="precision is 95"):
+        CalibrateRecipe(precision=95)
+    with pytest.raises(UsageError, match="folds is 1"):
+        CalibrateRecipe(folds=1)
