@@ -1,0 +1,158 @@
+"""Compressed frames that libjpeg-turbo does not read, to stored samples. Sizes are checked before a decoder runs.
+
+Which library reads what, how fast, and why not another: docs/decisions/0003-dicom-decoding.md
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.sources.dicom.jpeg import JpegInfo
+from echoplane.sources.dicom.layout import Layout
+from echoplane.sources.dicom.native import in_use
+
+Samples = npt.NDArray[Any]
+
+
+def decode_rle(data: bytes, layout: Layout) -> Samples:
+    """Decode one RLE frame (PS3.5 annex G): one segment for each byte of each sample, planes apart.
+
+    Raises
+    ------
+    ValueError
+        When segments are missing, damaged or too short.
+    """
+    import rle
+
+    pixels = layout.rows * layout.columns
+    planes = rle.decode_frame(data, pixels, layout.allocated, "<")
+    dtype = np.dtype("u1" if layout.allocated == 8 else "<u2")
+    flat = np.frombuffer(planes, dtype)
+    if flat.size != pixels * layout.samples:
+        raise ValueError(f"{flat.size} samples where {pixels * layout.samples} are needed")
+    samples = flat.reshape(layout.samples, layout.rows, layout.columns)
+    return in_use(samples[0] if layout.samples == 1 else np.stack(list(samples), axis=-1), layout)
+
+
+def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
+    """Decode one JPEG-LS frame (ISO/IEC 14495-1) by CharLS.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        When the stream is damaged.
+    """
+    import jpeg_ls
+
+    buffer, header = jpeg_ls.decode_buffer(data)
+    flat = np.frombuffer(buffer, "u1" if info.precision <= 8 else "<u2")
+    if info.components == 1:
+        samples = flat.reshape(info.rows, info.columns)
+    elif header["interleave_mode"] == 0:
+        samples = np.stack(list(flat.reshape(info.components, info.rows, info.columns)), axis=-1)
+    else:
+        samples = flat.reshape(info.rows, info.columns, info.components)
+    return in_use(samples, as_coded(layout, info.precision))
+
+
+def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
+    """Decode a lossless (SOF3) or 12-bit JPEG frame by FFmpeg.
+
+    Raises
+    ------
+    ValueError, av.error.FFmpegError
+        When the stream is damaged or of a kind that FFmpeg does not read.
+    """
+    import av
+
+    codec: Any = av.CodecContext.create("mjpeg", "r")
+    codec.thread_count = 1
+    pictures = codec.decode(av.Packet(data)) or codec.decode(None)
+    if not pictures:
+        raise ValueError("the JPEG stream holds no picture")
+    name, array = pictures[0].format.name, pictures[0].to_ndarray()
+    if name.startswith("bgr"):
+        array = array[..., ::-1]
+    elif not name.startswith(("gray", "rgb", "gbr", "yuvj444", "yuv444")):
+        raise ValueError(f"pixel format {name} is not expected")
+    elif name.startswith("yuv"):
+        array = np.moveaxis(array, 0, -1)
+    # FFmpeg puts the highest bit of a sample at the top of the word.
+    array = array >> (array.dtype.itemsize * 8 - info.precision)
+    return in_use(np.ascontiguousarray(array), as_coded(layout, info.precision))
+
+
+@dataclass(frozen=True, slots=True)
+class J2kInfo:
+    """The SIZ and COD markers of a JPEG 2000 code stream (ISO/IEC 15444-1 annex A).
+
+    Attributes
+    ----------
+    start : int
+        Where the code stream starts in the frame's bytes: not 0 behind (forbidden, but seen) JP2 boxes.
+    rows, columns, components, precision : int
+    signed : bool
+    transform : bool
+        True where the colour transform is used, so that decoding gives R, G, B.
+    """
+
+    start: int
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    signed: bool
+    transform: bool
+
+
+def read_j2k(data: bytes) -> J2kInfo:
+    """Read the main header of a JPEG 2000 stream.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
+    if start < 0 or len(data) < start + 45:
+        raise ValueError("no JPEG 2000 code stream")
+    columns, rows, x0, y0 = struct.unpack_from(">4I", data, start + 8)
+    (components,) = struct.unpack_from(">H", data, start + 40)
+    depth = data[start + 42]
+    transform, position = False, start + 4
+    while position + 4 <= len(data):
+        (length,) = struct.unpack_from(">H", data, position)
+        position += length
+        marker = data[position : position + 2]
+        position += 2
+        if marker == b"\xff\x52" and len(data) > position + 6:
+            transform = data[position + 6] == 1
+        if marker in (b"\xff\x52", b"\xff\x90") or not length:
+            break
+    return J2kInfo(start, rows - y0, columns - x0, components, (depth & 0x7F) + 1, bool(depth & 0x80), transform)
+
+
+def decode_j2k(data: bytes, info: J2kInfo, layout: Layout) -> Samples:
+    """Decode one JPEG 2000 or HTJ2K frame by OpenJPEG.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        When the stream is damaged.
+    """
+    import openjpeg
+
+    flat = np.asarray(openjpeg.decode(data[info.start :], j2k_format=0, reshape=False))
+    samples = flat.view("u1" if info.precision <= 8 else "<u2")
+    shape = (info.rows, info.columns) + ((info.components,) if info.components > 1 else ())
+    return in_use(samples.reshape(shape), replace(as_coded(layout, info.precision), signed=info.signed))
+
+
+def as_coded(layout: Layout, precision: int) -> Layout:
+    """Return the layout with the bits that the stream was coded with."""
+    return replace(layout, stored=precision, high=precision - 1)

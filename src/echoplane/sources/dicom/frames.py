@@ -1,0 +1,190 @@
+"""Where each frame lies in the file, found from item headers alone, so that single frames can be read.
+
+Encapsulated pixel data (PS3.5 A.4) is a list of items: a basic offset table, possibly empty, then fragments. Which
+fragments make which frame is told by the basic or the extended offset table; where both are missing, by one
+fragment a frame, or else by the marker that starts every compressed picture.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from echoplane.sources.dicom.stream import Stream
+
+_ITEM = 0xE000
+_END = 0xE0DD
+_MAX_FRAGMENTS = 1 << 20
+#: JPEG and JPEG-LS, JPEG 2000 code stream, JP2 box.
+_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c\x6a\x50")
+
+Piece = tuple[int, int]
+
+
+class Frames(Protocol):
+    """Bytes of single frames."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def payload(self, stream: Stream, index: int) -> bytes:
+        """Read one frame's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeFrames:
+    """Uncompressed frames, one after the other."""
+
+    offset: int
+    frame_bytes: int
+    count: int
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self.count
+
+    def payload(self, stream: Stream, index: int) -> bytes:
+        """Read one frame's bytes."""
+        return stream.at(self.offset + index * self.frame_bytes, self.frame_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class EncapsulatedFrames:
+    """Compressed frames, each in one or more pieces."""
+
+    pieces: tuple[tuple[Piece, ...], ...]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.pieces)
+
+    def payload(self, stream: Stream, index: int) -> bytes:
+        """Read one frame's bytes."""
+        pieces = self.pieces[index]
+        if len(pieces) == 1:
+            return stream.at(*pieces[0])
+        return b"".join(stream.at(offset, size) for offset, size in pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """What lies in encapsulated pixel data.
+
+    Attributes
+    ----------
+    offsets : tuple of int
+        The basic offset table; empty where there is none.
+    pieces : tuple of (int, int)
+        Offset and size of each whole fragment.
+    base : int
+        Where offset 0 of an offset table points: the header of the first fragment.
+    cut : bool
+        True where the file ends inside a fragment.
+    """
+
+    offsets: tuple[int, ...]
+    pieces: tuple[Piece, ...]
+    base: int
+    cut: bool
+
+
+def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
+    """List the fragments of encapsulated pixel data, reading only their 8-byte headers.
+
+    Parameters
+    ----------
+    stream : Stream
+    start : int
+        Where the value of the PixelData element starts.
+    little : bool
+        Byte order.
+    """
+    order = struct.Struct("<HHI" if little else ">HHI")
+    size, position = stream.size, start
+    offsets: tuple[int, ...] = ()
+    pieces: list[Piece] = []
+    cut, first, base = True, True, start
+    while len(pieces) < _MAX_FRAGMENTS:
+        head = stream.at(position, 8)
+        if len(head) < 8:
+            break
+        group, element, length = order.unpack(head)
+        if (group, element) != (0xFFFE, _ITEM):
+            cut = (group, element) != (0xFFFE, _END)
+            break
+        position += 8
+        if position + length > size:
+            break
+        if first:
+            offsets = _table(stream.at(position, length), little) if length <= 4 * _MAX_FRAGMENTS else ()
+            base, first = position + length, False
+        else:
+            pieces.append((position, length))
+        position += length
+    return Fragments(offsets, tuple(pieces), base, cut)
+
+
+def _table(data: bytes, little: bool) -> tuple[int, ...]:
+    return struct.unpack(f"{'<' if little else '>'}{len(data) // 4}I", data[: len(data) // 4 * 4])
+
+
+def group_frames(
+    stream: Stream, fragments: Fragments, extended: bytes, declared: int | None, little: bool = True
+) -> tuple[EncapsulatedFrames, tuple[str, ...]]:
+    """Put fragments together to frames.
+
+    Parameters
+    ----------
+    stream : Stream
+    fragments : Fragments
+    extended : bytes
+        The extended offset table (64 bit offsets), empty where there is none.
+    declared : int or None
+        NumberOfFrames, as the header has it.
+    little : bool
+        Byte order of the extended offset table.
+
+    Returns
+    -------
+    frames : EncapsulatedFrames
+    notes : tuple of str
+    """
+    pieces = fragments.pieces
+    wide = struct.unpack(f"{'<' if little else '>'}{len(extended) // 8}Q", extended[: len(extended) // 8 * 8])
+    for table in (wide, fragments.offsets):
+        starts = _starts_by_table(table, fragments)
+        if starts is not None:
+            return _cut_at(pieces, starts), ()
+    notes = ("The offset table does not fit the fragments; passed over.",) if wide or fragments.offsets else ()
+    if declared == len(pieces) or len(pieces) <= 1:
+        return _cut_at(pieces, range(len(pieces))), notes
+    starts = [i for i, (offset, _) in enumerate(pieces) if stream.at(offset, 6).startswith(_STARTS)]
+    if not starts or starts[0] != 0:  # RLE has no marker, and one fragment a frame (PS3.5 A.4.2)
+        starts = [0] if declared == 1 else list(range(len(pieces)))
+    return _cut_at(pieces, starts), notes
+
+
+def _starts_by_table(table: Sequence[int], fragments: Fragments) -> list[int] | None:
+    """Give the number of the first fragment of each frame, None where the table points elsewhere."""
+    if not table or table[0] != 0:
+        return None
+    at = [offset - 8 - fragments.base for offset, _ in fragments.pieces]
+    starts = []
+    for offset in table:
+        i = bisect_left(at, offset)
+        if i == len(at):
+            if fragments.cut:  # the rest of a cut file; what is there is read
+                break
+            return None
+        if at[i] != offset or (starts and i <= starts[-1]):
+            return None
+        starts.append(i)
+    return starts
+
+
+def _cut_at(pieces: Sequence[Piece], starts: Sequence[int]) -> EncapsulatedFrames:
+    ends = [*starts[1:], len(pieces)]
+    return EncapsulatedFrames(tuple(tuple(pieces[a:b]) for a, b in zip(starts, ends, strict=True)))

@@ -1,0 +1,59 @@
+"""PALETTE COLOR: stored values to R, G, B by three tables (PS3.3 C.7.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut
+
+from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.layout import Layout
+from echoplane.sources.dicom.tone import value_range
+
+_COLORS = ("Red", "Green", "Blue")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Palette:
+    """Colour of each stored value from `first` on: `table` is uint8 (n, 3)."""
+
+    table: npt.NDArray[np.uint8]
+    first: int
+
+    def apply(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Map samples (h, w) to R, G, B (h, w, 3)."""
+        return self.table[samples.astype(np.int32) - self.first]
+
+
+def read_palette(header: Header, layout: Layout) -> Palette:
+    """Expand the (plain or segmented) tables for every value that can be stored.
+
+    Raises
+    ------
+    ValueError, KeyError, AttributeError
+        When the tables are missing or damaged.
+    """
+    low, high = value_range(layout)
+    holder = Dataset()
+    holder.set_original_encoding(False, True)
+    for color in _COLORS:
+        descriptor = [int(v) for v in header.numbers(f"{color}PaletteColorLookupTableDescriptor")]
+        if len(descriptor) != 3 or descriptor[2] not in (8, 16):
+            raise ValueError(f"the {color.lower()} palette is not described")
+        setattr(holder, f"{color}PaletteColorLookupTableDescriptor", descriptor)
+        for kind in ("", "Segmented"):
+            data = header.values.get(f"{kind}{color}PaletteColorLookupTableData")
+            if isinstance(data, bytes):
+                if not header.little:
+                    data = np.frombuffer(data[: len(data) // 2 * 2], "<u2").byteswap().tobytes()
+                setattr(holder, f"{kind}{color}PaletteColorLookupTableData", data)
+    bits = int(header.numbers("RedPaletteColorLookupTableDescriptor")[2])
+    stored = np.arange(low, high + 1, dtype=np.int32)
+    colors = np.asarray(apply_color_lut(stored, holder))
+    if bits == 16 and colors.max(initial=0) > 255:
+        colors = colors >> 8
+    return Palette(colors.astype(np.uint8), low)

@@ -1,0 +1,98 @@
+"""Frames a second, from the elements that say so, in the order in which the standard gives them meaning.
+
+FrameIncrementPointer (PS3.3 C.7.6.6) names the element that tells one frame from the next: FrameTime or
+FrameTimeVector (PS3.3 C.7.6.5). Without it both are tried. Then CineRate and RecommendedDisplayFrameRate, which are
+about showing; then ActualFrameDuration and EffectiveDuration, which are about acquiring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+
+from pydicom.datadict import tag_for_keyword
+
+from echoplane.sources.dicom.header import Header
+
+#: Frames a second between which a rate is believed. Slower and faster ones come from wrong units or empty fields.
+PLAUSIBLE_FPS = (0.5, 1000.0)
+#: Spread of frame times (longest over shortest) above which a note says that frames are uneven.
+_UNEVEN = 1.5
+
+
+def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[str, ...]]:
+    """Find the frame rate.
+
+    Parameters
+    ----------
+    header : Header
+    n_frames : int
+
+    Returns
+    -------
+    fps : float or None
+        Frames a second; None where nothing plausible is said, and for a single frame.
+    source : str
+        The keyword it came from.
+    notes : tuple of str
+    """
+    if n_frames < 2:
+        return None, "", ()
+    notes: list[str] = []
+    for keyword in _order(header):
+        if keyword not in header.values or header.values[keyword] in (None, ""):
+            continue
+        fps = _READERS[keyword](header, n_frames, notes)
+        if fps is not None and PLAUSIBLE_FPS[0] <= fps <= PLAUSIBLE_FPS[1]:
+            return fps, keyword, tuple(notes)
+        given = header.number(keyword)
+        notes.append(f"{keyword} {'' if given is None else f'{given:g} '}gives no plausible frame rate; passed over.")
+    notes.append("The header does not say how fast the frames follow each other.")
+    return None, "", tuple(notes)
+
+
+def _order(header: Header) -> list[str]:
+    pointer = {int(tag) for tag in header.numbers("FrameIncrementPointer")}
+    names = list(_READERS)
+    if tag_for_keyword("FrameTimeVector") in pointer and tag_for_keyword("FrameTime") not in pointer:
+        names[:2] = ["FrameTimeVector", "FrameTime"]
+    return names
+
+
+def _from_milliseconds(keyword: str) -> Callable[[Header, int, list[str]], float | None]:
+    def read(header: Header, n_frames: int, notes: list[str]) -> float | None:
+        value = header.number(keyword)
+        return 1000.0 / value if value else None
+
+    return read
+
+
+def _from_rate(keyword: str) -> Callable[[Header, int, list[str]], float | None]:
+    return lambda header, n_frames, notes: header.number(keyword)
+
+
+def _from_vector(header: Header, n_frames: int, notes: list[str]) -> float | None:
+    times = header.numbers("FrameTimeVector")
+    steps = [t for t in times[1:] if t > 0]  # the first entry is the time before the first frame: 0
+    if not steps:
+        return None
+    if len(times) != n_frames:
+        notes.append(f"FrameTimeVector has {len(times)} entries for {n_frames} frames.")
+    if max(steps) > _UNEVEN * min(steps):
+        notes.append(f"Frames are uneven in time ({min(steps):g} to {max(steps):g} ms); their median is used.")
+    return 1000.0 / median(steps)
+
+
+def _from_duration(header: Header, n_frames: int, notes: list[str]) -> float | None:
+    seconds = header.number("EffectiveDuration")
+    return n_frames / seconds if seconds else None
+
+
+_READERS: dict[str, Callable[[Header, int, list[str]], float | None]] = {
+    "FrameTime": _from_milliseconds("FrameTime"),
+    "FrameTimeVector": _from_vector,
+    "CineRate": _from_rate("CineRate"),
+    "RecommendedDisplayFrameRate": _from_rate("RecommendedDisplayFrameRate"),
+    "ActualFrameDuration": _from_milliseconds("ActualFrameDuration"),
+    "EffectiveDuration": _from_duration,
+}

@@ -1,0 +1,157 @@
+"""Stored values to 8-bit grey or palette colours, as one table look-up.
+
+Modality LUT or rescale, then VOI LUT or window, then the sense of MONOCHROME1 (PS3.3 C.7.6.3, C.11.1, C.11.2, PS3.4 N.2)
+are worked out once for every value that can be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.sources.dicom.header import Header, numbers_of
+from echoplane.sources.dicom.layout import Layout
+
+Float = npt.NDArray[np.float64]
+UInt8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tone:
+    """A table from stored value to grey.
+
+    Attributes
+    ----------
+    table : uint8 array or None
+        Grey of each value from `first` on; None where values are grey already.
+    first : int
+        The stored value of the first entry: 0, or negative for signed samples.
+    """
+
+    table: UInt8 | None
+    first: int = 0
+
+    def apply(self, samples: npt.NDArray[Any]) -> UInt8:
+        """Map samples of any integer type to grey."""
+        if self.table is None:
+            return samples
+        if samples.dtype == np.uint8 and len(self.table) == 256:
+            grey: Any = cv2.LUT(np.ascontiguousarray(samples), self.table)
+            return grey
+        at = np.clip(samples.astype(np.int32) - self.first, 0, len(self.table) - 1)
+        return self.table[at]
+
+
+def value_range(layout: Layout) -> tuple[int, int]:
+    """Return the lowest and highest value that can be stored."""
+    if layout.signed:
+        return -(1 << (layout.stored - 1)), (1 << (layout.stored - 1)) - 1
+    return 0, (1 << layout.stored) - 1
+
+
+def needs_measuring(header: Header, layout: Layout) -> bool:
+    """Tell whether nothing in the header says which values are black and white."""
+    if layout.stored <= 8 and not layout.signed and not _modality_given(header):
+        return False
+    return _window(header) is None and not header.items("VOILUTSequence") and _extremes(header) is None
+
+
+def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | None = None) -> Tone:
+    """Work out the table of a one-sample cine.
+
+    Parameters
+    ----------
+    header : Header
+    layout : Layout
+    measured : tuple of float, optional
+        Lowest and highest stored value of one frame, used where the header says nothing (see `needs_measuring`).
+
+    Returns
+    -------
+    Tone
+    """
+    low, high = value_range(layout)
+    stored = np.arange(low, high + 1, dtype=np.float64)
+    values = _modality(header, stored)
+    limits = measured or _extremes(header)
+    voi = header.items("VOILUTSequence")
+    window = _window(header)
+    if window is not None:
+        grey = _windowed(values, *window, header.text("VOILUTFunction"))
+    elif voi and (table := _lut(voi[0])) is not None:
+        first, entries = table
+        picked = entries[np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(np.int64)]
+        grey = picked / max(1.0, entries.max())
+    elif limits is not None:
+        grey = _linear(values, *_modality(header, np.asarray(limits, np.float64)))
+    else:
+        grey = _linear(values, values.min(), values.max())
+    dark = layout.photometric == "MONOCHROME1"
+    if dark or header.text("PresentationLUTShape") == "INVERSE":
+        grey = 1.0 - grey
+    table8 = np.rint(np.clip(grey, 0.0, 1.0) * 255).astype(np.uint8)
+    if low == 0 and len(table8) == 256 and np.array_equal(table8, np.arange(256)):
+        return Tone(None)
+    return Tone(table8, low)
+
+
+def _modality_given(header: Header) -> bool:
+    return bool(header.items("ModalityLUTSequence")) or header.number("RescaleSlope") not in (None, 1.0)
+
+
+def _modality(header: Header, stored: Float) -> Float:
+    luts = header.items("ModalityLUTSequence")
+    if luts and (table := _lut(luts[0])) is not None:
+        first, entries = table
+        picked: Float = entries[np.clip(stored - first, 0, len(entries) - 1).astype(np.int64)]
+        return picked
+    slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
+    return stored * slope + intercept
+
+
+def _window(header: Header) -> tuple[float, float] | None:
+    center, width = header.number("WindowCenter"), header.number("WindowWidth")
+    if center is None or width is None or width < 1 or abs(center) > 1e9 or width > 1e9:
+        return None
+    return center, width
+
+
+def _windowed(values: Float, center: float, width: float, function: str) -> Float:
+    """Grey in 0..1, by PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    if function == "SIGMOID":
+        return np.asarray(1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700, 700))))
+    if function == "LINEAR_EXACT":
+        return (values - center) / width + 0.5
+    if width == 1:
+        return (values > center - 0.5).astype(np.float64)
+    return (values - (center - 0.5)) / (width - 1) + 0.5
+
+
+def _linear(values: Float, low: float, high: float) -> Float:
+    low, high = min(low, high), max(low, high)
+    return (values - low) / ((high - low) or 1.0)
+
+
+def _extremes(header: Header) -> tuple[float, float] | None:
+    low, high = header.number("SmallestImagePixelValue"), header.number("LargestImagePixelValue")
+    return (low, high) if low is not None and high is not None and low < high else None
+
+
+def _lut(item: Mapping[str, Any]) -> tuple[float, Float] | None:
+    """Return the first mapped value and the entries of a Modality or VOI LUT item, None where it is damaged."""
+    descriptor, data = numbers_of(item.get("LUTDescriptor")), item.get("LUTData")
+    if len(descriptor) != 3:
+        return None
+    count = int(descriptor[0]) or 65536
+    if isinstance(data, bytes):
+        entries = np.frombuffer(data[: len(data) // 2 * 2], "<u2").astype(np.float64)
+    else:
+        entries = np.asarray(numbers_of(data), np.float64)
+    if len(entries) < count or count < 2:
+        return None
+    return descriptor[1], entries[:count]
