@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 
 from echoplane.phantom import tissue
-from echoplane.phantom.beam import ComplexArray, PointSpread
+from echoplane.phantom.arrays import ComplexArray, f32
+from echoplane.phantom.beam import PointSpread
 from echoplane.phantom.clutter import Clutter, decibels, make_clutter
 from echoplane.phantom.fan import PolarGrid
-from echoplane.phantom.looks import Acoustics, Rng
 from echoplane.phantom.labels import Slice
+from echoplane.phantom.looks import Acoustics, Rng
 from echoplane.phantom.poses import Pose
 from echoplane.phantom.speckle import Scatterers
 from echoplane.records import FloatArray, UInt8Array
@@ -103,25 +104,24 @@ class Body:
         frame = np.stack([lateral, axis, normal], 1).astype(np.float32)
         local = (material - np.asarray(self.pose.origin, np.float32)) @ frame
         x, z = np.ascontiguousarray(local[..., 0]), local[..., 1] + np.float32(self.grid.fan.face_cm)
-        return cv2.phase(z, x), cv2.magnitude(x, z), np.ascontiguousarray(local[..., 2])
+        return f32(cv2.phase(z, x)), f32(cv2.magnitude(x, z)), f32(np.ascontiguousarray(local[..., 2]))
 
     def _texture(self, angle: FloatArray, radius: FloatArray) -> FloatArray:
         coarse = Scatterers((self.scatterers.cell[0] * 7, 0.5, 1.0), self.scatterers.offset)
-        values: FloatArray = np.ascontiguousarray(coarse.at(angle, radius, np.zeros_like(angle)).real)
-        return values
+        return f32(np.ascontiguousarray(coarse.at(angle, radius, np.zeros_like(angle)).real))
 
     def _specular(self, label: UInt8Array, texture: FloatArray) -> FloatArray:
         """Echo of the boundaries: the impedance step, times how squarely the beam meets it."""
-        impedance = cv2.GaussianBlur(self.impedance[label], (3, 3), 0.8, borderType=cv2.BORDER_REPLICATE)
-        along = cv2.Scharr(impedance, cv2.CV_32F, 1, 0, scale=1 / 32, borderType=cv2.BORDER_REPLICATE)
-        across = cv2.Scharr(impedance, cv2.CV_32F, 0, 1, scale=1 / 32, borderType=cv2.BORDER_REPLICATE)
+        impedance = f32(cv2.GaussianBlur(self.impedance[label], (3, 3), 0.8, borderType=cv2.BORDER_REPLICATE))
+        along = f32(cv2.Scharr(impedance, cv2.CV_32F, 1, 0, scale=1 / 32, borderType=cv2.BORDER_REPLICATE))
+        across = f32(cv2.Scharr(impedance, cv2.CV_32F, 0, 1, scale=1 / 32, borderType=cv2.BORDER_REPLICATE))
         # Both are steps per sample; the lateral one must count centimetres as the axial one does.
         across *= self.grid.sample_step / np.maximum(self.grid.radii * np.float32(self.grid.beam_step), 0.02)
-        size = cv2.magnitude(along, across) + np.float32(1e-6)
-        square = cv2.pow(np.abs(along) / size, self.acoustics.specular_power)
+        size = f32(cv2.magnitude(along, across)) + np.float32(1e-6)
+        square = f32(cv2.pow(np.abs(along) / size, self.acoustics.specular_power))
         square *= size
         square *= np.exp(texture * np.float32(0.25)) * self.specular_gain
-        return square * (1 - self.wall_share)
+        return f32(square * (1 - self.wall_share))
 
     @property
     def specular_gain(self) -> np.float32:
@@ -133,7 +133,7 @@ class Body:
         loss *= np.float32(self.grid.sample_step)
         np.clip(loss, -MOST_GAIN, MOST_LOSS, out=loss)
         loss *= np.float32(-np.log(10) / 20)
-        return np.exp(loss)
+        return f32(np.exp(loss))
 
 
 def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Body:
@@ -146,7 +146,9 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
     offset = tuple(float(v) for v in rng.uniform(0, 100, 3))
     scatterers = Scatterers((1.2 * grid.beam_step, 1.2 * grid.sample_step, 0.4), (offset[0], offset[1], offset[2]))
     wall, wall_share = _chest_wall(grid, acoustics, rng)
-    thickness = acoustics.elevation_cm * np.sqrt(1 + ((grid.depths - acoustics.focus_cm) / acoustics.focal_range_cm) ** 2)
+    thickness = acoustics.elevation_cm * np.sqrt(
+        1 + ((grid.depths - acoustics.focus_cm) / acoustics.focal_range_cm) ** 2
+    )
     elevation = rng.standard_normal(grid.shape).astype(np.float32) * thickness.astype(np.float32)
     return Body(
         grid=grid,
@@ -172,9 +174,8 @@ def _level(grid: PolarGrid, spread: PointSpread, scatterers: Scatterers) -> Floa
     radius = np.broadcast_to(grid.radii, grid.shape)
     power = (np.abs(spread.apply(scatterers.at(angle, radius, np.zeros(grid.shape, np.float32)))) ** 2).mean(0)
     # Few beams give a rough mean; the true curve is smooth in depth.
-    smooth = cv2.GaussianBlur(power[None, :].astype(np.float32), (1, 1), 0)
-    smooth = cv2.blur(smooth, (31, 1), borderType=cv2.BORDER_REFLECT_101)[0]
-    return np.asarray(1 / np.sqrt(smooth), np.float32)
+    smooth = f32(cv2.blur(f32(power[None, :]), (31, 1), borderType=cv2.BORDER_REFLECT_101))[0]
+    return f32(1 / np.sqrt(smooth))
 
 
 def _fixed_gain(grid: PolarGrid, acoustics: Acoustics) -> FloatArray:
@@ -201,12 +202,10 @@ def _chest_wall(grid: PolarGrid, acoustics: Acoustics, rng: Rng) -> tuple[FloatA
     for _ in range(int(rng.integers(2, 6))):
         at, width, up = rng.uniform(0, 1), rng.uniform(0.02, 0.08), rng.uniform(3, 14)
         layers_db += np.float32(up) * np.exp(-(((depth - np.float32(at)) / np.float32(width)) ** 2))
-    share = 1 / (1 + np.exp((depth - 1) / np.float32(0.06)))
+    share = 1 / (1 + np.exp(np.clip((depth - 1) / np.float32(0.06), -30, 30)))
     return decibels(layers_db), share.astype(np.float32)
 
 
 def _unit(vector: FloatArray) -> FloatArray:
     vector = np.asarray(vector, np.float32)
-    return vector / np.linalg.norm(vector)
-
-
+    return f32(vector / np.linalg.norm(vector))

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from echoplane.phantom.arrays import ComplexArray, c64, f32
 from echoplane.phantom.fan import PolarGrid
 from echoplane.phantom.looks import Acoustics
 from echoplane.records import FloatArray
-
-ComplexArray = npt.NDArray[np.complex64]
 
 #: Beams this far away still add to a beam, at most.
 MAX_TAPS = 7
@@ -26,14 +24,14 @@ WIDEST = 0.12
 
 
 def beam_sigma(acoustics: Acoustics, depths: FloatArray, face_cm: float) -> FloatArray:
-    """Standard deviation of the two-way beam, radians seen from the fan's apex, at every depth.
+    """Return the standard deviation of the two-way beam, radians seen from the fan's apex, at every depth.
 
     Narrowest at the focus, growing as a Gaussian beam grows away from it.
     """
     away = (depths - acoustics.focus_cm) / acoustics.focal_range_cm
     width_cm = acoustics.beam_rad * acoustics.focus_cm * np.sqrt(1 + away**2)
     sigma = width_cm / np.maximum(depths + face_cm, 0.5)
-    return np.minimum(sigma, WIDEST).astype(np.float32)
+    return f32(np.minimum(sigma, WIDEST))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +69,9 @@ class PointSpread:
         ----------
         field : complex64 array, (B, D)
         """
-        pairs = np.ascontiguousarray(field).view(np.float32).reshape(*field.shape, 2)
-        pairs = cv2.filter2D(pairs, -1, self.axial[None, :], borderType=cv2.BORDER_REFLECT_101)
-        smooth: ComplexArray = pairs.reshape(len(field), -1).view(np.complex64)
+        pairs = f32(np.ascontiguousarray(field).view(np.float32).reshape(*field.shape, 2))
+        pairs = f32(cv2.filter2D(pairs, -1, self.axial[None, :], borderType=cv2.BORDER_REFLECT_101))
+        smooth = pairs.reshape(len(field), -1).view(np.complex64)
         beams, reach = len(field), len(self.lateral) - 1
         padded = np.concatenate([smooth[:1].repeat(reach, 0), smooth, smooth[-1:].repeat(reach, 0)])
         out = padded[reach : reach + beams] * self.lateral[0]
@@ -81,4 +79,4 @@ class PointSpread:
             pair = padded[reach - k : reach - k + beams] + padded[reach + k : reach + k + beams]
             pair *= self.lateral[k]
             out += pair
-        return out
+        return c64(out)

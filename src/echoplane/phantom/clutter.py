@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.phantom.beam import ComplexArray, PointSpread
+from echoplane.phantom.arrays import ComplexArray, c64, f32
+from echoplane.phantom.beam import PointSpread
 from echoplane.phantom.fan import PolarGrid
 from echoplane.phantom.looks import Acoustics, Rng
 from echoplane.phantom.speckle import Scatterers
@@ -22,7 +23,7 @@ FLOOR_DB = -90.0
 
 def decibels(value: float | FloatArray) -> FloatArray:
     """Turn dB into amplitude, float32."""
-    return np.asarray(10 ** (np.asarray(value, np.float32) / 20), np.float32)
+    return f32(10 ** (f32(value) / 20))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,14 +79,14 @@ class Clutter:
 
 def make_clutter(grid: PolarGrid, acoustics: Acoustics, spread: PointSpread, rng: Rng) -> Clutter:
     """Prepare the probe-fixed echoes of one clip."""
-    beams, samples = grid.shape
+    beams = grid.shape[0]
     angle = np.broadcast_to(grid.angles[:, None], grid.shape)
     radius = np.broadcast_to(grid.radii, grid.shape)
 
     def speckle(stretch: float) -> ComplexArray:
         cells = Scatterers((stretch * grid.beam_step, 1.2 * grid.sample_step, 1.0), tuple(rng.uniform(0, 50, 3)))
         field = spread.apply(cells.at(angle, radius, np.zeros(grid.shape, np.float32)))
-        return field / np.sqrt((np.abs(field) ** 2).mean())
+        return c64(field / np.sqrt((np.abs(field) ** 2).mean()))
 
     depth_share = grid.depths / np.float32(grid.fan.depth_cm)
     across = grid.angles / np.float32(max(abs(grid.fan.left), abs(grid.fan.right)))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.phantom.arrays import f32, u8
 from echoplane.records import FloatArray, Sector, SectorKind, UInt8Array
 
 #: Masks are rasterised this much finer before they are averaged down to the prepared size.
@@ -155,10 +156,8 @@ class Framing:
         beams, samples = grid.shape
         beam = np.clip(beam, -1.0, beams)
         sample = np.clip(sample, -1.0, samples)
-        maps: tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]] = cv2.convertMaps(
-            sample.astype(np.float32), beam.astype(np.float32), cv2.CV_16SC2
-        )
-        return maps
+        whole, part = cv2.convertMaps(f32(sample), f32(beam), cv2.CV_16SC2)
+        return np.asarray(whole, np.int16), np.asarray(part, np.uint16)
 
     def polar(
         self, crop: tuple[float, float, float, float], size: tuple[int, int]
@@ -213,5 +212,4 @@ def coverage(
         radius, angle = np.hypot(dx, dy), np.arctan2(dx, dy)
         inside &= (radius >= sector.r0) & (radius <= sector.r1) & (angle >= sector.left) & (angle <= sector.right)
     fine = inside.astype(np.uint8) * np.uint8(255)
-    averaged: UInt8Array = cv2.resize(fine, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return averaged
+    return u8(cv2.resize(fine, (size[1], size[0]), interpolation=cv2.INTER_AREA))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.phantom.beam import ComplexArray
+from echoplane.phantom.arrays import ComplexArray, f32, u8
 from echoplane.phantom.looks import Scanner
 from echoplane.records import FloatArray, UInt8Array
 
@@ -41,12 +41,11 @@ class Processor:
     def frame(self, field: ComplexArray) -> UInt8Array:
         """One echo field to one grey polar picture, uint8 (B, D)."""
         s = self.settings
-        power = (field * field.conj()).real
-        power += np.float32(1e-9)
+        power = f32((field * field.conj()).real + np.float32(1e-9))
         if s.compound > 1:
             # Looks from other angles have independent speckle; neighbouring beams stand in for them.
-            power = cv2.blur(power, (1, 1 + s.compound), borderType=cv2.BORDER_REFLECT_101)
-        shown = cv2.log(power)
+            power = f32(cv2.blur(power, (1, 1 + s.compound), borderType=cv2.BORDER_REFLECT_101))
+        shown = f32(cv2.log(power))
         shown *= np.float32(10 / np.log(10) / s.range_db)
         shown += np.float32(s.level)
         np.clip(shown, -0.25, 1.15, out=shown)
@@ -60,7 +59,7 @@ class Processor:
             soft = cv2.GaussianBlur(shown, (7, 5), 1.6, sigmaY=1.0, borderType=cv2.BORDER_REFLECT_101)
             shown = shown + np.float32(s.sharpen) * (shown - soft)
         index = np.clip(shown * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.int16)
-        return self.curve[index]
+        return u8(self.curve[index])
 
 
 def grey_map(settings: Scanner) -> UInt8Array:

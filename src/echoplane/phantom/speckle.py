@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.phantom.arrays import ComplexArray, c64, f32
 from echoplane.records import FloatArray
 
 #: Lookup points a cell, so that linear interpolation neither smooths nor aliases the noise.
@@ -22,19 +23,17 @@ FINENESS = 2
 #: Cells of the block before it repeats: elevation planes, beams, samples.
 PERIOD = (10, 96, 192)
 
-ComplexArray = npt.NDArray[np.complex64]
-
 
 @lru_cache(maxsize=1)
 def _block() -> npt.NDArray[np.float32]:
     """Planes stacked as one tall two-channel picture, each with one row and one column repeated for wrapping."""
     planes, rows, columns = (n * FINENESS for n in PERIOD)
-    noise = np.random.Generator(np.random.PCG64(20191)).standard_normal((planes, rows, columns, 2), np.float32)
+    noise = f32(np.random.Generator(np.random.PCG64(20191)).standard_normal((planes, rows, columns, 2), np.float32))
     # Smooth to one cell along each axis; periodic, so that the seams cannot be seen.
     taps = np.exp(-0.5 * (np.arange(-3, 4) / (0.5 * FINENESS)) ** 2)
     taps = (taps / np.sqrt((taps**2).sum())).astype(np.float32)
     for axis in range(3):
-        noise = sum((w * np.roll(noise, k, axis) for k, w in zip(range(-3, 4), taps, strict=True)), np.float32(0))
+        noise = f32(sum(w * np.roll(noise, k, axis) for k, w in zip(range(-3, 4), taps, strict=True)))
     noise /= np.sqrt((noise**2).sum(-1).mean())
     noise = np.concatenate([noise, noise[:, :1]], 1)
     noise = np.concatenate([noise, noise[:, :, :1]], 2)
@@ -76,8 +75,7 @@ class Scatterers:
         np.clip(plane, 0, planes - 1, out=plane)
         row += plane * np.float32(rows + 1)
         sampled = cv2.remap(_block(), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        result: ComplexArray = sampled.view(np.complex64)[..., 0]
-        return result
+        return c64(sampled.view(np.complex64)[..., 0])
 
 
 def _wrap(value: FloatArray, cell: float, offset: float, period: int) -> FloatArray:

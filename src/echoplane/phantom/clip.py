@@ -1,0 +1,205 @@
+"""A phantom clip: frames as a file would hold them, with the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from echoplane.errors import UsageError
+from echoplane.phantom.arrays import u8
+from echoplane.phantom.codec import through_jpeg, through_video
+from echoplane.phantom.fan import Fan, Framing, coverage
+from echoplane.phantom.overlays import Canvas, Ecg, draw_furniture
+from echoplane.phantom.population import Patient
+from echoplane.phantom.recording import GROUPS, Recording, plan_recording
+from echoplane.phantom.screen import Size
+from echoplane.records import Cine, FloatArray, Sector, UInt8Array
+from echoplane.sources.array import cine_from_array
+
+#: Polar lines and samples that a fan of this many pixels can still show.
+FULL_DETAIL_PX = 420
+LEAST_DETAIL = 0.55
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhantomCine:
+    """Frames and the truth about them.
+
+    Attributes
+    ----------
+    frames : uint8 array, (T, H, W) or (T, H, W, 3)
+        Grey, or R, G, B where the screen has colour.
+    fps : float
+    view : str
+        The view asked for.
+    shares : mapping of str to float
+        How much the clip is of each view, summing to 1.
+    sector : Sector
+        Exact, in pixels of the frame.
+    phases : float32 array, (T,)
+        Phase of the beat of every frame, [0, 1), 0 at the R wave.
+    ejection_fraction : float
+        Of the left ventricle, in [0, 1].
+    recording : Recording
+        Everything drawn: patient, pose, look.
+    """
+
+    frames: UInt8Array
+    fps: float
+    view: str
+    shares: Mapping[str, float]
+    sector: Sector
+    phases: FloatArray
+    ejection_fraction: float
+    recording: Recording = field(repr=False)
+
+    def to_cine(self) -> Cine:
+        """Return the frames as a cine that the rest of the package reads."""
+        name = f"phantom/{self.view}/{self.recording.seed}"
+        pitch = 10.0 / self.recording.framing.pixels_per_cm
+        return cine_from_array(self.frames, self.fps, name, fps_source="given", spacing_mm=(pitch, pitch))
+
+    def labels(self, indices: Sequence[int]) -> UInt8Array:
+        """Label maps in picture pixels.
+
+        Parameters
+        ----------
+        indices : sequence of int
+            Frame numbers.
+
+        Returns
+        -------
+        uint8 array, (len(indices), H, W)
+            :class:`echoplane.phantom.labels.Tissue` of every pixel; 255 outside the sector.
+        """
+        height, width = self.frames.shape[1:3]
+        rec = self.recording
+        radius, angle = rec.framing.polar((0, 0, width, height), (height, width))
+        along = (np.cos(angle) * radius - rec.fan.face_cm).astype(np.float32)
+        across = (np.sin(angle) * radius).astype(np.float32)
+        inside = self.sector.mask(height, width)
+        out = np.full((len(indices), height, width), 255, np.uint8)
+        for row, index in enumerate(indices):
+            now = rec.start_s + index / self.fps
+            pose = rec.pose.at(now)
+            points = along[..., None] * pose.axis + across[..., None] * pose.lateral + pose.origin
+            label = rec.scene.slice(points.astype(np.float32), now).label
+            out[row][inside] = label[inside]
+        return out
+
+
+def render_clip(
+    view: str,
+    seed: int,
+    *,
+    frames: int = 60,
+    fps: float | None = None,
+    size: Size | None = None,
+    disease: str | None = None,
+    patient: Patient | None = None,
+    nuisances: Collection[str] = GROUPS,
+) -> PhantomCine:
+    """Render one clip as a scanner would store it.
+
+    Parameters
+    ----------
+    view : str
+        A view of :data:`echoplane.phantom.poses.VIEWS`.
+    seed : int
+        The same seed and arguments give the same bytes.
+    frames : int
+        At least 1.
+    fps : float, optional
+        Frames a second; drawn when left out.
+    size : tuple of int, optional
+        (height, width) of the frames; the drawn screen's own when left out.
+    disease : str, optional
+        Drawn when left out.
+    patient : Patient, optional
+        Use this patient rather than the seed's own; `disease` then says nothing.
+    nuisances : collection of str
+        Groups that are on: "acoustics", "screen", "pose", "disease".
+
+    Raises
+    ------
+    UsageError
+        For an unknown view, disease or group, or a number that makes no sense.
+    """
+    if frames < 1:
+        raise UsageError(f"frames {frames}: must be at least 1.")
+    rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size)
+    fps = fps or rec.frame_rate
+    times = [n / fps for n in range(frames)]
+    pictures = _compress(_pictures(rec, times), rec, fps)
+    return PhantomCine(
+        frames=pictures,
+        fps=fps,
+        view=view,
+        shares=dict(rec.pose.shares),
+        sector=rec.framing.sector(rec.fan),
+        phases=np.array([rec.scene.phase(rec.start_s + t) for t in times], np.float32),
+        ejection_fraction=float(rec.patient.lv.ejection_fraction),
+        recording=rec,
+    )
+
+
+def detail_for(fan: Fan, framing: Framing, shrink: float = 1.0) -> float:
+    """How many of the full beams and samples a picture can show."""
+    pixels = min(fan.depth_cm * framing.pixels_per_cm, framing.height) * shrink
+    return float(np.clip(pixels / FULL_DETAIL_PX, LEAST_DETAIL, 1.0))
+
+
+def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
+    """Scan-converted, tinted frames with their furniture, not yet compressed."""
+    height, width = rec.screen.size
+    grid, polar = rec.polar(times, detail_for(rec.fan, rec.framing))
+    whole = (0.0, 0.0, float(width), float(height))
+    maps = rec.framing.maps(grid, whole, (height, width))
+    inside = coverage(rec.framing.sector(rec.fan), height, width, whole, (height, width))
+    canvas = draw_furniture(rec.screen, rec.fan, rec.framing)
+    ecg = Ecg.of(rec.screen) if "ecg" in rec.screen.furniture else None
+    colourful = rec.screen.tint != (1.0, 1.0, 1.0) or bool(rec.screen.furniture)
+    out = np.empty((len(times), height, width, 3) if colourful else (len(times), height, width), np.uint8)
+    tint = np.clip(np.arange(256)[:, None] * np.array(rec.screen.tint), 0, 255).astype(np.uint8)
+    for picture, fan_picture, time_s in zip(out, polar, times, strict=True):
+        grey = u8(cv2.remap(fan_picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        grey = u8(cv2.multiply(soften(grey, rec), inside, scale=1 / 255))
+        if rec.screen.background:
+            np.maximum(grey, rec.screen.background, out=grey)
+        if not colourful:
+            picture[...] = grey
+            continue
+        picture[...] = tint[grey]
+        _paste(picture, canvas)
+        if ecg:
+            ecg.draw(picture, rec.scene.phase, rec.start_s + time_s)
+    return out
+
+
+def soften(grey: UInt8Array, rec: Recording) -> UInt8Array:
+    """Blur a picture as soft displays and rescaling do."""
+    sigma = rec.scanner.blur_px * rec.screen.size[0] / 1000
+    if sigma < 0.3:
+        return grey
+    return u8(cv2.GaussianBlur(grey, (0, 0), sigma))
+
+
+def _paste(picture: UInt8Array, canvas: Canvas) -> None:
+    """Lay furniture over a picture, in place."""
+    rows, columns = np.nonzero(canvas.alpha)
+    share = canvas.alpha[rows, columns, None].astype(np.float32) / 255
+    under = picture[rows, columns]
+    picture[rows, columns] = (under + share * (canvas.colour[rows, columns].astype(np.float32) - under)).astype(
+        np.uint8
+    )
+
+
+def _compress(pictures: UInt8Array, rec: Recording, fps: float) -> UInt8Array:
+    if rec.screen.jpeg_quality:
+        pictures = np.stack([through_jpeg(p, rec.screen.jpeg_quality) for p in pictures])
+    if rec.screen.video_kbps:
+        pictures = through_video(pictures, fps, rec.screen.video_kbps)
+    return pictures
