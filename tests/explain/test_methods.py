@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from echoplane.errors import UsageError
+from echoplane.explain.methods import METHODS, attribute
+from echoplane.explain.scored import Scored
+from echoplane.explain.target import Target
+from echoplane.models.registry import build, find
+
+VIEWS = ("A2C", "A4C", "PSAX-MV")
+
+
+def network(name: str = "compact3d-s", seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    net = build(name, 3)
+    for module in net.modules():  # random normalisation too, as after some training
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.2, 0.2)
+    return net.eval()
+
+
+def clips(n: int = 2, size: tuple[int, int, int] = (6, 32, 32), seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 1, *size)).astype(np.float32)
+
+
+def test_gradcam_is_what_the_definition_says() -> None:
+    """Numerical derivative of the score along each channel of the feature map, in double precision."""
+    net = network()
+    x = torch.from_numpy(clips(1))
+    found = attribute(net, "features", x.numpy(), Target("A4C").weights(VIEWS))
+    double = network().double()
+    with torch.no_grad():
+        features = double.features(x.double())
+
+        def score(f: torch.Tensor) -> float:
+            return float(double.head(double.pool(f).flatten(1))[0, 1])
+
+        expected = torch.zeros(features.shape[2:], dtype=torch.float64)
+        places = features[0, 0].numel()
+        for channel in range(features.shape[1]):
+            step = torch.zeros_like(features)
+            step[0, channel] = 1e-4
+            mean_gradient = (score(features + step) - score(features - step)) / 2e-4 / places
+            expected += mean_gradient * features[0, channel]
+    expected = nn.functional.interpolate(expected.relu()[None, None], x.shape[2:], mode="trilinear")[0, 0]
+    np.testing.assert_allclose(found[0], expected.numpy(), rtol=1e-4, atol=1e-5 * float(expected.max()) + 1e-9)
+
+
+def test_gradcam_agrees_with_captum() -> None:
+    from captum.attr import LayerGradCam
+
+    net = network("cnn3d")
+    x = clips(2, (6, 48, 48))
+    scored = Scored(net, Target("A2C").weights(VIEWS))
+    captum = LayerGradCam(scored, scored.network.features).attribute(
+        torch.from_numpy(x), target=0, relu_attributions=True
+    )
+    grown = nn.functional.interpolate(captum, x.shape[2:], mode="trilinear")[:, 0]
+    np.testing.assert_allclose(
+        attribute(net, "features", x, Target("A2C").weights(VIEWS)), grown.detach(), rtol=1e-3, atol=1e-6
+    )
+
+
+def test_plus_plus_agrees_with_the_formula_written_out() -> None:
+    net = network()
+    x = torch.from_numpy(clips(1))
+    a = net.features(x).detach().requires_grad_(True)
+    net.head(net.pool(a).flatten(1))[0, 2].backward()
+    g, grid = a.grad.numpy()[0].astype(float), a.detach().numpy()[0].astype(float)
+    expected = np.zeros(grid.shape[1:])
+    for c in range(len(grid)):
+        weight = 0.0
+        for place in np.ndindex(*grid.shape[1:]):
+            below = 2 * g[c][place] ** 2 + grid[c].sum() * g[c][place] ** 3
+            if below != 0:
+                weight += g[c][place] ** 2 / below * max(g[c][place], 0)
+        expected += weight * grid[c]
+    grown = nn.functional.interpolate(torch.tensor(np.maximum(expected, 0))[None, None], x.shape[2:], mode="trilinear")
+    found = attribute(net, "features", x.numpy(), Target("PSAX-MV").weights(VIEWS), "gradcam++")
+    np.testing.assert_allclose(found[0], grown[0, 0].numpy(), rtol=1e-3, atol=1e-5 * float(grown.max()))
+
+
+def test_integrated_gradients_add_up_to_the_score_less_that_of_black() -> None:
+    net, x, black = network(), clips(2, seed=3), -0.7
+    weights = Target("A4C", "A2C").weights(VIEWS)
+    total = attribute(net, "features", x, weights, "integrated-gradients", black).sum(axis=(1, 2, 3))
+    scored = Scored(net, weights)
+    with torch.no_grad():
+        expected = scored(torch.from_numpy(x)) - scored(torch.full((1, 1, 6, 32, 32), black))
+    np.testing.assert_allclose(total, expected[:, 0].numpy(), atol=0.05 * float(expected.abs().max()) + 0.01)
+
+
+def test_guided_backpropagation_against_a_relu_written_for_it() -> None:
+    class Guided(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(x)  # type: ignore[attr-defined]
+            return x.relu()
+
+        @staticmethod
+        def backward(ctx: object, grad: torch.Tensor) -> torch.Tensor:
+            (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
+            return grad.relu() * (x > 0)
+
+    class GuidedReLU(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Guided.apply(x)
+
+    net = network()
+    found = attribute(net, "features", clips(1), Target("A4C").weights(VIEWS), "guided")
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, GuidedReLU())
+    x = torch.from_numpy(clips(1)).requires_grad_(True)
+    net(x)[0, 1].backward()
+    np.testing.assert_allclose(found[0], x.grad[0, 0].numpy(), atol=1e-6)
+
+
+def test_occlusion_finds_the_only_block_that_matters() -> None:
+    class Corner(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            s = x[:, 0, :, :8, :8].mean(dim=(1, 2, 3))
+            return torch.stack([s, -s, s * 0], dim=1)
+
+    x = np.ones((1, 1, 5, 48, 48), np.float32)
+    found = attribute(Corner(), "", x, Target("A2C").weights(VIEWS), "occlusion")[0]
+    assert found[:, :8, :8].min() > 0
+    assert np.abs(found[:, 20:, 20:]).max() == 0
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("name", ["compact3d", "cnn3d", "frames2d-resnet18"])
+def test_every_method_on_every_kind_of_network(method: str, name: str) -> None:
+    net = network(name)
+    x = clips(1, (6, 48, 48))
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    found = attribute(net, find(name).feature_layer, x, Target("A4C").weights(VIEWS), method)
+    assert found.shape == (1, 6, 48, 48)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+    assert METHODS[method].signed or found.min() >= 0
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert any(m.inplace for m in net.modules() if isinstance(m, nn.ReLU))  # the caller's network is as it was
+
+
+@settings(max_examples=10)
+@given(st.integers(1, 11))
+def test_clips_do_not_see_each_other(n: int) -> None:
+    net, x, w = network(), clips(n), Target("A4C").weights(VIEWS)
+    together = attribute(net, "features", x, w)
+    alone = attribute(net, "features", x[-1:], w)
+    np.testing.assert_allclose(together[-1:], alone, rtol=1e-4, atol=1e-7)
+
+
+def test_targets() -> None:
+    np.testing.assert_array_equal(Target("A4C", "A2C").weights(VIEWS), [-1, 1, 0])
+    assert Target("A4C", "A2C").name == "A4C, not A2C"
+    with pytest.raises(UsageError, match="does not know 'A4D'; did you mean 'A4C'"):
+        Target("A4D").weights(VIEWS)
+    with pytest.raises(UsageError, match="minus itself"):
+        Target("A4C", "A4C").weights(VIEWS)
+
+
+def test_unknown_method_and_layer() -> None:
+    with pytest.raises(UsageError, match="known: gradcam, gradcam"):
+        attribute(network(), "features", clips(1), Target("A4C").weights(VIEWS), "magic")
+    with pytest.raises(UsageError, match="no layer 'stem'; at the top it has features, pool"):
+        attribute(network(), "stem", clips(1), Target("A4C").weights(VIEWS))
