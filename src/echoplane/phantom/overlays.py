@@ -258,7 +258,7 @@ class Ecg:
             away = (phase - at + 0.5) % 1.0 - 0.5
             return f32(np.exp(-((away / width) ** 2)))
 
-        return p * wave(0.84, 0.03) + r * wave(0.0, 0.012) - s * wave(0.035, 0.014) + t * wave(0.32, 0.06)
+        return f32(p * wave(0.84, 0.03) + r * wave(0.0, 0.012) - s * wave(0.035, 0.014) + t * wave(0.32, 0.06))
 
     def draw(
         self,

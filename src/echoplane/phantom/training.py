@@ -156,7 +156,7 @@ def _furniture(rec: Recording, crop: Box, size: tuple[int, int]) -> tuple[FloatA
     place = np.array([[columns / (crop[2] - crop[0]), 0, 0], [0, rows / (crop[3] - crop[1]), 0]], np.float64)
     place[:, 2] = -np.array([crop[0], crop[1]]) * place[:, :2].sum(1) + 0.5 * place[:, :2].sum(1) - 0.5
     shrink = 1 / place[0, 0]
-    weight = f32(canvas.alpha) / 255
+    weight = f32(canvas.alpha / np.float32(255))
     luma = f32(cv2.cvtColor(canvas.colour, cv2.COLOR_RGB2GRAY)) * weight
     if shrink > 1.2:  # average what several pixels become
         weight, luma = (f32(cv2.GaussianBlur(v, (0, 0), 0.4 * shrink)) for v in (weight, luma))

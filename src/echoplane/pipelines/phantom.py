@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -56,7 +57,9 @@ def write_dataset(
     """
     rows, columns = recipe.size
     views = sorted(plan.view_weights)
-    with StoreWriter(out, recipe=to_mapping(recipe), views=views, height=rows, width=columns, origin=ORIGIN) as writer:
+    # Through JSON, as the store keeps it: tuples become lists, and a second run finds the same settings.
+    settings = json.loads(json.dumps(to_mapping(recipe)))
+    with StoreWriter(out, recipe=settings, views=views, height=rows, width=columns, origin=ORIGIN) as writer:
         missing = [n for n in range(plan.clips) if plan.key(n) not in writer]
         done = plan.clips - len(missing)
         for number, clip in _rendered(plan, missing, recipe, jobs):
