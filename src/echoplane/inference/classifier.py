@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,13 @@ from echoplane.models.bundle import Bundle
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
 from echoplane.sampling.clips import gather, plan
+from echoplane.sources.array import cine_from_array
+from echoplane.sources.item import SourceItem
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.open import open_cine
 
-if TYPE_CHECKING:
-    from echoplane.sources import Limits, SourceItem
-
-    Source = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
+#: What can be answered for: a file or a folder of frames, an item of discovery, a cine, or frames in memory.
+Source: TypeAlias = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
 
 #: Clips given to the network in one call: bounds the memory; more is no faster on a CPU.
 CLIPS_AT_ONCE = 8
@@ -63,7 +65,7 @@ class ViewClassifier:
         jobs: int | None = None,
         include_color: bool = False,
         include_stills: bool = False,
-        limits: Limits | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if jobs is not None and jobs < 1:
             raise UsageError(f"jobs {jobs}: must be at least 1.")
@@ -95,7 +97,7 @@ class ViewClassifier:
             Files that :meth:`predict_many` works on side by side; None takes one for each processor.
         include_color, include_stills : bool
             Answer colour Doppler cines and single frames too. Default False.
-        limits : echoplane.sources.Limits or None
+        limits : Limits
             Sizes above which a file is refused.
 
         Raises
@@ -148,7 +150,7 @@ class ViewClassifier:
         """
         return self._answer(_as_source(source, fps), self.engine(self._jobs or 1))
 
-    def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Iterator[ViewResult]:
+    def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Generator[ViewResult, None, None]:
         """Answer for many cines, one result each, in the order given, as soon as each is there.
 
         Parameters
@@ -200,7 +202,7 @@ class ViewClassifier:
 
     def _run(self, source: str | Path | SourceItem | Cine, name: str, engine: Engine) -> ViewResult:
         started = time.perf_counter()
-        cine = source if isinstance(source, Cine) else self._open(source)
+        cine = source if isinstance(source, Cine) else open_cine(source, limits=self._limits)
         opened = time.perf_counter()
         decision = gate(cine, include_color=self.include_color, include_stills=self.include_stills)
         seconds = {"open": opened - started}
@@ -220,11 +222,6 @@ class ViewClassifier:
         reasons = (*answer.reasons, *asked_for, *cine.notes, *sampling.notes, *prepared.notes)
         return _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer)
 
-    def _open(self, source: str | Path | SourceItem) -> Cine:
-        from echoplane.sources import open_cine
-
-        return open_cine(source) if self._limits is None else open_cine(source, limits=self._limits)
-
     def _logits(self, clips_CNHW: UInt8Array, engine: Engine) -> FloatArray:
         normalise = self.bundle.facts.recipe.normalise
         parts = [
@@ -236,8 +233,6 @@ class ViewClassifier:
 
 def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:
     if isinstance(source, np.ndarray):
-        from echoplane.sources.array import cine_from_array
-
         return cine_from_array(source, fps)
     if fps is not None:
         raise UsageError("fps is for arrays only; files say their own frame rate.")
@@ -245,7 +240,7 @@ def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceI
 
 
 def _name(source: str | Path | SourceItem | Cine) -> str:
-    return source.source if isinstance(source, Cine) else str(source)
+    return source.source if isinstance(source, Cine | SourceItem) else str(source)
 
 
 def _row(

@@ -73,22 +73,27 @@ def check_suffix(path: Path) -> None:
         raise UsageError(f"{path}: the ending says the format; use one of {known}.")
 
 
-def files_done(path: str | Path) -> set[str]:
-    """Return the files that have a whole row in a result file, as :func:`file_cell` spells them; none without a file."""
+def rows_done(path: str | Path) -> dict[str, str]:
+    """Return file and status of every whole row in a result file; empty when there is no such file.
+
+    Files are spelled as :func:`file_cell` spells them. A torn last row is cut off the file.
+    """
     path = Path(path)
     check_suffix(path)
-    journal = _journal(path)
-    done = {row["file"] for row in _json_rows(journal)} if path.suffix == ".parquet" else set()
-    if not path.exists():
-        return done
     if path.suffix == ".csv":
+        if not path.exists():
+            return {}
         _cut_torn_row(path)
         with path.open(encoding="utf-8", newline="") as stream:
-            return {row["file"] for row in csv.DictReader(stream)}
+            return {row["file"]: row["status"] for row in csv.DictReader(stream)}
     if path.suffix == ".jsonl":
-        return {row["file"] for row in _json_rows(path)}
-    parquet = need("pyarrow.parquet", "parquet", "read Parquet files")
-    return done | set(parquet.read_table(path, columns=["file"]).column("file").to_pylist())
+        return {row["file"]: row["status"] for row in _json_rows(path)}
+    done = {}
+    if path.exists():
+        parquet = need("pyarrow.parquet", "parquet", "read Parquet files")
+        table = parquet.read_table(path, columns=["file", "status"])
+        done = dict(zip(table["file"].to_pylist(), table["status"].to_pylist(), strict=True))
+    return done | {row["file"]: row["status"] for row in _json_rows(journal_path(path))}
 
 
 def file_cell(name: str, suffix: str) -> str:
@@ -163,14 +168,14 @@ class _ParquetWriter:
         self._earlier = self._parquet.read_table(path) if append and path.exists() else None
         if self._earlier is not None and tuple(self._earlier.column_names) != columns(vocabulary):
             raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
-        self._lines = _JsonlWriter(_journal(path), vocabulary, append)
+        self._lines = _JsonlWriter(journal_path(path), vocabulary, append)
 
     def write(self, result: ViewResult) -> None:
         self._lines.write(result)
 
     def close(self) -> None:
         self._lines.close()
-        arrow, schema, journal = self._arrow, self._schema(), _journal(self._path)
+        arrow, schema, journal = self._arrow, self._schema(), journal_path(self._path)
         with atomic_write(self._path, "wb") as stream, self._parquet.ParquetWriter(stream, schema) as writer:
             if self._earlier is not None:
                 writer.write_table(self._earlier.cast(schema))
@@ -186,7 +191,8 @@ class _ParquetWriter:
         return arrow.schema([(name, types.get(name, arrow.float64())) for name in columns(self._vocabulary)])
 
 
-def _journal(path: Path) -> Path:
+def journal_path(path: Path) -> Path:
+    """Return where the rows of a Parquet file lie until it is finished."""
     return path.with_name(path.name + ".partial.jsonl")
 
 

@@ -1,0 +1,54 @@
+"""What all verbs share: exit codes, the two consoles, and text that is safe to print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_OK = 0
+EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+#: Columns of a table that does not go to a terminal.
+PIPE_WIDTH = 120
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for results (stdout), or for progress and remarks (stderr)."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def print_error(text: str) -> None:
+    """Print an error to stderr."""
+    print(f"error: {printable(text)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return text without control characters and undecodable bytes, which could steer a terminal or fail to print."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def short_names(names: list[str], width: int) -> list[str]:
+    """Shorten file names for a table: without the folder they share, and with the middle cut out where still too long.
+
+    Parameters
+    ----------
+    names : list of str
+    width : int
+        Characters, at least 8.
+    """
+    parts = [name.replace("\\", "/").split("/") for name in names]
+    shared = 0
+    while parts and all(len(p) > shared + 1 and p[shared] == parts[0][shared] for p in parts):
+        shared += 1
+    short = ["/".join(p[shared:]) for p in parts]
+    tail = (width - 1) * 2 // 3  # endings tell clips apart more often than beginnings
+    return [s if len(s) <= width else f"{s[: width - 1 - tail]}\N{HORIZONTAL ELLIPSIS}{s[-tail:]}" for s in short]

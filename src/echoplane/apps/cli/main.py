@@ -1,0 +1,85 @@
+"""The command line: builds the typer app from one module per verb, and turns errors into exit codes.
+
+Exit codes: 0 all went well; 1 the command ran, and something in its input needs a look (see its help); 2 wrong usage,
+or nothing to work with (no such file, no bundle, a damaged bundle); 130 interrupted.
+
+Everything that costs time to import is imported inside the commands, so that ``--help`` comes at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from echoplane.apps.cli import bundle, doctor, predict, views
+from echoplane.apps.cli._common import EXIT_USAGE, print_error
+from echoplane.errors import EchoplaneError
+
+#: Verb modules, in the order of the help.
+VERBS = (predict, views, bundle, doctor)
+
+_HELP = """Which view of the heart does this echocardiogram clip show?
+
+\b
+  echoplane predict clip.dcm                 one file
+  echoplane predict study/ -o views.csv      a folder, answers to a table
+  echoplane views                            what it can tell apart
+  echoplane doctor                           what is installed, to paste into a report
+
+Every file ends as one row: a view, 'other', 'unsure', or the reason why there is no answer.
+Not a medical device: do not use it to diagnose.
+"""
+
+
+def build_app() -> typer.Typer:
+    """Return the whole command line."""
+    app = typer.Typer(
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version)
+        ] = False,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", "-v", help="Show the log, with the traceback of every failure.")
+        ] = False,
+    ) -> None:
+        del version
+        _set_up_log(verbose)
+
+    for verb in VERBS:
+        verb.register(app)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        build_app()(arguments)
+    except EchoplaneError as error:
+        print_error(str(error))
+        sys.exit(EXIT_USAGE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from echoplane import __version__
+
+        print(f"echoplane {__version__}")
+        raise typer.Exit
+
+
+def _set_up_log(verbose: bool) -> None:
+    log = logging.getLogger("echoplane")
+    log.handlers[:] = [logging.StreamHandler() if verbose else logging.NullHandler()]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if verbose else logging.WARNING)

@@ -1,0 +1,202 @@
+"""Files in, one row each out: what ``echoplane predict`` and programs that want the same do."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from echoplane import config
+from echoplane.errors import UsageError
+from echoplane.inference.classifier import ViewClassifier
+from echoplane.inference.engine import Engine, available_cpus
+from echoplane.models.bundle import Bundle
+from echoplane.pipelines.result_table import ResultTable
+from echoplane.pipelines.run_manifest import RunManifest, now, versions
+from echoplane.records import Status, ViewResult
+from echoplane.sources.discover import discover
+from echoplane.sources.item import SourceItem
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+
+#: A row with one of these means that the file could not be dealt with, as against "is no clip of a main view".
+FAILED: frozenset[Status] = frozenset({Status.UNREADABLE, Status.UNSUPPORTED, Status.REFUSED, Status.TOO_SHORT})
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSettings:
+    """How to predict.
+
+    Attributes
+    ----------
+    bundle : str or None
+        Folder or file; None takes the weights that ship with the package.
+    engine, precision : str
+        See :func:`echoplane.inference.engine.load_engine`.
+    threads : int or None
+        Threads of the network; None takes all processors this process may use.
+    jobs : int or None
+        Files worked on side by side; None takes one for each processor, but no more than there are files.
+    include_color, include_stills : bool
+    max_pixels : int or None
+        Frames of more pixels are refused; None keeps the default of :class:`echoplane.sources.limits.Limits`.
+    """
+
+    bundle: str | None = None
+    engine: str = "auto"
+    precision: str = "f32"
+    threads: int | None = None
+    jobs: int | None = None
+    include_color: bool = False
+    include_stills: bool = False
+    max_pixels: int | None = None
+
+    @property
+    def that_matter(self) -> dict[str, Any]:
+        """Those that can change an answer; the bundle is compared by its hash."""
+        left_out = ("bundle", "threads", "jobs")
+        return {name: value for name, value in config.to_mapping(self).items() if name not in left_out}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRun:
+    """How a run ended.
+
+    Attributes
+    ----------
+    counts : mapping of str to int
+        Results of this run by status.
+    skipped : int
+        Files that had a row already.
+    seconds : float
+    interrupted : bool
+    bundle : str
+        Name and start of the hash.
+    manifest : Path or None
+        Where it was written.
+    """
+
+    counts: dict[str, int]
+    skipped: int
+    seconds: float
+    interrupted: bool
+    bundle: str
+    manifest: Path | None
+
+    @property
+    def files(self) -> int:
+        """How many results there are."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many of them are files that could not be dealt with."""
+        return sum(n for status, n in self.counts.items() if Status(status) in FAILED)
+
+
+def predict(
+    paths: Iterable[str | Path],
+    settings: PredictSettings | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_result: Callable[[ViewResult], None] = lambda result: None,
+) -> PredictRun:
+    """Find the cines in files and folders, answer for each, and write rows and manifest.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+    settings : PredictSettings
+    output : str or Path, optional
+        Result file ending in ``.csv``, ``.jsonl`` or ``.parquet``; its manifest is written beside it.
+    resume : bool
+        Go on with `output`: files that have a row are left out. Starts afresh when there is no such file.
+    overwrite : bool
+        Replace an `output` that is there.
+    on_start : callable
+        Told how many files there are to answer for.
+    on_result : callable
+        Given each result, in order, after it was written.
+
+    Returns
+    -------
+    PredictRun
+        Also after an interrupt (Ctrl-C), with what was done until then.
+
+    Raises
+    ------
+    UsageError
+        Nothing found, an `output` that is there already, or one that was made in another way.
+    BundleError
+        No usable bundle.
+    """
+    settings = settings or PredictSettings()
+    table = ResultTable(output, resume=resume, overwrite=overwrite)
+    bundle = Bundle.load(settings.bundle)
+    manifest = _new_manifest(bundle, settings)
+    done = table.rows_there(manifest)
+    items, skipped = _to_do(paths, done, table)
+    jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
+    classifier = _classifier(bundle, settings, jobs)
+    table.open(bundle.facts.vocabulary, replace(manifest, engine=_engine_facts(classifier.engine(jobs))))
+    on_start(len(items))
+    started, counts, interrupted = time.perf_counter(), Counter[str](), True
+    results = classifier.predict_many(items)
+    try:
+        for result in results:
+            table.write(result)
+            counts[str(result.status)] += 1
+            on_result(result)
+        interrupted = False
+    except KeyboardInterrupt:
+        pass  # what is done is written; the caller is told
+    finally:
+        results.close()
+        seconds = time.perf_counter() - started
+        table.close(Counter(done.values()) + counts, seconds, interrupted)
+    label = f"{bundle.name} {bundle.hash[:12]}"
+    return PredictRun(dict(counts), skipped, seconds, interrupted, label, table.manifest_path)
+
+
+def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int) -> ViewClassifier:
+    return ViewClassifier.load(
+        bundle,
+        settings.engine,
+        settings.threads,
+        precision=settings.precision,
+        jobs=jobs,
+        include_color=settings.include_color,
+        include_stills=settings.include_stills,
+        limits=DEFAULT_LIMITS if settings.max_pixels is None else Limits(max_pixels=settings.max_pixels),
+    )
+
+
+def _new_manifest(bundle: Bundle, settings: PredictSettings) -> RunManifest:
+    return RunManifest(
+        state="running",
+        started=now(),
+        bundle={"name": bundle.name, "sha256": bundle.hash},
+        settings=settings.that_matter,
+        versions=versions(),
+    )
+
+
+def _engine_facts(engine: Engine) -> dict[str, str]:
+    return {"name": engine.name, "device": engine.device, "precision": engine.precision}
+
+
+def _to_do(paths: Iterable[str | Path], done: Mapping[str, str], table: ResultTable) -> tuple[list[SourceItem], int]:
+    """Find the items, and leave out those that have a row; also return how many were left out."""
+    given = [str(path) for path in paths]
+    found = list(discover(given))
+    if not found:
+        raise UsageError(
+            f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
+        )
+    items = [item for item in found if table.cell(item.source) not in done]
+    return items, len(found) - len(items)

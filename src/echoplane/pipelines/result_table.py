@@ -1,0 +1,89 @@
+"""A result file and its manifest as one thing: begun, gone on with, written, closed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from echoplane import config
+from echoplane.errors import UsageError
+from echoplane.inference.report import ResultWriter, check_suffix, file_cell, journal_path, open_writer, rows_done
+from echoplane.pipelines.run_manifest import RunManifest, check_same, load_manifest, manifest_path, now
+from echoplane.records import ViewResult
+
+
+class ResultTable:
+    """The result file and its manifest; does nothing when no output is wanted."""
+
+    def __init__(self, output: str | Path | None, *, resume: bool, overwrite: bool) -> None:
+        self.path = None if output is None else Path(output)
+        self._resume = resume
+        self._writer: ResultWriter | None = None
+        self._manifest: RunManifest | None = None
+        self._seconds_before = 0.0
+        if self.path is None:
+            if resume:
+                raise UsageError("--resume goes on with a result file: name it with --output.")
+            return
+        check_suffix(self.path)
+        if resume and overwrite:
+            raise UsageError("--resume keeps the rows that are there, --overwrite does not: give one of them.")
+        if (self.path.exists() or journal_path(self.path).exists()) and not (resume or overwrite):
+            raise UsageError(f"{self.path}: is there already. Use --resume to go on with it, or --overwrite.")
+
+    @property
+    def manifest_path(self) -> Path | None:
+        """Where the manifest lies, or None."""
+        return None if self.path is None else manifest_path(self.path)
+
+    def rows_there(self, manifest: RunManifest) -> dict[str, str]:
+        """Return file and status of the rows to keep, after making sure that this run would write the same."""
+        if self.path is None or not self._resume:
+            return {}
+        done = rows_done(self.path)
+        if not done:
+            self._resume = False
+            return {}
+        earlier = load_manifest(self.path)
+        check_same(earlier, manifest, self.path)
+        self._seconds_before = earlier.seconds
+        return done
+
+    def cell(self, source: str) -> str:
+        """Return a file's name as the result file spells it."""
+        return source if self.path is None else file_cell(source, self.path.suffix)
+
+    def open(self, vocabulary: Sequence[str], manifest: RunManifest) -> None:
+        """Open the file, and say in the manifest that a run is under way."""
+        if self.path is None:
+            return
+        self._writer = open_writer(self.path, vocabulary, append=self._resume)
+        self._manifest = manifest
+        self._save(manifest)
+
+    def write(self, result: ViewResult) -> None:
+        """Write one row."""
+        if self._writer is not None:
+            self._writer.write(result)
+
+    def close(self, counts: Counter[str], seconds: float, interrupted: bool) -> None:
+        """Finish the file, and write into the manifest how it ended."""
+        if self._writer is None or self._manifest is None:
+            return
+        self._writer.close()
+        self._save(
+            replace(
+                self._manifest,
+                state="interrupted" if interrupted else "finished",
+                ended=now(),
+                seconds=round(self._seconds_before + seconds, 3),
+                files=sum(counts.values()),
+                counts=dict(counts.most_common()),
+            )
+        )
+
+    def _save(self, manifest: RunManifest) -> None:
+        assert self.path is not None
+        config.save(manifest, manifest_path(self.path))
