@@ -184,7 +184,7 @@ class Sector:
     r0, r1 : float
         Radii of the top and bottom arcs, pixels.
     left, right : float
-        Edge angles in radians, ``left < right``.
+        Edge angles in radians, ``left < right``; about pi in a picture flipped upside down.
     confidence : float
         In [0, 1]; below 0.5 the mask should be treated as a guess.
     origin : str
@@ -222,8 +222,12 @@ class Sector:
         inside = (x >= x0 - 0.5) & (x < x1 - 0.5) & (y >= y0 - 0.5) & (y < y1 - 0.5)
         if self.kind in (SectorKind.PHASED, SectorKind.CURVED):
             dx, dy = x - self.apex[0], y - self.apex[1]
-            radius, angle = np.hypot(dx, dy), np.arctan2(dx, dy)
-            inside &= (radius >= self.r0) & (radius <= self.r1) & (angle >= self.left) & (angle <= self.right)
+            radius = np.hypot(dx, dy)
+            # Turned to the middle ray, so that a picture flipped upside down (angles about pi) does not wrap.
+            middle, half = (self.left + self.right) / 2, (self.right - self.left) / 2
+            cos, sin = np.float32(math.cos(middle)), np.float32(math.sin(middle))
+            angle = np.abs(np.arctan2(dx * cos - dy * sin, dy * cos + dx * sin))
+            inside &= (radius >= self.r0) & (radius <= self.r1) & (angle <= half)
         return inside
 
 

@@ -1,0 +1,136 @@
+"""What is lit and what moves: from a few frames to the outline of the ultrasound picture.
+
+Everything here works on small frames, in their own pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from echoplane.records import BoolArray, FloatArray, UInt8Array
+
+#: Grey levels above the background from which a pixel counts as lit. JPEG and video noise stay below it.
+LIT = 10
+#: Change between frames, in grey levels, from which a pixel counts as moving.
+MOVING = 12
+#: The background is looked for among the darkest levels only, and fills at least this fraction of the frame.
+DARKEST, BACKGROUND = 48, 0.03
+#: Parts smaller than this fraction of the main part are taken for text and marks.
+SMALL_PART = 0.01
+#: A part belongs to the live picture if at least this fraction of it moves.
+LIVE_PART = 0.15
+#: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
+PANEL = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A region that may be (part of) the sector.
+
+    Attributes
+    ----------
+    live : bool array, (H, W)
+        Lit pixels of the region; dark holes and dents are normal.
+    stray : bool array, (H, W)
+        Lit pixels of small live parts outside the region: pieces that darkness may have torn off.
+    outline_P2 : float32 array, (P, 2)
+        x, y of the outermost pixels of `live`, about one pixel apart.
+    on_frame : bool array, (P,)
+        Outline points where the frame itself ends.
+    hull : bool array, (H, W)
+        Convex hull of `live`, filled.
+    """
+
+    live: BoolArray
+    stray: BoolArray
+    outline_P2: FloatArray
+    on_frame: BoolArray
+    hull: BoolArray
+
+
+def lit_and_moving(frames_THW: UInt8Array) -> tuple[BoolArray, BoolArray]:
+    """Say which pixels are ever lit, and which change; both bool (H, W).
+
+    A single frame moves nowhere.
+    """
+    high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
+    background = _background(low)
+    lit = high > background + LIT
+    if background > LIT:
+        lit |= low < background - LIT
+    moving = (high - low) > MOVING
+    return lit | moving, moving
+
+
+def _background(low_HW: UInt8Array) -> int:
+    counts = np.bincount(low_HW.ravel(), minlength=256)[: DARKEST + 1]
+    level = int(counts.argmax())
+    # A frame that is lit all over has no background; then black is as good as any.
+    return level if counts[max(level - 1, 0) : level + 2].sum() > BACKGROUND * low_HW.size else 0
+
+
+def regions(frames_THW: UInt8Array) -> list[Evidence]:
+    """Find the regions that may be the sector, the likeliest first.
+
+    Returns
+    -------
+    list of Evidence
+        Empty when nothing is lit. First the part with most motion (most area in a still), then, if there are more live
+        parts, all of them together, for a sector that darkness tears into pieces.
+    """
+    lit, moving = lit_and_moving(frames_THW)
+    solid = _without_thin(lit)
+    if len(frames_THW) > 1:
+        solid = _without_still_parts(solid, moving)
+    size = max(lit.shape)
+    reach = 2 * round(size / 160) + 1
+    closed = cv2.morphologyEx(solid.view(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    if count < 2:
+        return []
+    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    areas[0] = 0
+    motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
+    motion[0] = 0
+    weight = motion if motion.sum() > 0.02 * areas.sum() else areas
+    main = int(weight.argmax())
+    alike = weight >= SMALL_PART * weight[main]
+    alike[main] = True
+    stray = alike & (areas < PANEL * areas[main])
+    everything = _evidence(alike[labels], np.zeros_like(solid), solid)
+    if np.count_nonzero(alike) == 1:
+        return [everything]
+    return [_evidence(labels == main, stray[labels], solid), everything]
+
+
+def _without_thin(lit: BoolArray) -> BoolArray:
+    """Drop lines, letters and dots: what a 5 x 5 square does not fit into, but keep the corners next to it."""
+    pixels = cv2.morphologyEx(lit.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    opened = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    near = cv2.dilate(opened, np.ones((5, 5), np.uint8))
+    kept: BoolArray = (lit.view(np.uint8) & near).view(np.bool_)
+    return kept
+
+
+def _without_still_parts(solid: BoolArray, moving: BoolArray) -> BoolArray:
+    """Drop parts that do not move while others do: text, bars, logos, a frozen second panel."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
+    motion = np.bincount(labels[moving & solid], minlength=count)
+    alive = motion >= LIVE_PART * stats[:, cv2.CC_STAT_AREA]
+    alive[0] = False
+    # A frozen cine: nothing moves, and everything lit has to do.
+    return solid & alive[labels] if alive.any() else solid
+
+
+def _evidence(region: BoolArray, stray: BoolArray, solid: BoolArray) -> Evidence:
+    height, width = region.shape
+    contours, _ = cv2.findContours(region.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = np.concatenate(contours)[:, 0, :]
+    hull = np.zeros(region.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    x, y = points.T
+    on_frame = (x <= 1) | (x >= width - 2) | (y <= 1) | (y >= height - 2)
+    return Evidence(region & solid, stray & solid, points.astype(np.float32), on_frame, hull.view(np.bool_))

@@ -1,0 +1,139 @@
+"""Straight sides of an outline: lines that many outline points touch and hardly any cross.
+
+The sides of a fan, and the straight cuts where a screen ends, are such lines. A line is given by the direction of its
+outward normal, ``(cos a, sin a)`` in picture axes (x right, y down), and its offset: ``x cos a + y sin a = offset``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from echoplane.records import BoolArray, FloatArray
+
+#: Angle step of the search, degrees; refined afterwards.
+STEP = 2.0
+#: A point beyond a line or an arc costs as much as this many points on it are worth.
+BEYOND = 1.5
+#: What a point one pixel off a line or an arc counts.
+NEIGHBOUR = 0.8
+#: Two lines closer than this in angle (degrees) and offset (fraction of the outline's size) are one.
+SAME_ANGLE, SAME_OFFSET = 5.0, 0.05
+#: Half-width of the band of points that touch a line, pixels.
+TOUCH = 1.6
+
+
+@dataclass(frozen=True)
+class Line:
+    """A side: outward normal angle (radians), offset (pixels), and the outline points it gains (its weight)."""
+
+    angle: float
+    offset: float
+    weight: float
+
+    @property
+    def normal(self) -> tuple[float, float]:
+        """Unit vector pointing outside."""
+        return math.cos(self.angle), math.sin(self.angle)
+
+    def distance(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Signed distance of points, positive outside."""
+        a, b = self.normal
+        return x * np.float32(a) + y * np.float32(b) - np.float32(self.offset)
+
+
+def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, last: float, most: int) -> list[Line]:
+    """Find the strongest sides whose outward normals lie between two angles, strongest first.
+
+    Parameters
+    ----------
+    points_P2 : float32 array, (P, 2)
+        Outline, about one point a pixel.
+    on_frame : bool array, (P,)
+        Points that end at the frame: they may not lie beyond a side, but they say nothing for one.
+    first, last : float
+        Angles, degrees.
+    most : int
+        At most so many.
+
+    Returns
+    -------
+    list of Line
+    """
+    angles = np.deg2rad(np.arange(first, last + STEP / 2, STEP))
+    table, lowest = _gains(points_P2, on_frame, angles)
+    apart = max(SAME_OFFSET * float(np.ptp(points_P2, axis=0).max()), 3)
+    best = np.argpartition(table, -min(400, table.size), axis=None)[-min(400, table.size) :]
+    found: list[Line] = []
+    for flat in best[np.argsort(table.ravel()[best])[::-1]]:
+        row, column = divmod(int(flat), table.shape[1])
+        weight, angle, offset = float(table[row, column]), float(angles[row]), float(column + lowest)
+        if weight <= 4 or len(found) >= most:
+            break
+        if all(turn(angle, line.angle) > SAME_ANGLE or abs(offset - line.offset) > apart for line in found):
+            found.append(Line(angle, offset, weight))
+    free = points_P2[~on_frame]
+    return [_refined(free, line) for line in found]
+
+
+def support(points_P2: FloatArray, on_frame: BoolArray, angle: float) -> Line:
+    """Return the best side with a given outward direction (radians), however few points touch it."""
+    table, lowest = _gains(points_P2, on_frame, np.array([angle]))
+    column = int(table[0].argmax())
+    return Line(angle, float(column + lowest), float(table[0, column]))
+
+
+def turn(a: float, b: float) -> float:
+    """Angle between two directions given in radians, in degrees, 0..180."""
+    return abs((math.degrees(a - b) + 180) % 360 - 180)
+
+
+def peak_gain(counts: FloatArray, every: FloatArray) -> FloatArray:
+    """Gain of a side at each offset: points within a pixel of it, less BEYOND for each point further out.
+
+    Parameters
+    ----------
+    counts, every : float array, (..., B)
+        Points that speak for a side, and all points, by offset; outside is towards the end.
+    """
+    beyond = every[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    gain = counts.copy()
+    # A little less than the middle, or a sharp side would win at three offsets alike.
+    gain[..., 1:] += NEIGHBOUR * counts[..., :-1]
+    gain[..., :-1] += NEIGHBOUR * counts[..., 1:]
+    gain[..., :-2] -= BEYOND * beyond[..., 2:]
+    return gain
+
+
+def _gains(points_P2: FloatArray, on_frame: BoolArray, angles: FloatArray) -> tuple[FloatArray, int]:
+    """Gain of every line, (angles, offsets), and the offset of the first column."""
+    along_PA = points_P2 @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    lowest = math.floor(float(along_PA.min())) - 1
+    width = math.ceil(float(along_PA.max())) - lowest + 3
+    cells = np.rint(along_PA - np.float32(lowest)).astype(np.int32) + np.arange(len(angles), dtype=np.int32) * width
+    shape = (len(angles), width)
+    free = np.bincount(cells[~on_frame].ravel(), minlength=len(angles) * width).reshape(shape).astype(np.float32)
+    held = np.bincount(cells[on_frame].ravel(), minlength=len(angles) * width).reshape(shape).astype(np.float32)
+    return peak_gain(free, free + held), lowest
+
+
+def _refined(points_P2: FloatArray, line: Line) -> Line:
+    """Fit the line again, by least squares, to the points that touch it."""
+    for width in (2 * TOUCH, TOUCH):
+        touching = points_P2[np.abs(line.distance(points_P2[:, 0], points_P2[:, 1])) <= width]
+        if len(touching) < 6:
+            return line
+        centre = touching.mean(axis=0)
+        spread = touching - centre
+        (xx, xy), (_, yy) = (spread.T @ spread).tolist()
+        along = 0.5 * math.atan2(2 * xy, xx - yy)
+        angle = along + math.pi / 2
+        if math.cos(angle - line.angle) < 0:
+            angle += math.pi
+        if turn(angle, line.angle) > 2 * STEP:
+            return line
+        angle %= 2 * math.pi
+        line = Line(angle, float(centre @ (math.cos(angle), math.sin(angle))), line.weight)
+    return line
