@@ -158,7 +158,7 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
         loss=tissue.lookup("loss_db") * np.float32(acoustics.loss_scale),
         impedance=tissue.lookup("impedance"),
         fluid=fluid,
-        gain=_fixed_gain(grid, acoustics),
+        gain=_fixed_gain(grid, acoustics, rng),
         elevation=elevation,
         wall=wall,
         wall_share=wall_share,
@@ -178,14 +178,17 @@ def _level(grid: PolarGrid, spread: PointSpread, scatterers: Scatterers) -> Floa
     return f32(1 / np.sqrt(smooth))
 
 
-def _fixed_gain(grid: PolarGrid, acoustics: Acoustics) -> FloatArray:
-    """Fan edges, dropout wedges and the error of the time gain, amplitude (B, D)."""
+def _fixed_gain(grid: PolarGrid, acoustics: Acoustics, rng: Rng) -> FloatArray:
+    """Fan edges, patches, dropout wedges and the error of the time gain, amplitude (B, D)."""
     fan = grid.fan
     half = (fan.right - fan.left) / 2
     across = (grid.angles - (fan.left + fan.right) / 2) / np.float32(half)
     share = grid.depths / np.float32(fan.depth_cm)
     gain_db = np.interp(share, [0.0, 0.5, 1.0], acoustics.tgc_db).astype(np.float32)[None, :]
     gain_db = gain_db - acoustics.edge_loss_db * (across**2)[:, None]
+    knots = f32(rng.standard_normal((6, 5)))
+    patches = f32(cv2.resize(knots, (len(share), len(across)), interpolation=cv2.INTER_CUBIC))
+    gain_db = gain_db + np.float32(acoustics.patch_db) * patches
     for wedge in acoustics.dropouts:
         shape = np.exp(-((np.abs(across - wedge.centre) / wedge.width) ** 3))
         below = 1 / (1 + np.exp((wedge.from_cm - grid.depths) / 0.4))

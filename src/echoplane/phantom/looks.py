@@ -76,6 +76,8 @@ class Acoustics:
         Error of the time gain at the face, the middle and the bottom.
     edge_loss_db : float
         Loss at the fan's edges, growing with the square of the angle.
+    patch_db : float
+        Standard deviation of a smooth gain field over the fan: windows are never even.
     dropouts : tuple of Dropout
     wall_cm : float
         Thickness of the layered chest wall under the probe.
@@ -111,6 +113,7 @@ class Acoustics:
     loss_scale: float = 1.0
     tgc_db: tuple[float, float, float] = (0.0, 0.0, 0.0)
     edge_loss_db: float = 3.0
+    patch_db: float = 2.0
     dropouts: tuple[Dropout, ...] = ()
     wall_cm: float = 1.5
     wall_db: float = 0.0
@@ -223,6 +226,7 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         loss_scale=between(0.3, 1.8),
         tgc_db=(float(rng.normal(0, 4)), float(rng.normal(0, 2)), float(rng.normal(0, 5))),
         edge_loss_db=between(0, 10) * (0.5 + poor),
+        patch_db=between(0, 8),
         dropouts=_draw_dropouts(rng, poor),
         wall_cm=between(0.6, 3.0),
         wall_db=between(-12, 5),
@@ -261,9 +265,9 @@ def draw_scanner(rng: Rng) -> Scanner:
     """Draw a machine and its settings."""
     smooth_machine = rng.random() < 0.4
     return Scanner(
-        level=float(np.clip(rng.normal(0.5, 0.13), 0.18, 0.85)),
-        range_db=float(rng.uniform(36, 78)),
-        gamma=float(np.exp(rng.normal(0.0, 0.25))),
+        level=float(np.clip(rng.normal(0.46, 0.14), 0.15, 0.85)),
+        range_db=float(rng.uniform(34, 72)),
+        gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),
         reject=float(rng.uniform(0, 0.14) * (rng.random() < 0.5)),
         compound=int(rng.choice((1, 1, 1, 2))),
