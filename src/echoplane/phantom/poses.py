@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from echoplane.phantom.heart.canvas import as_float
+from echoplane.phantom.heart.frame import Vector, around, unit
+from echoplane.phantom.heart.layout import (
+    FOUR_CHAMBER_DEG,
+    LONG_AXIS_UP_DEG,
+    SHORT_AXIS_UP_DEG,
+    THREE_CHAMBER_DEG,
+    TWO_CHAMBER_DEG,
+    Layout,
+    layout,
+)
 from echoplane.phantom.population import Patient
 from echoplane.records import FloatArray
 
@@ -37,23 +47,68 @@ class Pose:
     errors: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, time_s: float) -> Pose:
-        """The pose at a later time: the probe drifts and the patient breathes."""
+        """Return the pose at a later time: the probe drifts and the patient breathes."""
         return replace(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aim:
+    """An ideal pose: where the probe sits, which point it looks at, and what is right in the picture."""
+
+    origin: Vector
+    target: Vector
+    right: Vector
+
+
+def _apical(p: Patient, plan: Layout, degrees: float) -> _Aim:
+    through = plan.mitral * np.array([0.7, 0.7, 0.0])
+    return _Aim(plan.apical_window, through, around(degrees))
+
+
+def _short(p: Patient, plan: Layout, level: float) -> _Aim:
+    up = around(SHORT_AXIS_UP_DEG)
+    z = level * p.lv.length
+    far = float(np.linalg.norm(plan.parasternal_window[:2]))
+    return _Aim(up * far + np.array([0.0, 0.0, z]), np.array([0.0, 0.0, z]), around(SHORT_AXIS_UP_DEG - 90))
+
+
+_AIMS: dict[str, Callable[[Patient, Layout], _Aim]] = {
+    "A4C": lambda p, plan: _apical(p, plan, FOUR_CHAMBER_DEG),
+    "A2C": lambda p, plan: _apical(p, plan, TWO_CHAMBER_DEG),
+    "A3C": lambda p, plan: _apical(p, plan, THREE_CHAMBER_DEG),
+    "PSAX-MV": lambda p, plan: _short(p, plan, 0.12),
+    "PSAX-PM": lambda p, plan: _short(p, plan, 0.50),
+    "PSAX-AP": lambda p, plan: _short(p, plan, 0.82),
+    "PSAX-AV": lambda p, plan: _short(p, plan, -0.11),
+    "PLAX": lambda p, plan: _Aim(
+        around(LONG_AXIS_UP_DEG, float(np.linalg.norm(plan.parasternal_window[:2])), 0.18 * p.lv.length),
+        np.array([0.0, 0.0, 0.18 * p.lv.length]),
+        np.array([0.0, 0.0, -1.0]),
+    ),
+    "A5C": lambda p, plan: _Aim(plan.apical_window, plan.aortic * np.array([0.8, 0.8, 1]), around(FOUR_CHAMBER_DEG)),
+    "RV-A4C": lambda p, plan: _Aim(
+        plan.apical_window + around(30.0, 1.5), plan.tricuspid * 0.75, around(FOUR_CHAMBER_DEG)
+    ),
+    "SC4C": lambda p, plan: _Aim(
+        around(190.0, 10.5, 3.5), np.array([0.5, 0.0, 1.0]), np.array([0.0, 0.0, 1.0])
+    ),
+    "SC-IVC": lambda p, plan: _Aim(
+        plan.ra - 6.5 * plan.axes.superior + 6.0 * plan.axes.anterior,
+        plan.ra - 3.5 * plan.axes.superior,
+        plan.axes.superior,
+    ),
+    "SSN": lambda p, plan: _Aim(
+        plan.arch_middle + (plan.arch_radius + 4.0) * plan.axes.superior - 0.7 * plan.arch_across,
+        plan.arch_middle,
+        plan.arch_across,
+    ),
+}
 
 
 def draw_pose(patient: Patient, view: str, rng: np.random.Generator, error: float = 1.0) -> Pose:
     """Draw a pose of the probe for a view."""
-    angle = {"A4C": 30.0, "A2C": 90.0, "A3C": 150.0}.get(view, 110.0)
-    angle = math.radians(angle + error * float(rng.normal(0, 5)))
-    around = np.array([math.cos(angle), math.sin(angle), 0.0], dtype=np.float32)
-    base_to_apex = np.array([0.0, 0.0, 1.0], dtype=np.float32)
-    if view.startswith("A"):
-        origin, axis, lateral = base_to_apex * (patient.lv_length + patient.wall + 1.0), -base_to_apex, around
-    else:
-        level = {"PSAX-MV": 0.15, "PSAX-PM": 0.5, "PSAX-AP": 0.8}.get(view, 0.3) * patient.lv_length
-        axis = -around
-        lateral = np.array([math.sin(angle), -math.cos(angle), 0.0], dtype=np.float32)
-        origin = around * np.float32(8.0) + base_to_apex * np.float32(level)
-        if view == "PLAX":
-            lateral = -base_to_apex
-    return Pose(view, origin.astype(np.float32), axis.astype(np.float32), lateral.astype(np.float32), {view: 1.0})
+    plan = layout(patient)
+    aim = _AIMS[view](patient, plan)
+    axis = unit(aim.target - aim.origin)
+    right = unit(aim.right - (aim.right @ axis) * axis)
+    return Pose(view, as_float(aim.origin), as_float(axis), as_float(right), {view: 1.0})
