@@ -1,0 +1,185 @@
+"""What a filter answers to: its favourite moving picture, and its feature maps on a clip.
+
+Reference
+---------
+Olah, Mordvintsev, Schubert, Feature Visualization, Distill 2017 (regularisation by jitter, blur and smoothness).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from echoplane.errors import UsageError
+from echoplane.explain.scored import Scored
+from echoplane.records import FloatArray, UInt8Array
+
+
+@dataclass(frozen=True, slots=True)
+class Dream:
+    """How a favourite picture is searched for.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (N, H, W) of the moving picture.
+    steps : int
+        Steps of Adam.
+    rate : float
+        Step size, on a scale where grey runs over about 6.
+    smooth : float
+        Weight of the differences between neighbours in the picture and in time; higher is smoother.
+    jitter : int
+        The picture is shifted by up to so many pixels before every step, so that no single pixel matters.
+    blur : float
+        Gaussian blur (sigma, pixels) of the picture every eighth step, against checkerboards.
+    seed : int
+    """
+
+    shape: tuple[int, int, int] = (10, 64, 64)
+    steps: int = 96
+    rate: float = 0.15
+    smooth: float = 0.05
+    jitter: int = 4
+    blur: float = 0.7
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(*self.shape, self.steps) < 1:
+            raise UsageError(f"shape {self.shape}, steps {self.steps}: all must be at least 1.")
+
+
+def favourite(
+    network: nn.Module, layer: str, channel: int, dream: Dream | None = None
+) -> tuple[UInt8Array, list[float]]:
+    """Search for the moving picture that a filter answers to most.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes (B, 1, N, H, W). Not changed.
+    layer : str
+        Dotted name of a layer whose output is (B, C, ...).
+    channel : int
+        Which filter, 0..C-1.
+    dream : Dream, optional
+
+    Returns
+    -------
+    picture : uint8 array, (N, H, W)
+        Stretched over the full range of grey.
+    answers : list of float
+        Mean activation of the filter at every step.
+
+    Raises
+    ------
+    UsageError
+        For an unknown layer or channel.
+    """
+    dream = dream or Dream()
+    scored = Scored(network, np.zeros(_views(network, dream.shape), np.float32))
+    target = scored.layer(layer)
+    generator = torch.Generator().manual_seed(dream.seed)
+    x = (0.1 * torch.randn(1, 1, *dream.shape, generator=generator)).requires_grad_(True)
+    optimiser = torch.optim.Adam([x], lr=dream.rate)
+    answers = []
+    for step in range(dream.steps):
+        rows, columns = (int(v) for v in torch.randint(-dream.jitter, dream.jitter + 1, (2,), generator=generator))
+        # Grey values are bounded softly, so that no pixel escapes to infinity.
+        shown = 3 * torch.tanh(torch.roll(x, (rows, columns), (3, 4)) / 3)
+        activation = _output(scored, target, shown)
+        if not 0 <= channel < activation.shape[1]:
+            raise UsageError(
+                f"layer {layer!r} has filters 0 to {activation.shape[1] - 1}, and {channel} was asked for."
+            )
+        answer = activation[:, channel].mean()
+        loss = -answer + dream.smooth * _roughness(x)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        answers.append(float(answer.detach()))
+        if dream.blur and step % 8 == 7 and step < dream.steps - 8:
+            with torch.no_grad():
+                x.copy_(_blurred(x, dream.blur))
+    return _stretched(x.detach()[0, 0].numpy()), answers
+
+
+def feature_maps(network: nn.Module, layer: str, clips: FloatArray) -> FloatArray:
+    """Return a layer's output for clips (C, 1, N, H, W): float32 (C, channels, ...).
+
+    Raises
+    ------
+    UsageError
+        For an unknown layer.
+    """
+    scored = Scored(network, np.zeros(_views(network, clips.shape[2:]), np.float32))
+    with torch.no_grad():
+        found: FloatArray = _output(scored, scored.layer(layer), torch.from_numpy(clips)).numpy()
+    return found
+
+
+def montage(pictures: UInt8Array, columns: int = 0, gap: int = 2) -> UInt8Array:
+    """Lay moving pictures side by side.
+
+    Parameters
+    ----------
+    pictures : uint8 array, (P, N, H, W)
+    columns : int
+        0 makes the page about square.
+    gap : int
+        Black pixels between them.
+
+    Returns
+    -------
+    uint8 array, (N, rows * (H + gap) - gap, columns * (W + gap) - gap)
+    """
+    count, n, height, width = pictures.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    page = np.zeros((n, rows * (height + gap) - gap, columns * (width + gap) - gap), np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        page[:, top : top + height, left : left + width] = picture
+    return page
+
+
+def _views(network: nn.Module, shape: tuple[int, ...]) -> int:
+    training = network.training
+    try:
+        with torch.no_grad():
+            return int(network.eval()(torch.zeros(1, 1, *shape)).shape[1])
+    finally:
+        network.train(training)
+
+
+def _output(scored: Scored, layer: nn.Module, x: Tensor) -> Tensor:
+    kept: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+    try:
+        scored(x)
+    finally:
+        handle.remove()
+    return kept[0]
+
+
+def _roughness(x: Tensor) -> Tensor:
+    """Mean squared difference of neighbours, in time, rows and columns."""
+    return sum((torch.diff(x, dim=d) ** 2).mean() for d in (2, 3, 4) if x.shape[d] > 1) + 1e-3 * (x**2).mean()
+
+
+def _blurred(x: Tensor, sigma: float) -> Tensor:
+    reach = max(1, int(np.ceil(2 * sigma)))
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    x = functional.conv3d(x, kernel.view(1, 1, 1, -1, 1), padding=(0, reach, 0))
+    return functional.conv3d(x, kernel.view(1, 1, 1, 1, -1), padding=(0, 0, reach))
+
+
+def _stretched(picture: FloatArray) -> UInt8Array:
+    low, high = np.percentile(picture, [0.5, 99.5])
+    scaled: UInt8Array = (255 * np.clip((picture - low) / max(high - low, 1e-9), 0, 1)).astype(np.uint8)
+    return scaled
