@@ -6,12 +6,13 @@ Which library reads what, how fast, and why not another: docs/decisions/0003-dic
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.jpeg import JpegInfo
 from echoplane.sources.dicom.layout import Layout
 from echoplane.sources.dicom.native import in_use
@@ -24,17 +25,17 @@ def decode_rle(data: bytes, layout: Layout) -> Samples:
 
     Raises
     ------
-    ValueError
+    DamagedError
         When segments are missing, damaged or too short.
     """
-    import rle
+    from rle.rle import decode_frame  # type: ignore[import-not-found]
 
     pixels = layout.rows * layout.columns
-    planes = rle.decode_frame(data, pixels, layout.allocated, "<")
+    planes = decode_frame(data, pixels, layout.allocated, "<")
     dtype = np.dtype("u1" if layout.allocated == 8 else "<u2")
     flat = np.frombuffer(planes, dtype)
     if flat.size != pixels * layout.samples:
-        raise ValueError(f"{flat.size} samples where {pixels * layout.samples} are needed")
+        raise DamagedError(f"{flat.size} samples where {pixels * layout.samples} are needed")
     samples = flat.reshape(layout.samples, layout.rows, layout.columns)
     return in_use(samples[0] if layout.samples == 1 else np.stack(list(samples), axis=-1), layout)
 
@@ -44,20 +45,21 @@ def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
 
     Raises
     ------
-    ValueError, RuntimeError
+    DamagedError, RuntimeError
         When the stream is damaged.
     """
     import jpeg_ls
 
     buffer, header = jpeg_ls.decode_buffer(data)
     flat = np.frombuffer(buffer, "u1" if info.precision <= 8 else "<u2")
+    samples: Samples
     if info.components == 1:
         samples = flat.reshape(info.rows, info.columns)
     elif header["interleave_mode"] == 0:
         samples = np.stack(list(flat.reshape(info.components, info.rows, info.columns)), axis=-1)
     else:
         samples = flat.reshape(info.rows, info.columns, info.components)
-    return in_use(samples, as_coded(layout, info.precision))
+    return in_use(samples, layout)
 
 
 def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
@@ -65,7 +67,7 @@ def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
 
     Raises
     ------
-    ValueError, av.error.FFmpegError
+    DamagedError, av.error.FFmpegError
         When the stream is damaged or of a kind that FFmpeg does not read.
     """
     import av
@@ -74,17 +76,17 @@ def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
     codec.thread_count = 1
     pictures = codec.decode(av.Packet(data)) or codec.decode(None)
     if not pictures:
-        raise ValueError("the JPEG stream holds no picture")
+        raise DamagedError("the JPEG stream holds no picture")
     name, array = pictures[0].format.name, pictures[0].to_ndarray()
     if name.startswith("bgr"):
         array = array[..., ::-1]
     elif not name.startswith(("gray", "rgb", "gbr", "yuvj444", "yuv444")):
-        raise ValueError(f"pixel format {name} is not expected")
+        raise DamagedError(f"pixel format {name} is not expected")
     elif name.startswith("yuv"):
         array = np.moveaxis(array, 0, -1)
     # FFmpeg puts the highest bit of a sample at the top of the word.
     array = array >> (array.dtype.itemsize * 8 - info.precision)
-    return in_use(np.ascontiguousarray(array), as_coded(layout, info.precision))
+    return in_use(np.ascontiguousarray(array), layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,12 @@ def read_j2k(data: bytes) -> J2kInfo:
 
     Raises
     ------
-    ValueError
+    DamagedError
         When there is none.
     """
     start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
     if start < 0 or len(data) < start + 45:
-        raise ValueError("no JPEG 2000 code stream")
+        raise DamagedError("no JPEG 2000 code stream")
     columns, rows, x0, y0 = struct.unpack_from(">4I", data, start + 8)
     (components,) = struct.unpack_from(">H", data, start + 40)
     depth = data[start + 42]
@@ -142,17 +144,12 @@ def decode_j2k(data: bytes, info: J2kInfo, layout: Layout) -> Samples:
 
     Raises
     ------
-    ValueError, RuntimeError
+    DamagedError, RuntimeError
         When the stream is damaged.
     """
-    import openjpeg
+    from openjpeg.utils import decode
 
-    flat = np.asarray(openjpeg.decode(data[info.start :], j2k_format=0, reshape=False))
+    flat = np.asarray(decode(data[info.start :], j2k_format=0, reshape=False))
     samples = flat.view("u1" if info.precision <= 8 else "<u2")
     shape = (info.rows, info.columns) + ((info.components,) if info.components > 1 else ())
-    return in_use(samples.reshape(shape), replace(as_coded(layout, info.precision), signed=info.signed))
-
-
-def as_coded(layout: Layout, precision: int) -> Layout:
-    """Return the layout with the bits that the stream was coded with."""
-    return replace(layout, stored=precision, high=precision - 1)
+    return in_use(samples.reshape(shape), layout)

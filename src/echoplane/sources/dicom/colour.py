@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
+from echoplane.records import UInt8Array
+from echoplane.sources.luma import luma
 
 
 class Space(StrEnum):
@@ -27,7 +26,7 @@ def space_of(photometric: str) -> Space:
     return Space.YBR_FULL if photometric.startswith("YBR_FULL") else Space.RGB
 
 
-def to_grey(samples: UInt8, space: Space) -> UInt8:
+def to_grey(samples: UInt8Array, space: Space) -> UInt8Array:
     """Return BT.601 luma, full range: 0.299 R + 0.587 G + 0.114 B.
 
     Parameters
@@ -39,17 +38,13 @@ def to_grey(samples: UInt8, space: Space) -> UInt8:
     -------
     uint8 array, (h, w)
     """
-    grey: Any
     if space is Space.RGB:
-        grey = cv2.cvtColor(np.ascontiguousarray(samples), cv2.COLOR_RGB2GRAY)
-    else:
-        grey = np.ascontiguousarray(samples[..., 0])
-        if space is Space.YBR_PARTIAL:
-            grey = cv2.LUT(grey, FULL_LUMA)
-    return grey
+        return luma(samples)
+    grey = np.ascontiguousarray(samples[..., 0])
+    return np.asarray(cv2.LUT(grey, FULL_LUMA), np.uint8) if space is Space.YBR_PARTIAL else grey
 
 
-def to_rgb(samples: UInt8, space: Space) -> UInt8:
+def to_rgb(samples: UInt8Array, space: Space) -> UInt8Array:
     """Return R, G, B.
 
     Parameters
@@ -65,10 +60,9 @@ def to_rgb(samples: UInt8, space: Space) -> UInt8:
         return samples
     if space is Space.YBR_PARTIAL:
         samples = np.stack([FULL_LUMA[samples[..., 0]], FULL_CHROMA[samples[..., 1]], FULL_CHROMA[samples[..., 2]]], -1)
-    rgb: Any = cv2.cvtColor(np.ascontiguousarray(samples[..., ::-1][..., [2, 0, 1]]), cv2.COLOR_YCrCb2RGB)
-    return rgb
+    return np.asarray(cv2.cvtColor(samples[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 #: Limited range (16 to 235, and 16 to 240) to full range, rounded.
-FULL_LUMA: UInt8 = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
-FULL_CHROMA: UInt8 = np.clip(np.rint((np.arange(256) - 128) * (255 / 224) + 128), 0, 255).astype(np.uint8)
+FULL_LUMA: UInt8Array = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
+FULL_CHROMA: UInt8Array = np.clip(np.rint((np.arange(256) - 128) * (255 / 224) + 128), 0, 255).astype(np.uint8)

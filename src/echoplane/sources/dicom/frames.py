@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from echoplane.sources.dicom.native import unswap_words
 from echoplane.sources.dicom.stream import Stream
 
 _ITEM = 0xE000
@@ -36,11 +37,19 @@ class Frames(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NativeFrames:
-    """Uncompressed frames, one after the other."""
+    """Uncompressed frames, one after the other.
+
+    Attributes
+    ----------
+    offset, frame_bytes, count : int
+    swapped : bool
+        True for 8-bit samples two by two in big-endian words.
+    """
 
     offset: int
     frame_bytes: int
     count: int
+    swapped: bool = False
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -48,7 +57,12 @@ class NativeFrames:
 
     def payload(self, stream: Stream, index: int) -> bytes:
         """Read one frame's bytes."""
-        return stream.at(self.offset + index * self.frame_bytes, self.frame_bytes)
+        start = index * self.frame_bytes
+        if not self.swapped:
+            return stream.at(self.offset + start, self.frame_bytes)
+        odd = start % 2  # a frame of an odd size starts in the middle of a word
+        size = self.frame_bytes + odd
+        return unswap_words(stream.at(self.offset + start - odd, size + size % 2))[odd:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,11 @@ class EncapsulatedFrames:
     def __len__(self) -> int:
         """Return the number of frames."""
         return len(self.pieces)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest frame."""
+        return max((sum(size for _, size in pieces) for pieces in self.pieces), default=0)
 
     def payload(self, stream: Stream, index: int) -> bytes:
         """Read one frame's bytes."""
@@ -83,12 +102,15 @@ class Fragments:
         Where offset 0 of an offset table points: the header of the first fragment.
     cut : bool
         True where the file ends inside a fragment.
+    rest : tuple of (int, int)
+        The part that is there of the fragment that is cut.
     """
 
     offsets: tuple[int, ...]
     pieces: tuple[Piece, ...]
     base: int
     cut: bool
+    rest: tuple[Piece, ...] = ()
 
 
 def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
@@ -106,6 +128,7 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
     size, position = stream.size, start
     offsets: tuple[int, ...] = ()
     pieces: list[Piece] = []
+    rest: tuple[Piece, ...] = ()
     cut, first, base = True, True, start
     while len(pieces) < _MAX_FRAGMENTS:
         head = stream.at(position, 8)
@@ -117,6 +140,7 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
             break
         position += 8
         if position + length > size:
+            rest = ((position, size - position),) if size > position and not first else ()
             break
         if first:
             offsets = _table(stream.at(position, length), little) if length <= 4 * _MAX_FRAGMENTS else ()
@@ -124,7 +148,7 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
         else:
             pieces.append((position, length))
         position += length
-    return Fragments(offsets, tuple(pieces), base, cut)
+    return Fragments(offsets, tuple(pieces), base, cut, rest)
 
 
 def _table(data: bytes, little: bool) -> tuple[int, ...]:
@@ -172,7 +196,7 @@ def _starts_by_table(table: Sequence[int], fragments: Fragments) -> list[int] | 
     if not table or table[0] != 0:
         return None
     at = [offset - 8 - fragments.base for offset, _ in fragments.pieces]
-    starts = []
+    starts: list[int] = []
     for offset in table:
         i = bisect_left(at, offset)
         if i == len(at):

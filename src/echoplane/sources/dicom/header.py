@@ -6,10 +6,7 @@ Only the elements named here are read, so no patient data enters a header, a not
 from __future__ import annotations
 
 import math
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -19,10 +16,11 @@ from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
-from echoplane.errors import NotImageError, UnreadableError
+from echoplane.errors import NotImageError
+from echoplane.sources.dicom.failures import as_unreadable, quiet
 from echoplane.sources.dicom.sniff import PREAMBLE, encoding_of, start_of_data
 from echoplane.sources.dicom.stream import Opener, Stream
-from echoplane.sources.dicom.syntax import DEFLATED, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
+from echoplane.sources.dicom.syntax import DEFLATED, EXPLICIT_BE, IMPLICIT_LE
 
 _PIXEL_ELEMENTS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _META = ("TransferSyntaxUID", "MediaStorageSOPClassUID")
@@ -49,8 +47,6 @@ _TAGS = [tag for tag in map(tag_for_keyword, _WANTED) if tag is not None]
 _META_TAGS = [tag for tag in map(tag_for_keyword, _META) if tag is not None]
 #: Longest element that is read into memory (palettes and offset tables are the long ones).
 _LONGEST_VALUE = 1 << 24
-# The warnings filter is one for the whole process, so only one thread at a time may swap it.
-_QUIET = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,11 @@ class Header:
     values: Mapping[str, Any]
     pixels: PixelElement | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def sop_class(self) -> str:
+        """SOP class UID."""
+        return self.text("SOPClassUID") or self.text("MediaStorageSOPClassUID")
 
     def integer(self, keyword: str) -> int | None:
         """Return the (first) value as an integer, or None."""
@@ -128,12 +129,12 @@ def numbers_of(value: Any) -> tuple[float, ...]:
     return tuple(found)
 
 
-def read_header(path: str) -> Header:
+def read_header(opener: Opener) -> Header:
     """Read everything before the pixels.
 
     Parameters
     ----------
-    path : str
+    opener : Opener
 
     Returns
     -------
@@ -146,25 +147,8 @@ def read_header(path: str) -> Header:
     UnreadableError
         For a damaged header.
     """
-    opener = Opener(path)
-    with opener.open() as stream, _translated(path, "The DICOM header is damaged and cannot be read."):
-        header = _read_main(stream, _read_meta(stream, path, opener))
-    return header
-
-
-@contextmanager
-def _translated(path: str, reason: str) -> Iterator[None]:
-    """Turn whatever the parser stumbles over into one sentence, without the parser's own words (or warnings)."""
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except (UnreadableError, NotImageError):
-            raise
-        except OverflowError as error:
-            raise UnreadableError(path, f"The deflated data set {error}.") from None
-        except Exception as error:
-            raise UnreadableError(path, reason) from error
+    with opener.open() as stream, as_unreadable(opener.name, "The DICOM header is damaged"), quiet():
+        return _read_main(stream, _read_meta(stream, opener))
 
 
 @dataclass(slots=True)
@@ -175,11 +159,11 @@ class _Start:
     notes: list[str] = field(default_factory=list)
 
 
-def _read_meta(stream: Stream, path: str, opener: Opener) -> _Start:
+def _read_meta(stream: Stream, opener: Opener) -> _Start:
     head = stream.at(0, PREAMBLE + 16)
     position = start_of_data(head)
     if position is None:
-        raise NotImageError(path, "Not a DICOM file: it holds neither the DICM mark nor a data set.")
+        raise NotImageError(opener.name, "Is not a DICOM file: it holds neither the DICM mark nor a data set.")
     notes = [] if position == PREAMBLE + 4 else ["The DICOM preamble is missing."]
     stream.seek(position)
     meta = _plain_dataset(
@@ -258,6 +242,3 @@ def _plain(value: Any, notes: list[str], depth: int) -> Any:
     if hasattr(value, "__float__"):  # DSfloat, DSdecimal, float
         return float(value)
     return str(value)
-
-
-__all__ = ["EXPLICIT_LE", "Header", "PixelElement", "numbers_of", "read_header"]

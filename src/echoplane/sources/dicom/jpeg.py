@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+
+from echoplane.records import UInt8Array
+from echoplane.sources.dicom.failures import DamagedError
 
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -85,11 +86,11 @@ def read_info(data: bytes) -> JpegInfo:
 
     Raises
     ------
-    ValueError
+    DamagedError
         When `data` is no JPEG stream or ends too early.
     """
     if data[:2] != b"\xff\xd8":
-        raise ValueError("no JPEG start marker")
+        raise DamagedError("no JPEG start marker")
     position, frame, jfif, adobe = 2, None, False, None
     while True:
         marker, body, position = _next_segment(data, position)
@@ -102,21 +103,21 @@ def read_info(data: bytes) -> JpegInfo:
         elif marker == 0xDA:
             break
     if frame is None or len(frame[1]) < 6:
-        raise ValueError("no JPEG frame header")
+        raise DamagedError("no JPEG frame header")
     sof, body = frame
     precision, rows, columns, count = struct.unpack(">BHHB", body[:6])
     parts = body[6 : 6 + 3 * count]
     if len(parts) != 3 * count or not count:
-        raise ValueError("a short JPEG frame header")
+        raise DamagedError("a short JPEG frame header")
     return JpegInfo(sof, precision, rows, columns, tuple(parts[::3]), tuple(parts[1::3]), jfif, adobe, position)
 
 
 def _next_segment(data: bytes, position: int) -> tuple[int, bytes, int]:
     while True:
         if position + 4 > len(data):
-            raise ValueError("the JPEG stream ends before its picture")
+            raise DamagedError("the JPEG stream ends before its picture")
         if data[position] != 0xFF:
-            raise ValueError("a JPEG marker is missing")
+            raise DamagedError("a JPEG marker is missing")
         marker = data[position + 1]
         if marker == 0xFF:  # fill byte
             position += 1
@@ -126,7 +127,7 @@ def _next_segment(data: bytes, position: int) -> tuple[int, bytes, int]:
             break
     (length,) = struct.unpack_from(">H", data, position + 2)
     if length < 2 or marker == 0xD9:
-        raise ValueError("a JPEG segment has no length")
+        raise DamagedError("a JPEG segment has no length")
     return marker, data[position + 4 : position + 2 + length], position + 2 + length
 
 
@@ -176,7 +177,7 @@ def with_transform(data: bytes, info: JpegInfo, is_ybr: bool) -> bytes:
     return data[:2] + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([is_ybr]) + data[2:]
 
 
-def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: int) -> npt.NDArray[np.uint8]:
+def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: int) -> UInt8Array:
     """Decode an 8-bit lossy stream.
 
     Parameters
@@ -196,16 +197,16 @@ def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: in
 
     Raises
     ------
-    ValueError
+    DamagedError
         When the stream is damaged or cut off.
     """
     if data.rfind(b"\xff\xd9") < info.header_size:
-        raise ValueError("the JPEG stream has no end")
+        raise DamagedError("the JPEG stream has no end")
     if info.sof == 0xC2 and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise ValueError("the JPEG stream has too many scans")
+        raise DamagedError("the JPEG stream has too many scans")
     data = with_transform(data, info, is_ybr)
     flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if picture is None:
-        raise ValueError("the JPEG stream is damaged")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture) if color else picture
+        raise DamagedError("the JPEG stream is damaged")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture, np.uint8)

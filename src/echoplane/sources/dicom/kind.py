@@ -45,7 +45,7 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
         (`echoplane.sources.dicom.colorbox.has_color_box`).
     notes : tuple of str
     """
-    sop = header.text("SOPClassUID") or header.text("MediaStorageSOPClassUID")
+    sop = header.sop_class
     if sop in _VOLUME_CLASSES:
         return CineKind.VOLUME, True, ()
     kind, sure = _from_regions(_stated(header, regions)), True
@@ -58,11 +58,10 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
         sure = False
     if kind is CineKind.B_MODE and n_frames == 1:
         kind = CineKind.STILL
-    notes = ()
-    if kind is CineKind.UNKNOWN:
-        modality = header.text("Modality")
-        notes = (f"The modality is {modality[:16]!r}, not US." if modality else "The header does not name a modality.",)
-    return kind, sure, notes
+    if kind is not CineKind.UNKNOWN:
+        return kind, sure, ()
+    modality = header.text("Modality")
+    return kind, sure, (f"The modality is {modality[:16]!r}, not US." if modality else "No modality is given.",)
 
 
 def _stated(header: Header, regions: tuple[Region, ...]) -> list[tuple[int, int]]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from echoplane.errors import NotImageError, RefusedError, UnreadableError, UnsupportedError
+from echoplane.errors import NotImageError, UnreadableError, UnsupportedError
 from echoplane.sources.dicom.header import Header
-
-#: Largest frame that is decoded unless asked otherwise, in pixels (an 8K picture has 33 million).
-MAX_FRAME_PIXELS = 1 << 25
-#: Largest cine that is opened unless asked otherwise, in bytes once decoded.
-MAX_CINE_BYTES = 1 << 34
 
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _THREE_SAMPLES = (
     *("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"),
     *("YBR_RCT", "YBR_ICT"),
 )
+_HALVED_CHROMA = ("YBR_FULL_422", "YBR_PARTIAL_422")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,12 @@ class Layout:
     @property
     def is_422(self) -> bool:
         """True where uncompressed chroma is stored for every second pixel only."""
-        return self.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422")
+        return self.photometric in _HALVED_CHROMA
+
+    @property
+    def is_grey(self) -> bool:
+        """True for MONOCHROME1 and MONOCHROME2."""
+        return self.photometric.startswith("MONO")
 
     @property
     def frame_bytes(self) -> int:
@@ -59,8 +60,15 @@ class Layout:
         samples = 2 if self.is_422 else self.samples
         return self.rows * self.columns * samples * (self.allocated // 8)
 
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """The lowest and highest value that a sample can have."""
+        if self.signed:
+            return -(1 << (self.stored - 1)), (1 << (self.stored - 1)) - 1
+        return 0, (1 << self.stored) - 1
 
-def read_layout(header: Header, path: str) -> tuple[Layout, tuple[str, ...]]:
+
+def read_layout(header: Header, name: str) -> tuple[Layout, tuple[str, ...]]:
     """Take the pixel layout from a header.
 
     Returns
@@ -70,35 +78,37 @@ def read_layout(header: Header, path: str) -> tuple[Layout, tuple[str, ...]]:
 
     Raises
     ------
-    NotImageError, UnreadableError, UnsupportedError
-        When there is no picture, its description makes no sense, or it is of a kind that is not read.
+    UnreadableError, UnsupportedError
+        When the description makes no sense, or is of a kind that is not read.
     """
     rows, columns = header.integer("Rows"), header.integer("Columns")
     if rows is None or columns is None:
-        raise UnreadableError(path, "The header gives no rows and columns for its pixels.")
+        raise UnreadableError(name, "The header gives no rows and columns for its pixels.")
     if rows <= 0 or columns <= 0:
-        raise UnreadableError(path, f"The header gives a picture of {rows} rows and {columns} columns.")
+        raise UnreadableError(name, f"The header gives a picture of {rows} rows and {columns} columns.")
     notes: list[str] = []
-    photometric, samples = _colour(header, path, notes)
-    allocated, stored, high = _bits(header, path, notes)
+    photometric, samples = _colour(header, name, notes)
+    allocated, stored, high = _bits(header, name, notes)
     planar = samples == 3 and header.integer("PlanarConfiguration") == 1
-    if planar and photometric in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+    if planar and photometric in _HALVED_CHROMA:
         notes.append(f"Planar configuration 1 has no meaning with {photometric}; taken as 0.")
         planar = False
     signed = header.integer("PixelRepresentation") == 1
     return Layout(rows, columns, samples, planar, photometric, allocated, stored, high, signed), tuple(notes)
 
 
-def _colour(header: Header, path: str, notes: list[str]) -> tuple[str, int]:
+def _colour(header: Header, name: str, notes: list[str]) -> tuple[str, int]:
     photometric, samples = header.text("PhotometricInterpretation").upper(), header.integer("SamplesPerPixel")
     if not photometric:
         if samples not in (None, 1):
-            raise UnreadableError(path, f"The header has {samples} samples a pixel and does not say in which colours.")
+            raise UnreadableError(name, f"The header has {samples} samples a pixel and does not say in which colours.")
         notes.append("The photometric interpretation is missing; taken as MONOCHROME2.")
         return "MONOCHROME2", 1
     if photometric not in _ONE_SAMPLE + _THREE_SAMPLES:
         raise UnsupportedError(
-            path, f"The photometric interpretation {photometric[:16]!r} is not read.", "Convert the file to RGB."
+            name,
+            "The photometric interpretation is none that is read here.",
+            f"Convert the file to one of {', '.join(_ONE_SAMPLE + _THREE_SAMPLES)}.",
         )
     expected = 1 if photometric in _ONE_SAMPLE else 3
     if samples != expected:
@@ -106,12 +116,12 @@ def _colour(header: Header, path: str, notes: list[str]) -> tuple[str, int]:
     return photometric, expected
 
 
-def _bits(header: Header, path: str, notes: list[str]) -> tuple[int, int, int]:
+def _bits(header: Header, name: str, notes: list[str]) -> tuple[int, int, int]:
     allocated = header.integer("BitsAllocated")
     if allocated is None:
-        raise UnreadableError(path, "The header does not say how many bits a sample takes.")
+        raise UnreadableError(name, "The header does not say how many bits a sample takes.")
     if allocated not in (8, 16):
-        raise UnsupportedError(path, f"Samples of {allocated} bits are not read, only 8 and 16.")
+        raise UnsupportedError(name, f"Samples of {allocated} bits are not read, only 8 and 16.")
     stored, high = header.integer("BitsStored"), header.integer("HighBit")
     if stored is None or not 1 <= stored <= allocated:
         notes.append(f"The header has {stored} bits stored of {allocated}; taken as {allocated}.")
@@ -123,41 +133,7 @@ def _bits(header: Header, path: str, notes: list[str]) -> tuple[int, int, int]:
     return allocated, stored, high
 
 
-def check_size(path: str, rows: int, columns: int, max_frame_pixels: int) -> None:
-    """Refuse absurd frames.
-
-    Raises
-    ------
-    RefusedError
-        When a frame has more than `max_frame_pixels` pixels.
-    """
-    if rows * columns > max_frame_pixels:
-        raise RefusedError(
-            path,
-            f"A frame of {columns} x {rows} pixels is over the limit of {max_frame_pixels} pixels.",
-            "Raise max_frame_pixels if it is meant to be that large.",
-        )
-
-
-def check_cine(path: str, layout: Layout, n_frames: int, max_cine_bytes: int) -> None:
-    """Refuse absurd cines.
-
-    Raises
-    ------
-    RefusedError
-        When all frames, decoded to 8 bits, would take more than `max_cine_bytes`.
-    """
-    total = n_frames * layout.rows * layout.columns * layout.samples
-    if total > max_cine_bytes:
-        raise RefusedError(
-            path,
-            f"{n_frames} frames of {layout.columns} x {layout.rows} pixels are {total / 2**30:.1f} GiB decoded, "
-            f"over the limit of {max_cine_bytes / 2**30:.1f} GiB.",
-            "Raise max_cine_bytes if the cine is meant to be that large.",
-        )
-
-
-def require_picture(header: Header, path: str) -> None:
+def require_picture(header: Header, name: str) -> None:
     """Refuse what has no picture, in a sentence that says what it has.
 
     Raises
@@ -171,14 +147,14 @@ def require_picture(header: Header, path: str) -> None:
     """
     if header.pixels is not None:
         if header.pixels.keyword != "PixelData":
-            raise UnsupportedError(path, "Pixels stored as floating point numbers are not read.")
+            raise UnsupportedError(name, "Pixels stored as floating point numbers are not read.")
         return
     values = header.values
-    if "DirectoryRecordSequence" in values or header.text("MediaStorageSOPClassUID").endswith(".1.3.10"):
-        raise NotImageError(path, "A DICOMDIR: it lists files and holds no picture.", "Give its folder instead.")
-    if "Rows" in values and "Columns" in values:
-        raise UnreadableError(path, "The header describes a picture, but its pixels are missing (cut off?).")
+    if "DirectoryRecordSequence" in values or header.sop_class.endswith(".1.3.10"):
+        raise NotImageError(name, "Is a DICOMDIR: it lists files and holds no picture.", "Give its folder instead.")
     for keyword, what in (("WaveformSequence", "a waveform"), ("ContentSequence", "a structured report")):
         if keyword in values:
-            raise NotImageError(path, f"Holds {what} and no picture.")
-    raise NotImageError(path, "A DICOM file without pixels (a report, a waveform, a presentation state or the like).")
+            raise NotImageError(name, f"Holds {what} and no picture.")
+    if "Rows" in values and "Columns" in values:
+        raise UnreadableError(name, "The header describes a picture, but its pixels are missing (cut off?).")
+    raise NotImageError(name, "Is a DICOM file without pixels (a report, a presentation state or the like).")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.layout import Layout
 
 Samples = npt.NDArray[Any]
@@ -29,13 +30,13 @@ def unpack(data: bytes, layout: Layout, little: bool) -> Samples:
 
     Raises
     ------
-    ValueError
+    DamagedError
         When there are too few bytes.
     """
     rows, columns = layout.rows, layout.columns
     dtype = np.dtype("u1" if layout.allocated == 8 else ("<u2" if little else ">u2"))
     if len(data) < layout.frame_bytes:
-        raise ValueError(f"{len(data)} bytes where {layout.frame_bytes} are needed")
+        raise DamagedError(f"{len(data)} bytes where {layout.frame_bytes} are needed")
     flat = np.frombuffer(data, dtype, layout.frame_bytes // dtype.itemsize)
     if layout.is_422:
         samples = _spread_chroma(flat, rows, columns)
@@ -51,7 +52,7 @@ def unpack(data: bytes, layout: Layout, little: bool) -> Samples:
 def _spread_chroma(flat: Samples, rows: int, columns: int) -> Samples:
     """Y0 Y1 Cb Cr for each pair of pixels, to Y Cb Cr for each pixel."""
     if rows * columns % 2:
-        raise ValueError("an odd number of pixels cannot share chroma in pairs")
+        raise DamagedError("an odd number of pixels cannot share chroma in pairs")
     pairs = flat.reshape(-1, 4)
     out = np.empty((len(pairs), 2, 3), flat.dtype)
     out[:, :, 0] = pairs[:, :2]
@@ -69,11 +70,13 @@ def in_use(samples: Samples, layout: Layout) -> Samples:
     if not layout.signed:
         if low == 0 and layout.stored == width:
             return samples
-        return (samples >> low) & np.asarray((1 << layout.stored) - 1, samples.dtype)
-    lifted = samples << np.asarray(width - 1 - layout.high, samples.dtype)
-    return lifted.view(f"i{samples.dtype.itemsize}") >> np.asarray(width - layout.stored, f"i{samples.dtype.itemsize}")
+        return np.asarray((samples >> low) & np.asarray((1 << layout.stored) - 1, samples.dtype))
+    # Pushed up to the top bit and down again as signed numbers, the sign spreads.
+    lifted = np.left_shift(samples, np.asarray(width - 1 - layout.high, samples.dtype))
+    signed = lifted.view(f"i{samples.dtype.itemsize}")
+    return np.asarray(np.right_shift(signed, np.asarray(width - layout.stored, signed.dtype)))
 
 
 def unswap_words(data: bytes) -> bytes:
     """Undo the byte order of 16-bit words that hold two 8-bit samples each (big endian OW, PS3.5 annex A.3)."""
-    return np.frombuffer(data, "<u2").byteswap().tobytes()
+    return np.frombuffer(data[: len(data) // 2 * 2], "<u2").byteswap().tobytes()

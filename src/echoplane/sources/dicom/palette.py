@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut
 
+from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.header import Header
 from echoplane.sources.dicom.layout import Layout
-from echoplane.sources.dicom.tone import value_range
 
 _COLORS = ("Red", "Green", "Blue")
 
@@ -26,7 +26,8 @@ class Palette:
 
     def apply(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Map samples (h, w) to R, G, B (h, w, 3)."""
-        return self.table[samples.astype(np.int32) - self.first]
+        at = np.clip(samples.astype(np.int32) - self.first, 0, len(self.table) - 1)
+        return np.asarray(self.table[at], np.uint8)
 
 
 def read_palette(header: Header, layout: Layout) -> Palette:
@@ -34,16 +35,16 @@ def read_palette(header: Header, layout: Layout) -> Palette:
 
     Raises
     ------
-    ValueError, KeyError, AttributeError
+    Exception
         When the tables are missing or damaged.
     """
-    low, high = value_range(layout)
+    low, high = layout.value_range
     holder = Dataset()
     holder.set_original_encoding(False, True)
     for color in _COLORS:
         descriptor = [int(v) for v in header.numbers(f"{color}PaletteColorLookupTableDescriptor")]
         if len(descriptor) != 3 or descriptor[2] not in (8, 16):
-            raise ValueError(f"the {color.lower()} palette is not described")
+            raise DamagedError(f"the {color.lower()} palette is not described")
         setattr(holder, f"{color}PaletteColorLookupTableDescriptor", descriptor)
         for kind in ("", "Segmented"):
             data = header.values.get(f"{kind}{color}PaletteColorLookupTableData")

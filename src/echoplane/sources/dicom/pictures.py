@@ -8,121 +8,115 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.records import UInt8Array
 from echoplane.sources.dicom import codecs, colour, jpeg, native
-from echoplane.sources.dicom.colour import Space
-from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.layout import Layout
-from echoplane.sources.dicom.palette import Palette, read_palette
+from echoplane.sources.dicom.palette import Palette
 from echoplane.sources.dicom.syntax import Codec
-from echoplane.sources.dicom.tone import Tone, build_tone
+from echoplane.sources.dicom.tone import Tone
+from echoplane.sources.luma import luma, repeated_grey
 
-UInt8 = npt.NDArray[np.uint8]
 Samples = npt.NDArray[Any]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Pictures:
     """Turns the bytes of one frame into a picture.
 
     Attributes
     ----------
-    header : Header
     layout : Layout
-        Rows and columns are those of the stream.
+        Rows, columns, bits and samples as the frames have them, where they differ from the header.
     codec : Codec
+        Of the frames; `JPEG` for everything that starts with a JPEG marker.
+    little : bool
+        Byte order of uncompressed samples.
     is_ybr : bool
-        For 8-bit lossy JPEG of three components: whether it is Y Cb Cr.
-    components : int
-        What the stream holds: 1 or 3. Where it differs from ``layout.samples`` the stream is believed.
+        For lossy 8-bit JPEG of three components: whether it is Y Cb Cr.
+    tone : Tone
+        Grey of one-sample pictures.
+    palette : Palette or None
+        Colours of PALETTE COLOR.
     """
 
-    header: Header
     layout: Layout
     codec: Codec
-    is_ybr: bool
-    components: int
-    _tone: Tone | None = field(default=None, repr=False)
-    _palette: Palette | None = field(default=None, repr=False)
+    little: bool = True
+    is_ybr: bool = False
+    tone: Tone = field(default_factory=Tone, repr=False)
+    palette: Palette | None = field(default=None, repr=False)
 
-    def picture(self, data: bytes, *, color: bool, reduce: int) -> UInt8:
-        """Decode to (h, w), or (h, w, 3) with `color`.
+    def picture(self, data: bytes, *, color: bool, reduce: int) -> UInt8Array:
+        """Decode to (h, w), or (h, w, 3) with `color`; at `reduce` where that is less work.
 
         Raises
         ------
         Exception
-            Whatever the decoder raises on damaged bytes; the reader turns it into a sentence.
+            Whatever the decoder raises on damaged bytes (see `failures.as_unreadable`).
         """
         if self.codec is Codec.JPEG:
-            info = self._jpeg_info(data)
+            info = self._checked(jpeg.read_info(data))
             if info.is_turbo:
                 return self._turbo(data, info, color=color, reduce=reduce)
         return self._finish(self.samples(data), color=color)
 
     def samples(self, data: bytes) -> Samples:
-        """Decode to samples as stored."""
+        """Decode to samples: (h, w), or (h, w, 3) in the colours of the photometric interpretation.
+
+        Lossy JPEG is the exception: its three components come as R, G, B.
+        """
         if self.codec is Codec.NATIVE:
-            return native.unpack(data, self.layout, self.header.little)
+            return native.unpack(data, self.layout, self.little)
         if self.codec is Codec.RLE:
             return codecs.decode_rle(data, self.layout)
         if self.codec is Codec.JPEG_2000:
             j2k = codecs.read_j2k(data)
-            self._check(j2k.rows, j2k.columns, j2k.components)
+            self._check_size(j2k.rows, j2k.columns, j2k.components)
             return codecs.decode_j2k(data, j2k, self.layout)
-        info = self._jpeg_info(data)
+        info = self._checked(jpeg.read_info(data))
+        if info.is_turbo:
+            return jpeg.decode(data, info, self.is_ybr, color=info.components == 3, reduce=1)
         if info.sof == jpeg.JPEG_LS_SOF:
             return codecs.decode_jpeg_ls(data, info, self.layout)
-        if info.is_turbo:
-            return jpeg.decode(data, info, self.is_ybr, color=self.components == 3, reduce=1)
         return codecs.decode_wide_jpeg(data, info, self.layout)
 
-    def set_tone(self, measured: tuple[float, float] | None) -> None:
-        """Fix the grey scale of a one-sample cine; `measured` is the range of its first frame, if needed."""
-        self._tone = build_tone(self.header, self.layout, measured)
-
-    def _turbo(self, data: bytes, info: jpeg.JpegInfo, *, color: bool, reduce: int) -> UInt8:
-        if self.components == 3:
+    def _turbo(self, data: bytes, info: jpeg.JpegInfo, *, color: bool, reduce: int) -> UInt8Array:
+        if info.components == 3:
             return jpeg.decode(data, info, self.is_ybr, color=color, reduce=reduce)
-        palette = self.layout.photometric == "PALETTE COLOR"
-        grey = jpeg.decode(data, info, False, color=False, reduce=1 if palette else reduce)
-        return self._finish(grey, color=color)
+        # Palette indices are no amounts: a mean of two of them means nothing.
+        reduce = 1 if self.palette else reduce
+        return self._finish(jpeg.decode(data, info, False, color=False, reduce=reduce), color=color)
 
-    def _finish(self, samples: Samples, *, color: bool) -> UInt8:
+    def _finish(self, samples: Samples, *, color: bool) -> UInt8Array:
         if samples.ndim == 3:
+            # Lossless JPEG and JPEG-LS do not transform colours; JPEG 2000 has undone YBR_RCT and YBR_ICT by itself.
+            space = colour.space_of(self.layout.photometric)
             eight = to_eight_bits(samples, self.layout)
-            space = Space.RGB if self.codec is Codec.JPEG else self._space()
             return colour.to_rgb(eight, space) if color else colour.to_grey(eight, space)
-        if self.layout.photometric == "PALETTE COLOR":
-            if self._palette is None:
-                self._palette = read_palette(self.header, self.layout)
-            rgb = self._palette.apply(samples)
-            return rgb if color else colour.to_grey(rgb, Space.RGB)
-        if self._tone is None:
-            self.set_tone(None)
-        assert self._tone is not None
-        grey = self._tone.apply(samples)
-        return np.repeat(grey[..., None], 3, axis=2) if color else grey
+        if self.palette is not None:
+            rgb = self.palette.apply(samples)
+            return rgb if color else luma(rgb)
+        grey = self.tone.apply(samples)
+        return repeated_grey(grey) if color else grey
 
-    def _space(self) -> Space:
-        return colour.space_of(self.layout.photometric)
-
-    def _jpeg_info(self, data: bytes) -> jpeg.JpegInfo:
-        info = jpeg.read_info(data)
-        self._check(info.rows, info.columns, info.components)
+    def _checked(self, info: jpeg.JpegInfo) -> jpeg.JpegInfo:
+        self._check_size(info.rows, info.columns, info.components)
         return info
 
-    def _check(self, rows: int, columns: int, components: int) -> None:
-        expected = (self.layout.rows, self.layout.columns, self.components)
-        if (rows, columns, components) != expected:
-            raise ValueError(
-                f"it is {columns} x {rows} with {components} components, "
-                f"the first frame {expected[1]} x {expected[0]} with {expected[2]}"
+    def _check_size(self, rows: int, columns: int, components: int) -> None:
+        expected = self.layout
+        if (rows, columns, components) != (expected.rows, expected.columns, expected.samples):
+            raise DamagedError(
+                f"it is {columns} x {rows} pixels of {components} components, "
+                f"where {expected.columns} x {expected.rows} of {expected.samples} are expected"
             )
 
 
-def to_eight_bits(samples: Samples, layout: Layout) -> UInt8:
+def to_eight_bits(samples: Samples, layout: Layout) -> UInt8Array:
     """Scale three-sample values to 0..255 by the bits they use."""
-    if samples.dtype == np.uint8 and layout.stored == 8:
+    low, high = layout.value_range
+    if samples.dtype == np.uint8 and high == 255:
         return samples
-    low = -(1 << (layout.stored - 1)) if layout.signed else 0
-    scaled = (samples.astype(np.float32) - low) * np.float32(255 / ((1 << layout.stored) - 1))
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    scaled = (samples.astype(np.float32) - low) * np.float32(255 / (high - low))
+    return np.asarray(np.rint(np.clip(scaled, 0, 255)), np.uint8)

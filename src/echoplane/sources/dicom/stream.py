@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from echoplane.errors import NoFramesError, RefusedError, UnreadableError
+from echoplane.errors import RefusedError, UnreadableError
+from echoplane.sources.dicom.failures import DamagedError
 
 #: Largest data set that is unpacked from a deflated file, in bytes.
 MAX_INFLATED_BYTES = 1 << 29
@@ -90,7 +91,7 @@ class InflatedStream:
             self._done = self._inflate.eof or (not packed and not data)
             self._have += self._spool.write(data)
             if self._have > MAX_INFLATED_BYTES:
-                raise OverflowError(f"unpacks to more than {MAX_INFLATED_BYTES >> 20} MB")
+                raise DamagedError(f"it unpacks to more than {MAX_INFLATED_BYTES >> 20} MB")
 
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes from the current position."""
@@ -132,11 +133,15 @@ class Opener:
     Attributes
     ----------
     path : str
+        The file.
+    name : str
+        The file as the user gave it, for messages.
     inflate_from : int or None
         Where the deflated data set starts; offsets then count unpacked bytes from there.
     """
 
     path: str
+    name: str
     inflate_from: int | None = None
 
     @contextmanager
@@ -145,10 +150,10 @@ class Opener:
 
         Raises
         ------
-        UnreadableError, RefusedError, NoFramesError
+        UnreadableError, RefusedError
             When the path is no readable, regular file with content.
         """
-        with _open_regular(self.path) as raw:
+        with _open_regular(self.path, self.name) as raw:
             if self.inflate_from is None:
                 yield FileStream(raw, Path(self.path).stat().st_size)
                 return
@@ -160,16 +165,16 @@ class Opener:
 
 
 @contextmanager
-def _open_regular(path: str) -> Iterator[IO[bytes]]:
+def _open_regular(path: str, name: str) -> Iterator[IO[bytes]]:
     try:
         info = Path(path).stat()
         if not stat.S_ISREG(info.st_mode):
-            raise RefusedError(path, "Not a regular file.")
+            raise RefusedError(name, "Is not a regular file.")
         if info.st_size == 0:
-            raise NoFramesError(path, "The file is empty (0 bytes).")
+            raise UnreadableError(name, "Is empty: 0 bytes.")
         raw = Path(path).open("rb")  # noqa: SIM115 - closed below; only the opening may fail as a missing file
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "bad file name"
-        raise UnreadableError(path, f"The file cannot be opened: {reason}.") from error
+        raise UnreadableError(name, f"Cannot be opened: {reason}.") from error
     with raw:
         yield raw

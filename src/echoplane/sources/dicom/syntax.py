@@ -16,7 +16,6 @@ class Codec(StrEnum):
 
     NATIVE = "uncompressed"
     JPEG = "JPEG"
-    JPEG_WIDE = "JPEG lossless or 12 bit"
     JPEG_LS = "JPEG-LS"
     JPEG_2000 = "JPEG 2000"
     RLE = "RLE"
@@ -41,8 +40,8 @@ _NAMES = {
     _J + "51": ("JPEG Extended", Codec.JPEG),
     _J + "53": ("JPEG Spectral Selection", Codec.JPEG),
     _J + "55": ("JPEG Full Progression", Codec.JPEG),
-    _J + "57": ("JPEG Lossless", Codec.JPEG_WIDE),
-    _J + "70": ("JPEG Lossless, first-order prediction", Codec.JPEG_WIDE),
+    _J + "57": ("JPEG Lossless", Codec.JPEG),
+    _J + "70": ("JPEG Lossless, first-order prediction", Codec.JPEG),
     _J + "80": ("JPEG-LS Lossless", Codec.JPEG_LS),
     _J + "81": ("JPEG-LS Near-lossless", Codec.JPEG_LS),
     _J + "90": ("JPEG 2000 Lossless", Codec.JPEG_2000),

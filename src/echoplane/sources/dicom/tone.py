@@ -1,7 +1,7 @@
 """Stored values to 8-bit grey or palette colours, as one table look-up.
 
-Modality LUT or rescale, then VOI LUT or window, then the sense of MONOCHROME1 (PS3.3 C.7.6.3, C.11.1, C.11.2, PS3.4 N.2)
-are worked out once for every value that can be stored.
+Modality LUT or rescale, then VOI LUT or window, then the sense of MONOCHROME1 (PS3.3 C.7.6.3, C.11.1, C.11.2; PS3.4
+N.2) are worked out once for every value that can be stored.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.records import UInt8Array
 from echoplane.sources.dicom.header import Header, numbers_of
 from echoplane.sources.dicom.layout import Layout
 
 Float = npt.NDArray[np.float64]
-UInt8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,30 +33,22 @@ class Tone:
         The stored value of the first entry: 0, or negative for signed samples.
     """
 
-    table: UInt8 | None
+    table: UInt8Array | None = None
     first: int = 0
 
-    def apply(self, samples: npt.NDArray[Any]) -> UInt8:
+    def apply(self, samples: npt.NDArray[Any]) -> UInt8Array:
         """Map samples of any integer type to grey."""
         if self.table is None:
-            return samples
+            return np.asarray(samples, np.uint8)
         if samples.dtype == np.uint8 and len(self.table) == 256:
-            grey: Any = cv2.LUT(np.ascontiguousarray(samples), self.table)
-            return grey
+            return np.asarray(cv2.LUT(np.ascontiguousarray(samples), self.table), np.uint8)
         at = np.clip(samples.astype(np.int32) - self.first, 0, len(self.table) - 1)
         return self.table[at]
 
 
-def value_range(layout: Layout) -> tuple[int, int]:
-    """Return the lowest and highest value that can be stored."""
-    if layout.signed:
-        return -(1 << (layout.stored - 1)), (1 << (layout.stored - 1)) - 1
-    return 0, (1 << layout.stored) - 1
-
-
 def needs_measuring(header: Header, layout: Layout) -> bool:
-    """Tell whether nothing in the header says which values are black and white."""
-    if layout.stored <= 8 and not layout.signed and not _modality_given(header):
+    """Tell whether nothing in the header says which values are black and white, and the depth does not either."""
+    if layout.stored <= 8:
         return False
     return _window(header) is None and not header.items("VOILUTSequence") and _extremes(header) is None
 
@@ -75,7 +67,7 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
     -------
     Tone
     """
-    low, high = value_range(layout)
+    low, high = layout.value_range
     stored = np.arange(low, high + 1, dtype=np.float64)
     values = _modality(header, stored)
     limits = measured or _extremes(header)
@@ -83,7 +75,7 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
     window = _window(header)
     if window is not None:
         grey = _windowed(values, *window, header.text("VOILUTFunction"))
-    elif voi and (table := _lut(voi[0])) is not None:
+    elif voi and (table := _lut(voi[0], header.little)) is not None:
         first, entries = table
         picked = entries[np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(np.int64)]
         grey = picked / max(1.0, entries.max())
@@ -100,13 +92,9 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
     return Tone(table8, low)
 
 
-def _modality_given(header: Header) -> bool:
-    return bool(header.items("ModalityLUTSequence")) or header.number("RescaleSlope") not in (None, 1.0)
-
-
 def _modality(header: Header, stored: Float) -> Float:
     luts = header.items("ModalityLUTSequence")
-    if luts and (table := _lut(luts[0])) is not None:
+    if luts and (table := _lut(luts[0], header.little)) is not None:
         first, entries = table
         picked: Float = entries[np.clip(stored - first, 0, len(entries) - 1).astype(np.int64)]
         return picked
@@ -142,14 +130,14 @@ def _extremes(header: Header) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None and low < high else None
 
 
-def _lut(item: Mapping[str, Any]) -> tuple[float, Float] | None:
+def _lut(item: Mapping[str, Any], little: bool) -> tuple[float, Float] | None:
     """Return the first mapped value and the entries of a Modality or VOI LUT item, None where it is damaged."""
     descriptor, data = numbers_of(item.get("LUTDescriptor")), item.get("LUTData")
     if len(descriptor) != 3:
         return None
     count = int(descriptor[0]) or 65536
     if isinstance(data, bytes):
-        entries = np.frombuffer(data[: len(data) // 2 * 2], "<u2").astype(np.float64)
+        entries = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if little else ">u2").astype(np.float64)
     else:
         entries = np.asarray(numbers_of(data), np.float64)
     if len(entries) < count or count < 2:

@@ -1,0 +1,59 @@
+"""Whatever a parser or decoder raises, as one of echoplane's errors, in our words alone.
+
+Libraries quote what they stumble over, and that may be a patient's name; so their messages are not passed on, only
+the kind of exception.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+
+from echoplane.errors import EchoplaneError, RefusedError, UnreadableError
+
+# The warnings filter is one for the whole process, so only one thread at a time may swap it.
+_FILTER = RLock()
+
+
+class DamagedError(ValueError):
+    """Bytes that do not hold together; the message is ours and carries no value from the file but sizes."""
+
+
+@contextmanager
+def as_unreadable(name: str, what: str) -> Iterator[None]:
+    """Turn every failure inside the block into one sentence about the file.
+
+    Parameters
+    ----------
+    name : str
+        The file, as the user gave it.
+    what : str
+        Start of the sentence, without a full stop: ``"Frame 3 cannot be decoded"``.
+
+    Raises
+    ------
+    UnreadableError
+        For anything that is not already an error of echoplane.
+    RefusedError
+        When memory runs out.
+    """
+    try:
+        yield
+    except EchoplaneError:
+        raise
+    except DamagedError as error:
+        raise UnreadableError(name, f"{what}: {error}.") from None
+    except MemoryError:
+        raise RefusedError(name, f"{what}: more memory is needed than there is.") from None
+    except Exception as error:  # noqa: BLE001 - decoders raise a dozen kinds, and their words must not travel on
+        raise UnreadableError(name, f"{what} ({type(error).__name__}).") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's warnings from becoming ours; they quote values."""
+    with _FILTER, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
