@@ -52,7 +52,7 @@ def reading(source: object, what: str = "Cannot be read") -> Iterator[None]:
     """
     try:
         yield
-    except EchoplaneError:
+    except (EchoplaneError, ImportError):
         raise
     except MemoryError as error:
         raise RefusedError(source, f"{what}: more memory is needed than there is.") from error

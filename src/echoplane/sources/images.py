@@ -1,0 +1,208 @@
+"""Cines of one picture file: a still, or the pages of a TIFF, WebP or animated PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from echoplane.errors import NoFramesError, UnreadableError
+from echoplane.records import Cine, CineKind, UInt8Array
+from echoplane.sources.guard import checked_request, reading
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.picture import (
+    PictureHeader,
+    decode_jpeg,
+    decode_page,
+    deep_samples,
+    frame_rate_of,
+    header_of,
+    opened_picture,
+    orientation_of,
+)
+from echoplane.sources.scaling import Scaling, choose_scaling, spread
+
+#: TIFF tag that programs describe their stacks in.
+_TIFF_DESCRIPTION = 270
+
+
+class ImageReader:
+    """Pages of one picture file, decoded on request.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        ``"png"``, ``"jpeg"``, ``"bmp"``, ``"webp"`` or ``"tiff"``.
+    source : str
+    limits : Limits
+    n_frames, height, width : int
+    scaling : Scaling
+        For pages of more than 8 bits.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        source: str,
+        limits: Limits,
+        n_frames: int,
+        size: tuple[int, int],
+        scaling: Scaling,
+    ) -> None:
+        self._path, self._kind, self._source, self._limits = path, kind, source, limits
+        self._n_frames, self._size, self._scaling = n_frames, size, scaling
+
+    def read(self, indices: Sequence[int], *, color: bool = False, reduce: int = 1) -> UInt8Array:
+        """Decode pages; see :class:`echoplane.records.FrameReader`. Only JPEG comes at reduced size.
+
+        Raises
+        ------
+        UsageError
+            For frame numbers that are not there.
+        UnreadableError
+            When a page does not decode.
+        """
+        wanted = checked_request(indices, self._n_frames, reduce)
+        if self._kind == "jpeg":
+            picture = read_jpeg(self._path, self._source, self._limits, color=color, reduce=reduce)
+            return np.repeat(picture[None], len(wanted), axis=0)
+        shape = (*self._size, 3) if color else self._size
+        out = np.empty((len(wanted), *shape), np.uint8)
+        with opened_picture(self._path, self._kind, self._source, self._limits) as image:
+            for number in sorted(set(wanted)):
+                image.seek(number)
+                page = decode_page(image, color=color, scaling=self._scaling)
+                if page.shape != shape:
+                    raise UnreadableError(self._source, f"Page {number + 1} did not decode to its size.")
+                out[[row for row, i in enumerate(wanted) if i == number]] = page
+        return out
+
+
+def read_jpeg(path: Path, source: str, limits: Limits, *, color: bool, reduce: int) -> UInt8Array:
+    """Decode one JPEG file: uint8 (h, w), or (h, w, 3) with `color`, at ``ceil(size / reduce)``.
+
+    Raises
+    ------
+    UnreadableError, RefusedError
+    """
+    with opened_picture(path, "jpeg", source, limits) as image:
+        if image.mode in ("L", "RGB"):
+            fast = decode_jpeg(path.read_bytes(), color=color, reduce=reduce, orientation=orientation_of(image))
+            if fast is not None:
+                return fast
+        return decode_page(image, color=color)[::reduce, ::reduce]
+
+
+def open_image(path: Path, kind: str, *, source: str = "", limits: Limits = DEFAULT_LIMITS) -> Cine:
+    """Open a picture file as a still, or as a cine when it has several pages.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        ``"png"``, ``"jpeg"``, ``"bmp"``, ``"webp"`` or ``"tiff"``.
+    source : str
+        Name shown in results; default: the path.
+    limits : Limits
+
+    Raises
+    ------
+    UnreadableError
+        When the file is damaged, or its pages differ in size.
+    RefusedError
+        When it has more pixels or pages than the limits allow.
+    NoFramesError
+        When it has no page.
+    """
+    name = source or str(path)
+    with opened_picture(path, kind, name, limits) as image:
+        header = header_of(image, name)
+        n_frames, total = _count_pages(image, kind, header, name, limits)
+        scaling = _scaling(image, header, n_frames, name)
+        if kind != "jpeg":  # a damaged still should be known at once; pages of a stack are decoded when asked for
+            image.seek(0)
+            decode_page(image, color=False, scaling=scaling)
+    if kind == "jpeg":
+        read_jpeg(path, name, limits, color=False, reduce=8)
+    description = _description(image)
+    fps, fps_source = frame_rate_of(header.info, description) if n_frames > 1 else (None, "")
+    notes = header.notes + ((scaling.note,) if scaling.note else ()) + total + _imagej_rest(description, n_frames)
+    return Cine(
+        source=name,
+        reader=ImageReader(path, kind, name, limits, n_frames, (header.height, header.width), scaling),
+        n_frames=n_frames,
+        height=header.height,
+        width=header.width,
+        fps=fps,
+        fps_source=fps_source,
+        kind=CineKind.STILL if n_frames == 1 else CineKind.B_MODE,
+        notes=notes,
+        facts={"format": kind, "pixels": header.mode, "color": "yes" if header.color else "grey"},
+    )
+
+
+def _count_pages(
+    image: Any, kind: str, header: PictureHeader, source: str, limits: Limits
+) -> tuple[int, tuple[str, ...]]:
+    """Count the pages and check that they are all of one size; the image is left at some page."""
+    if kind in ("jpeg", "bmp"):
+        return 1, ()
+    if kind != "tiff":  # pages of animated PNG and WebP are painted on one canvas
+        count = int(getattr(image, "n_frames", 1) or 0)
+        limits.check_count(source, count)
+        if count < 1:
+            raise NoFramesError(source, "The picture file holds no page.")
+        return count, ()
+    count = 1
+    while _has_page(image, count):
+        count += 1
+        limits.check_count(source, count)
+        page = header_of(image, source)
+        limits.check_frame(source, page.height, page.width)
+        if (page.height, page.width, page.mode) != (header.height, header.width, header.mode):
+            raise UnreadableError(
+                source,
+                f"Page {count} is {page.width} x {page.height} ({page.mode}), "
+                f"page 1 is {header.width} x {header.height} ({header.mode}).",
+                "A cine needs pages of one size; split the file.",
+            )
+    return count, ()
+
+
+def _has_page(image: Any, number: int) -> bool:
+    try:
+        image.seek(number)
+    except EOFError:
+        return False
+    return True
+
+
+def _scaling(image: Any, header: PictureHeader, n_frames: int, source: str) -> Scaling:
+    if not header.deep:
+        return Scaling()
+    with reading(source, "The picture is damaged"):
+
+        def parts() -> Any:
+            for number in spread(n_frames):
+                image.seek(number)
+                yield deep_samples(image)
+
+        return choose_scaling(parts())
+
+
+def _description(image: Any) -> str:
+    tags = getattr(image, "tag_v2", None)
+    value = tags.get(_TIFF_DESCRIPTION, "") if tags is not None else ""
+    return value if isinstance(value, str) else ""
+
+
+def _imagej_rest(description: str, n_frames: int) -> tuple[str, ...]:
+    """Note that ImageJ keeps big stacks behind one page, of which only the first picture is found."""
+    for line in description.splitlines() if description.startswith("ImageJ=") else ():
+        if line.startswith("images=") and line[7:].isdigit() and int(line[7:]) > n_frames:
+            return (f"ImageJ says {line[7:]} pictures, {n_frames} are found; save the stack again as single pages.",)
+    return ()

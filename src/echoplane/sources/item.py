@@ -1,0 +1,49 @@
+"""One cine-to-be, as discovery hands it to opening."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from echoplane.errors import ReadError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """What will become one row of the results; nothing of it has been read yet.
+
+    Attributes
+    ----------
+    source : str
+        Name shown to users: the path as they gave it, or ``folder/name`` for numbered frames in a folder.
+    path : Path
+        The file, or the folder that holds the frames.
+    format : str
+        ``"frames"`` for numbered pictures in a folder, ``""`` where the content will tell.
+    files : tuple of str
+        The names of all files this item is made of, inside the folder (`path` itself for frames, else its parent);
+        frames in their order. Empty where it is `path` alone.
+    error : ReadError or None
+        Set where discovery already knows that it cannot become a cine (missing, a broken link, ...);
+        :func:`echoplane.sources.open.open_cine` raises it.
+    """
+
+    source: str
+    path: Path
+    format: str = ""
+    files: tuple[str, ...] = ()
+    error: ReadError | None = None
+
+
+def shown(path: str | Path) -> str:
+    r"""Return a path as text that can be printed and written anywhere.
+
+    Names on disk may be bytes that are no UTF-8; those bytes appear as ``\xe9``.
+    """
+    text = os.fspath(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    return text

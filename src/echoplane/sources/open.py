@@ -1,0 +1,194 @@
+"""Open anything: look at the content, choose the reader, refuse with a sentence what is not read."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import NotImageError, ReadError, RefusedError, UnreadableError, UnsupportedError
+from echoplane.records import Cine
+from echoplane.sources.guard import reading
+from echoplane.sources.item import SourceItem, shown
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.sniff import ENDINGS, PICTURES, SYSTEM_FILES, VIDEOS, named_format, sniff
+
+__all__ = ["SourceItem", "open_cine"]
+
+_ARCHIVES = {
+    "zip": "ZIP",
+    "gzip": "gzip",
+    "tar": "tar",
+    "7z": "7-Zip",
+    "rar": "RAR",
+    "bzip2": "bzip2",
+    "xz": "xz",
+    "zstd": "Zstandard",
+}
+_NOT_IMAGES = {
+    "text": "a text file",
+    "pdf": "a PDF document",
+    "document": "an office document",
+    "sound": "a sound recording",
+    "database": "a database",
+    "program": "a program",
+    "system": "a file that the operating system left behind",
+}
+_UNSUPPORTED = {
+    "heic": ("a HEIC or AVIF picture", "Convert it to PNG or JPEG."),
+    "jpeg2000": ("a bare JPEG 2000 picture", "Convert it to PNG, or give the DICOM file it came from."),
+    "hdf5": ("an HDF5 file", "Save its frames as a NumPy .npy array (T, H, W)."),
+    "mat": ("a MATLAB file", "Save its frames as a NumPy .npy array (T, H, W)."),
+    "nrrd": ("an NRRD file", "Convert it to NIfTI or MetaImage."),
+}
+
+
+class _Opener(Protocol):
+    def __call__(self, path: Path, kind: str, *, source: str, limits: Limits) -> Cine: ...
+
+
+def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limits = DEFAULT_LIMITS) -> Cine:
+    """Open one cine; its frames stay on disk until they are asked for.
+
+    Parameters
+    ----------
+    place : str, Path, SourceItem or array
+        A file of any kind that is read, whatever its name; a folder with the numbered frames of one cine; an item of
+        :func:`echoplane.sources.discover.discover`; or a uint8 array (T, H, W) or (T, H, W, 3).
+    limits : Limits
+        Sizes above which a file is refused.
+
+    Returns
+    -------
+    Cine
+
+    Raises
+    ------
+    ReadError
+        Always one of its kinds: ``UnreadableError`` (missing, damaged, empty), ``UnsupportedError`` (a kind that is not
+        read), ``NotImageError`` (a text, a report), ``RefusedError`` (an archive, an absurd size),
+        ``NoFramesError``.
+    UsageError
+        For an array of another dtype or shape.
+    MissingExtraError
+        For a volume file where the extra ``volume`` is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> open_cine(np.zeros((60, 300, 400), np.uint8)).n_frames
+    60
+    """
+    if isinstance(place, np.ndarray):
+        from echoplane.sources.array import cine_from_array
+
+        return cine_from_array(place)
+    item = place if isinstance(place, SourceItem) else SourceItem(shown(place), Path(place))
+    if item.error is not None:
+        # A fresh copy: an exception raised twice would gather tracebacks.
+        raise type(item.error)(item.error.path, item.error.reason, item.error.fix)
+    with reading(item.source):
+        return _open_item(item, limits)
+
+
+def _open_item(item: SourceItem, limits: Limits) -> Cine:
+    if item.format == "frames":
+        from echoplane.sources.frames import open_frames
+
+        return open_frames(item.path, item.files, source=item.source, limits=limits)
+    if item.path.is_dir():
+        return _open_folder(item, limits)
+    kind = sniff(item.path, item.source)
+    opener = _opener(kind)
+    if opener is None:
+        raise _why_not(item, kind)
+    cine = opener(item.path, kind, source=item.source, limits=limits)
+    return _with_name_noted(cine, item.path.name, kind)
+
+
+def _open_folder(item: SourceItem, limits: Limits) -> Cine:
+    from echoplane.sources.discover import discover
+
+    inside = []
+    for found in discover([item.path]):
+        if found.path.name.lower() in SYSTEM_FILES:
+            continue
+        inside.append(found)
+        if len(inside) > 1:
+            raise UnsupportedError(
+                item.source, "Is a folder that holds more than one file or cine.", "Give the one that is meant."
+            )
+    if not inside:
+        raise UnreadableError(item.source, "Is an empty folder.")
+    return open_cine(dataclasses.replace(inside[0], source=item.source), limits=limits)
+
+
+def _opener(kind: str) -> _Opener | None:
+    """Return the function that opens a format; its module is imported now and not before."""
+    if kind == "dicom":
+        return _dicom
+    if kind in VIDEOS:
+        return _video
+    if kind in PICTURES:
+        from echoplane.sources.images import open_image
+
+        return open_image
+    if kind in ENDINGS:
+        from echoplane.sources.volume import open_volume
+
+        return open_volume
+    return None
+
+
+def _dicom(path: Path, kind: str, *, source: str, limits: Limits) -> Cine:
+    from echoplane.sources.dicom import open_dicom
+
+    del kind
+    return open_dicom(path, source=source, limits=limits)
+
+
+def _video(path: Path, kind: str, *, source: str, limits: Limits) -> Cine:
+    from echoplane.sources.video import open_video
+
+    return open_video(path, kind, source=source, limits=limits)
+
+
+def _why_not(item: SourceItem, kind: str) -> ReadError:
+    """Return the error for a format that is not opened."""
+    if kind in _ARCHIVES:
+        return RefusedError(
+            item.source, f"Is a {_ARCHIVES[kind]} archive; archives are not opened.", "Unpack it and give the folder."
+        )
+    if kind == "pickle":
+        return RefusedError(
+            item.source,
+            "Is a Python pickle, which can run any program when it is opened.",
+            "Save its frames as a NumPy .npy array (T, H, W).",
+        )
+    if kind in _NOT_IMAGES:
+        return NotImageError(item.source, f"Is {_NOT_IMAGES[kind]} and holds no picture.")
+    if kind in _UNSUPPORTED:
+        what, fix = _UNSUPPORTED[kind]
+        return UnsupportedError(item.source, f"Is {what}, which is not read here.", fix)
+    claimed = named_format(item.path.name)
+    if claimed:
+        return UnreadableError(
+            item.source, f"Is named like {_label(claimed)}, but does not begin like one.", "It is probably damaged."
+        )
+    return NotImageError(item.source, "Is of no kind that is known here; it begins like no picture, video or DICOM.")
+
+
+def _with_name_noted(cine: Cine, name: str, kind: str) -> Cine:
+    """Note when the ending of the name promises another format than the content is."""
+    claimed = named_format(name)
+    if not claimed or claimed == kind:
+        return cine
+    note = f"Is named like {_label(claimed)}, but is {_label(kind)}; it was read as what it is."
+    return dataclasses.replace(cine, notes=(*cine.notes, note))
+
+
+def _label(kind: str) -> str:
+    return f"{kind.upper().replace('_', '.')} ({ENDINGS[kind][0]})"

@@ -1,0 +1,202 @@
+"""One picture file, page by page, to pixels: PNG, JPEG, BMP, WebP, TIFF.
+
+Pillow reads the headers and decodes; JPEG goes through OpenCV's libjpeg-turbo, which is several times faster in grey
+and can decode at half, quarter or eighth size. The plug-in is named, never guessed by Pillow, so that no exotic format
+is reached through a file's content, and so that our own limits hold instead of Pillow's global one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.errors import UnreadableError
+from echoplane.records import UInt8Array
+from echoplane.sources.guard import reading
+from echoplane.sources.limits import Limits
+from echoplane.sources.luma import luma, repeated_grey
+from echoplane.sources.scaling import Scaling
+
+_PLUGINS = {
+    "png": ("PngImagePlugin", "PngImageFile"),
+    "jpeg": ("JpegImagePlugin", "JpegImageFile"),
+    "bmp": ("BmpImagePlugin", "BmpImageFile"),
+    "webp": ("WebPImagePlugin", "WebPImageFile"),
+    "tiff": ("TiffImagePlugin", "TiffImageFile"),
+}
+#: Pillow modes that hold more than 8 bits a sample.
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+_EXIF_ORIENTATION = 0x0112
+#: EXIF orientation to (quarter turns counterclockwise, then whether to mirror left and right).
+_UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+_GREY = {1: cv2.IMREAD_GRAYSCALE} | {r: getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{r}") for r in (2, 4, 8)}
+_COLOR = {1: cv2.IMREAD_COLOR} | {r: getattr(cv2, f"IMREAD_REDUCED_COLOR_{r}") for r in (2, 4, 8)}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHeader:
+    """What the header of a picture file (or of one of its pages) says.
+
+    Attributes
+    ----------
+    height, width : int
+        Upright, as shown.
+    mode : str
+        Pillow's name of the pixel layout: ``"L"``, ``"RGB"``, ``"P"``, ``"I;16"``, ...
+    deep : bool
+        More than 8 bits a sample, so that a :class:`Scaling` is needed.
+    color : bool
+    notes : tuple of str
+    info : dict
+        Pillow's free information, for the frame rate.
+    """
+
+    height: int
+    width: int
+    mode: str
+    deep: bool
+    color: bool
+    notes: tuple[str, ...]
+    info: dict[Any, Any]
+
+
+@contextmanager
+def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterator[Any]:
+    """Yield the picture as the Pillow plug-in for `kind` opens it: header read, pixels not.
+
+    Raises
+    ------
+    UnreadableError, RefusedError
+        When the file is damaged, or a frame has more pixels than the limits allow.
+    """
+    module, name = _PLUGINS[kind]
+    plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
+    with (
+        reading(source, f"The {kind.upper()} picture is damaged"),
+        path.open("rb") as stream,
+        warnings.catch_warnings(),
+    ):
+        # Pillow warns about odd metadata, which is never used here.
+        warnings.simplefilter("ignore")
+        with plugin(stream, str(path)) as image:
+            limits.check_frame(source, image.height, image.width)
+            yield image
+
+
+def header_of(image: Any, source: str) -> PictureHeader:
+    """Describe the page that an open picture stands at."""
+    if image.width < 1 or image.height < 1:
+        raise UnreadableError(source, f"The picture is said to be {image.width} x {image.height} pixels.")
+    height, width = image.height, image.width
+    orientation = orientation_of(image)
+    if orientation >= 5:
+        height, width = width, height
+    deep = image.mode in _DEEP
+    notes: list[str] = []
+    if image.mode in _ALPHA or "transparency" in image.info:
+        notes.append("Transparent pixels are taken as lying on black.")
+    if orientation > 1:
+        notes.append("The picture was turned upright, as its EXIF data say.")
+    if not deep and ";16" in str(image.tile[0][3] if image.tile else ""):
+        notes.append("Of 16 bits a colour, the upper 8 are used.")
+    color = image.mode not in ("1", "L", "LA", "La", *_DEEP)
+    return PictureHeader(height, width, image.mode, deep, color, tuple(notes), dict(image.info))
+
+
+def decode_page(image: Any, *, color: bool, scaling: Scaling | None = None) -> UInt8Array:
+    """Decode the page that an open picture stands at: uint8 (H, W), or (H, W, 3) with `color`, upright."""
+    orientation = orientation_of(image)
+    if image.mode in _DEEP:
+        grey = (scaling or Scaling()).apply(deep_samples(image))
+        pixels = repeated_grey(grey) if color else grey
+    elif image.mode in ("1", "L") and "transparency" not in image.info:
+        grey = np.asarray(image.convert("L"), np.uint8)
+        pixels = repeated_grey(grey) if color else grey
+    else:
+        rgb = _rgb(image)
+        pixels = rgb if color else luma(rgb)
+    return upright(pixels, orientation)
+
+
+def deep_samples(image: Any) -> npt.NDArray[Any]:
+    """Return the raw samples of a page of more than 8 bits: (H, W), not turned upright."""
+    return np.asarray(image)
+
+
+def decode_jpeg(data: bytes, *, color: bool, reduce: int, orientation: int = 1) -> UInt8Array | None:
+    """Decode a JPEG at a reduced size, or return None where Pillow has to look at it (cut short, CMYK, odd).
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    color : bool
+    reduce : {1, 2, 4, 8}
+        The picture comes out at ``ceil(size / reduce)``.
+    orientation : int
+        EXIF orientation to undo.
+    """
+    # libjpeg fills up the rest of a cut stream with grey and only prints a warning.
+    if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        return None
+    flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    if pixels is None:
+        return None
+    return upright(np.asarray(pixels[..., ::-1] if color else pixels, np.uint8), orientation)
+
+
+def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
+    """Turn and mirror pixels (H, W, ...) so that they stand as EXIF orientation 1 to 8 means."""
+    turns, mirror = _UPRIGHT.get(orientation, (0, False))
+    turned = np.rot90(pixels, turns)
+    return np.ascontiguousarray(turned[:, ::-1] if mirror else turned)
+
+
+def frame_rate_of(info: dict[Any, Any], description: str) -> tuple[float | None, str]:
+    """Frame rate of a picture of many pages: from the time a page is shown (milliseconds), or ImageJ's ``fps=``."""
+    shown = info.get("duration")
+    if isinstance(shown, int | float) and 1 <= shown <= 2000:
+        return 1000.0 / float(shown), "page duration"
+    said = re.search(r"^fps=([0-9.]+)\s*$", description, re.MULTILINE)
+    if said and description.startswith("ImageJ="):
+        try:
+            fps = float(said[1])
+        except ValueError:
+            return None, ""
+        return (fps, "ImageJ") if 0.5 <= fps <= 1000 else (None, "")
+    return None, ""
+
+
+def orientation_of(image: Any) -> int:
+    """EXIF orientation (1 upright, to 8) that is still to be undone; Pillow itself does it for TIFF."""
+    if image.format == "TIFF":
+        return 1
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except (ValueError, TypeError, KeyError, OSError, SyntaxError, IndexError, AttributeError, OverflowError):
+        return 1  # damaged metadata do not make a picture unreadable
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _rgb(image: Any) -> UInt8Array:
+    """R, G, B of a page of at most 8 bits a sample, transparent pixels on black."""
+    if image.mode not in _ALPHA and "transparency" not in image.info:
+        return np.asarray(image.convert("RGB"), np.uint8)
+    rgba = np.asarray(image.convert("RGBA"), np.uint8)
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return np.asarray((rgba[..., :3] * alpha + 127) // 255, np.uint8)
