@@ -11,13 +11,16 @@ from echoplane.prepare.geometry import Box, allowed_reduction, pixel_crop, wante
 from echoplane.prepare.grayscale import to_grey
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.prepare.resize import resize
-from echoplane.prepare.sector import find_sector
-from echoplane.records import BoolArray, Cine, PreparedCine, Sector, SectorKind, UInt8Array
+from echoplane.prepare.sector import Located, locate, probe_reduction, spread
+from echoplane.records import Cine, PreparedCine, Sector, SectorKind, UInt8Array
 
 #: Decoded bytes held at once; keeps memory bounded whatever the cine's size.
 CHUNK_BYTES = 48 * 2**20
 #: Below this confidence the result says that the sector is a guess.
 SURE_ENOUGH = 0.5
+
+#: Frames already decoded, by the reduction they were asked at.
+_Decoded = dict[int, UInt8Array]
 
 
 def prepare(
@@ -49,18 +52,22 @@ def prepare(
     numbers = sorted({int(i) for i in (range(cine.n_frames) if indices is None else indices)})
     if not numbers or numbers[0] < 0 or numbers[-1] >= cine.n_frames:
         raise UsageError(f"{cine.source}: frames {numbers[:1]}..{numbers[-1:]} asked for, of {cine.n_frames}.")
-    if sector is None:
-        sector = find_sector(cine) if recipe.needs_sector else whole_frame(cine)
-    crop = wanted_crop(recipe, sector, cine.height, cine.width)
+    decoded: _Decoded = {}
+    if sector is not None:
+        located = Located(sector)
+    elif recipe.needs_sector:
+        located, decoded = _locate(cine, recipe, numbers)
+    else:
+        located = Located(whole_frame(cine))
+    crop = wanted_crop(recipe, located.sector, cine.height, cine.width)
     out = np.empty((len(numbers), *recipe.size), np.uint8)
-    used = crop
-    done = 0
-    for grey_THW in _decoded(cine, recipe, numbers, allowed_reduction(recipe, crop)):
-        used, cropped_THW = _cut(grey_THW, cine, recipe, sector, crop)
+    used, done = crop, 0
+    for grey_THW in _decode(cine, recipe, numbers, allowed_reduction(recipe, crop), decoded):
+        used, cropped_THW = _cut(grey_THW, cine, recipe, located.sector, crop)
         out[done : done + len(grey_THW)] = resize(cropped_THW, recipe.size, recipe.interpolation)
         done += len(grey_THW)
     assert done == len(numbers)
-    return PreparedCine(frames=out, indices=tuple(numbers), sector=sector, crop=used, notes=_notes(recipe, sector))
+    return PreparedCine(out, tuple(numbers), located.sector, used, _notes(recipe, located))
 
 
 def whole_frame(cine: Cine) -> Sector:
@@ -68,13 +75,37 @@ def whole_frame(cine: Cine) -> Sector:
     return Sector(SectorKind.FULL, (0, 0, cine.width, cine.height), confidence=0.0, origin="none")
 
 
-def _decoded(cine: Cine, recipe: PrepareRecipe, numbers: list[int], reduction: int) -> Iterator[UInt8Array]:
-    color = recipe.decode == "exact" or recipe.grey != "luma"
-    bytes_per_frame = cine.height * cine.width * (3 if color else 1) // reduction**2 + 1
-    size = max(1, CHUNK_BYTES // bytes_per_frame)
+def _in_color(recipe: PrepareRecipe) -> bool:
+    return recipe.decode == "exact" or recipe.grey != "luma"
+
+
+def _chunk(cine: Cine, recipe: PrepareRecipe, reduction: int) -> int:
+    """How many frames to decode at once."""
+    return max(1, CHUNK_BYTES // (cine.height * cine.width * (3 if _in_color(recipe) else 1) // reduction**2 + 1))
+
+
+def _locate(cine: Cine, recipe: PrepareRecipe, numbers: list[int]) -> tuple[Located, _Decoded]:
+    """Find the sector in the frames that are needed anyway; where they fit into memory, decode them only once."""
+    reduction = probe_reduction(cine.height, cine.width)
+    probes = spread(len(numbers))
+    if _in_color(recipe) or len(numbers) > _chunk(cine, recipe, 1):
+        return locate(cine.reader.read([numbers[i] for i in probes], reduce=reduction), cine), {}
+    frames = cine.reader.read(numbers, reduce=reduction)
+    return locate(frames[probes], cine), {reduction: frames}
+
+
+def _decode(
+    cine: Cine, recipe: PrepareRecipe, numbers: list[int], reduction: int, decoded: _Decoded
+) -> Iterator[UInt8Array]:
+    for asked, frames in decoded.items():
+        # A reader that cannot reduce gives full-size frames whatever is asked.
+        if asked == reduction or frames.shape[1:] == (cine.height, cine.width):
+            yield frames
+            return
+    size = _chunk(cine, recipe, reduction)
     for start in range(0, len(numbers), size):
-        frames = cine.reader.read(numbers[start : start + size], color=color, reduce=reduction)
-        yield to_grey(frames, recipe.grey) if color else frames
+        frames = cine.reader.read(numbers[start : start + size], color=_in_color(recipe), reduce=reduction)
+        yield to_grey(frames, recipe.grey) if _in_color(recipe) else frames
 
 
 def _cut(grey_THW: UInt8Array, cine: Cine, recipe: PrepareRecipe, sector: Sector, crop: Box) -> tuple[Box, UInt8Array]:
@@ -87,7 +118,7 @@ def _cut(grey_THW: UInt8Array, cine: Cine, recipe: PrepareRecipe, sector: Sector
     inside = slice(max(y0, 0), max(min(y1, height), 0)), slice(max(x0, 0), max(min(x1, width), 0))
     part = grey_THW[:, inside[0], inside[1]]
     if recipe.mask:
-        part = part * _mask(sector, height, width, pitch)[inside]
+        part = part * sector.mask(height, width, 1 / pitch)[inside]
     if part.shape[1:] == (y1 - y0, x1 - x0):
         return used, part
     canvas = np.zeros((frames, y1 - y0, x1 - x0), np.uint8)
@@ -96,15 +127,11 @@ def _cut(grey_THW: UInt8Array, cine: Cine, recipe: PrepareRecipe, sector: Sector
     return used, canvas
 
 
-def _mask(sector: Sector, height: int, width: int, pitch: int) -> BoolArray:
-    return sector.mask(height, width, 1 / pitch)
-
-
 def _pitch(full: int, decoded: int) -> int:
     return min((1, 2, 4, 8), key=lambda r: abs(-(-full // r) - decoded))
 
 
-def _notes(recipe: PrepareRecipe, sector: Sector) -> tuple[str, ...]:
-    if recipe.needs_sector and sector.confidence < SURE_ENOUGH:
-        return ("The ultrasound sector was not found with confidence; the area used is a guess.",)
-    return ()
+def _notes(recipe: PrepareRecipe, located: Located) -> tuple[str, ...]:
+    if recipe.needs_sector and located.sector.confidence < SURE_ENOUGH:
+        return (*located.notes, "The ultrasound sector was not found with confidence; the area used is a guess.")
+    return located.notes

@@ -19,7 +19,7 @@ MOVING = 12
 #: The background is looked for among the darkest levels only, and fills at least this fraction of the frame.
 DARKEST, BACKGROUND = 48, 0.03
 #: Parts smaller than this fraction of the main part are taken for text and marks.
-SMALL_PART = 0.01
+SMALL_PART = 0.004
 #: A part belongs to the live picture if at least this fraction of it moves.
 LIVE_PART = 0.15
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
@@ -36,7 +36,7 @@ class Evidence:
         Lit pixels of the region; dark holes and dents are normal.
     stray : bool array, (H, W)
         Lit pixels of small live parts outside the region: pieces that darkness may have torn off.
-    outline_P2 : float32 array, (P, 2)
+    outline : float32 array, (P, 2)
         x, y of the outermost pixels of `live`, about one pixel apart.
     on_frame : bool array, (P,)
         Outline points where the frame itself ends.
@@ -46,7 +46,7 @@ class Evidence:
 
     live: BoolArray
     stray: BoolArray
-    outline_P2: FloatArray
+    outline: FloatArray
     on_frame: BoolArray
     hull: BoolArray
 
@@ -111,7 +111,7 @@ def _without_thin(lit: BoolArray) -> BoolArray:
     pixels = cv2.morphologyEx(lit.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     opened = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     near = cv2.dilate(opened, np.ones((5, 5), np.uint8))
-    kept: BoolArray = (lit.view(np.uint8) & near).view(np.bool_)
+    kept: BoolArray = lit & (near > 0)
     return kept
 
 

@@ -23,11 +23,13 @@ NARROWEST = 8
 #: Edges considered on each side.
 EDGES = 5
 #: A cut counts when at least this fraction of the outline's size touches it and nothing else explains the touch.
-CUT = 0.14
-#: An arc counts when its outline points make at least this fraction of its length.
-ARC = 0.12
+CUT = 0.11
+#: An arc counts when its outline points make at least this fraction of its length, and at least so many.
+ARC, LEAST_ARC = 0.12, 4
 #: What a candidate loses: live area left outside, dark area inside beyond the hull; what it gains: touched sides.
 OUTSIDE, EMPTY, TOUCHED, LEVEL = 2.0, 1.0, 0.35, 0.03
+#: A torn-off piece counts so many times its area, for it is small and telling; but all of them no more than that.
+STRAY, MOST_STRAY = 5.0, 0.06
 #: Areas are compared on every so many pixels.
 GRID = 3
 
@@ -74,7 +76,7 @@ def fit(evidence: Evidence) -> Fan:
 
 
 def _edge_pairs(evidence: Evidence) -> Iterator[tuple[Line, Line]]:
-    points, on_frame = evidence.outline_P2, evidence.on_frame
+    points, on_frame = evidence.outline, evidence.on_frame
     lefts = straight_sides(points, on_frame, 180 - CROSSED, 180 + WIDEST, EDGES)
     rights = straight_sides(points, on_frame, -WIDEST, CROSSED, EDGES)
     yield from ((left, right) for left in lefts for right in rights if _opening(left, right) >= NARROWEST)
@@ -107,14 +109,14 @@ class _Scene:
 
     def __init__(self, evidence: Evidence) -> None:
         self.on_frame = evidence.on_frame
-        self.x, self.y = np.ascontiguousarray(evidence.outline_P2.T)
+        self.x, self.y = np.ascontiguousarray(evidence.outline.T)
         height, width = evidence.live.shape
         self.shape = height, width
         self.frame: Box = (0, 0, width, height)
         self.size = float(max(np.ptp(self.x), np.ptp(self.y)))
         self.grid_y = np.arange(0, height, GRID, dtype=np.float32)[:, None]
         self.grid_x = np.arange(0, width, GRID, dtype=np.float32)[None, :]
-        self.live = (evidence.live | evidence.stray)[::GRID, ::GRID]
+        self.live, self.stray = evidence.live[::GRID, ::GRID], evidence.stray[::GRID, ::GRID]
         self.hull = evidence.hull[::GRID, ::GRID]
         self.live_area = max(int(np.count_nonzero(self.live)), 1)
         self.hull_area = max(int(np.count_nonzero(self.hull)), 1)
@@ -124,7 +126,7 @@ class _Scene:
         self.cuts = [self._cut(evidence, quarter * math.pi / 2) for quarter in range(4)]
 
     def _cut(self, evidence: Evidence, angle: float) -> Line | None:
-        cut = support(evidence.outline_P2, evidence.on_frame, angle)
+        cut = support(evidence.outline, evidence.on_frame, angle)
         return cut if cut.weight >= CUT * self.size else None
 
     def _touching(self, line: Line | None) -> BoolArray:
@@ -151,7 +153,7 @@ class _Scene:
     def _bottom_arc(self, radius: FloatArray, inside: BoolArray, tries: tuple[BoolArray, ...], opening: float) -> float:
         for touching in tries:
             r1, gain = _arc(radius[touching], radius[inside])
-            if gain >= ARC * opening * r1:
+            if gain >= max(ARC * opening * r1, LEAST_ARC):
                 return r1
         # No arc to be seen: cut off, or lost in the dark.
         return float(radius[inside].max(initial=1.0))
@@ -160,7 +162,7 @@ class _Scene:
         # The top arc must not be taken for a piece of the bottom one.
         r0, gain = _arc(-radius[curved & (radius < 0.85 * r1)], -radius[inside])
         r0 = -r0
-        if gain < max(2 * ARC * opening * r0, 4):
+        if gain < max(2 * ARC * opening * r0, LEAST_ARC):
             r0 = float(radius[inside].min(initial=r1)) - 1
         return r0 if r0 > max(0.05 * r1, 3) else 0.0
 
@@ -194,6 +196,8 @@ class _Scene:
         area = max(int(np.count_nonzero(mask)), 1)
         both = int(np.count_nonzero(mask & self.hull))
         outside = 1 - int(np.count_nonzero(mask & self.live)) / self.live_area
+        stray = int(np.count_nonzero(self.stray & ~mask)) / self.live_area
+        outside += min(STRAY * stray, MOST_STRAY)
         empty = 1 - both / area
         touched = self._touched(fan)
         level = 1 - min(abs(fan.left + fan.right) / math.radians(12), 1)

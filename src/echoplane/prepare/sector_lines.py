@@ -75,7 +75,11 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
         if all(turn(angle, line.angle) > SAME_ANGLE or abs(offset - line.offset) > apart for line in found):
             found.append(Line(angle, offset, weight))
     free = points_P2[~on_frame]
-    return [_refined(free, line) for line in found]
+    distinct: list[Line] = []
+    for line in (_refined(free, line) for line in found):
+        if all(turn(line.angle, other.angle) > 1.5 or abs(line.offset - other.offset) > 4 for other in distinct):
+            distinct.append(line)
+    return distinct
 
 
 def support(points_P2: FloatArray, on_frame: BoolArray, angle: float) -> Line:
