@@ -69,12 +69,19 @@ class Fan:
         return _inside(self, height, width)
 
 
+def _places(fan: Fan, height: int, width: int) -> tuple[FloatArray, FloatArray]:
+    """Columns and rows of the original frame at which the stored pixels' centres lie."""
+    x0, y0, x1, y1 = fan.crop
+    x = x0 - 0.5 + (np.arange(width, dtype=np.float32) + 0.5) * np.float32((x1 - x0) / width)
+    y = y0 - 0.5 + (np.arange(height, dtype=np.float32) + 0.5) * np.float32((y1 - y0) / height)
+    return x, y
+
+
 @lru_cache(maxsize=128)
 def _grid(fan: Fan, height: int, width: int) -> tuple[FloatArray, FloatArray]:
-    x0, y0, x1, y1 = fan.crop
     sector = fan.sector
-    x = (x0 - 0.5 + (np.arange(width, dtype=np.float32) + 0.5) * np.float32((x1 - x0) / width)) - sector.apex[0]
-    y = (y0 - 0.5 + (np.arange(height, dtype=np.float32) + 0.5) * np.float32((y1 - y0) / height)) - sector.apex[1]
+    x, y = _places(fan, height, width)
+    x, y = x - np.float32(sector.apex[0]), y - np.float32(sector.apex[1])
     radius, angle = np.hypot(x[None, :], y[:, None]), np.arctan2(x[None, :], y[:, None])
     depth = (radius - sector.r0) / max(sector.r1 - sector.r0, 1e-6)
     across = (angle - sector.left) / max(sector.right - sector.left, 1e-6)
@@ -86,4 +93,8 @@ def _inside(fan: Fan, height: int, width: int) -> UInt8Array:
     if fan.guessed:
         return np.full((height, width), 255, np.uint8)
     depth, across = _grid(fan, height, width)
-    return np.where((depth >= 0) & (depth <= 1) & (across >= 0) & (across <= 1), 255, 0).astype(np.uint8)
+    x, y = _places(fan, height, width)
+    left, top, right, bottom = fan.sector.box
+    box = ((y >= top - 0.5) & (y < bottom - 0.5))[:, None] & ((x >= left - 0.5) & (x < right - 0.5))[None, :]
+    fits = (depth >= 0) & (depth <= 1) & (across >= 0) & (across <= 1)
+    return np.where(fits & box, 255, 0).astype(np.uint8)

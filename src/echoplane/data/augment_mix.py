@@ -157,7 +157,9 @@ def deface(clip: UInt8Array, drawn: MixDraw) -> UInt8Array:
     _, height, width = clip.shape
     out = clip.copy()
     if drawn.marks:
-        np.maximum(out, mark_picture(drawn.marks, height, width), out=out)
+        printed = mark_picture(drawn.marks, height, width)
+        for target in out:
+            cv2.copyTo(printed, printed, target)
     for hole in drawn.holes:
         top, left = int(hole.y * height), int(hole.x * width)
         out[:, top : top + int(hole.height * height) + 1, left : left + int(hole.width * width) + 1] = 0

@@ -1,0 +1,301 @@
+"""Stored cines as training batches: the only module of the data room that imports torch.
+
+Clips travel as uint8 and become floats on the training side (:func:`normalise`), a quarter of the bytes between
+processes. What an index gives depends on (seed, epoch, index) alone: not on the number of workers, nor on the order
+of reading.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from echoplane.data.augment import AugmentRecipe, Fan, apply, draw, retime
+from echoplane.data.items import Item, Table, build_table
+from echoplane.records import IntArray, UInt8Array
+from echoplane.sampling import SamplingRule
+from echoplane.store import StoreReader
+
+#: A batch: ``clip`` uint8 (B, 1, N, H, W), ``target`` float32 (B, K), ``weight`` float32 (B,), ``row`` int64 (B,).
+Batch = dict[str, torch.Tensor]
+
+
+def normalise(clip: torch.Tensor, mean: float, std: float) -> torch.Tensor:
+    """Turn grey values 0..255 into what a network sees, ``(v / 255 - mean) / std``, float32 of the same shape."""
+    return clip.to(torch.float32).mul_(1 / (255 * std)).sub_(mean / std)
+
+
+class ClipDataset(Dataset[Batch]):
+    """Clips of stored cines, one a time or a batch a time.
+
+    Parameters
+    ----------
+    stores : StoreReader or sequence of StoreReader
+        Read together; all of one frame size.
+    views : sequence of str
+        Labels in the order of the targets.
+    cines : collection of str, optional
+        Keys of the cines to use (``Split.cines``); all when left out.
+    rule : SamplingRule
+        Which frames make a clip.
+    per_cine : int, optional
+        So many clips of every cine an epoch, each starting at a random frame. None: exactly the planned clips,
+        the same in every epoch, as in evaluation.
+    augment : AugmentRecipe, optional
+        None for none.
+    seed : int
+    labelled : bool
+        Leave out cines with no label among `views` (True), or give them a target of zeros (False).
+    weights : mapping of str to float, optional
+        Weight of a cine in the loss by its view; 1 where not named.
+
+    Attributes
+    ----------
+    items : tuple of Item
+        What every index means: number of the row and of the planned clip.
+    rows : tuple of StoreRow
+        The cines in use; ``batch["row"]`` counts in it.
+    groups : int64 array, (len(rows),)
+        Number of the patient (or study, or cine) of every row.
+    targets : float32 array, (len(rows), K)
+    skipped : tuple of (str, str)
+        Cines asked for and not used, with the reason.
+
+    Notes
+    -----
+    ``dataset[i + epoch * len(dataset)]`` is item `i` of that epoch, so that an epoch reaches worker processes that
+    live on between epochs; :class:`ClipSampler` yields such indices.
+    """
+
+    def __init__(
+        self,
+        stores: StoreReader | Sequence[StoreReader],
+        views: Sequence[str],
+        *,
+        rule: SamplingRule,
+        cines: Sequence[str] | None = None,
+        per_cine: int | None = None,
+        augment: AugmentRecipe | None = None,
+        seed: int = 0,
+        labelled: bool = True,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.table: Table = build_table(
+            [stores] if isinstance(stores, StoreReader) else list(stores), tuple(views), rule, cines, per_cine, labelled
+        )
+        self.views = tuple(views)
+        self.rule = rule
+        self.per_cine = per_cine
+        self.augment = augment
+        self.seed = seed
+        self.items: tuple[Item, ...] = self.table.items
+        self.rows, self.targets, self.groups = self.table.rows, self.table.targets, self.table.groups
+        self.skipped = self.table.skipped
+        by_view = dict(weights or {})
+        self.weights = np.array([by_view.get(row.top_label(), 1.0) for row in self.rows], np.float32)
+        self.frame_size = self.table.frame_size
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one item: as a batch, without the first axis."""
+        return {name: value[0] for name, value in self.__getitems__([index]).items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return a whole batch; a DataLoader calls this, and :func:`collate` hands it on."""
+        shape = (len(indices), 1, self.rule.frames, *self.frame_size)
+        clips = torch.empty(shape, dtype=torch.uint8)
+        view = clips.numpy()
+        for place, index in enumerate(indices):
+            view[place, 0] = self.clip(int(index))
+        rows = np.array([self.items[int(i) % len(self)].row for i in indices], np.int64)
+        return {
+            "clip": clips,
+            "target": torch.from_numpy(self.targets[rows]),
+            "weight": torch.from_numpy(self.weights[rows]),
+            "row": torch.from_numpy(rows),
+        }
+
+    def clip(self, index: int) -> UInt8Array:
+        """Return one clip, uint8 (N, H, W)."""
+        epoch, number = divmod(index, len(self))
+        item = self.items[number]
+        row = self.rows[item.row]
+        planned = self.table.plans[item.row].indices
+        if self.per_cine is None and self.augment is None:
+            return self.table.frames(item.row, planned[item.clip])
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, number])))
+        frames = planned[item.clip] if self.per_cine is None else random_frames(planned, row.n_frames, rng)
+        if self.augment is None:
+            return self.table.frames(item.row, frames)
+        drawn = draw(rng, self.augment)
+        clip = self.table.frames(item.row, retime(frames, row.n_frames, drawn.time))
+        partner, partner_fan = None, None
+        if drawn.mix is not None and drawn.mix.partner is not None:
+            other = int(drawn.mix.partner * len(self.rows))
+            partner = self.table.frames(other, np.zeros(1, np.int64))[0]
+            partner_fan = Fan.of(self.rows[other], *self.frame_size)
+        return apply(clip, drawn, fan=Fan.of(row, *self.frame_size), partner=partner, partner_fan=partner_fan)
+
+
+def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) -> IntArray:
+    """Choose one of the planned clips, and move it to a random place in the cine.
+
+    Parameters
+    ----------
+    planned : int64 array, (C, N)
+    n_frames : int
+    rng : Generator
+
+    Returns
+    -------
+    int64 array, (N,)
+    """
+    frames = planned[int(rng.integers(len(planned)))]
+    moved: IntArray = frames + int(rng.integers(-int(frames.min()), n_frames - int(frames.max())))
+    return moved
+
+
+class CineDataset(Dataset[Batch]):
+    """All planned clips of one cine a time, never changed: for evaluation.
+
+    ``clip`` is uint8 (C, 1, N, H, W), ``target`` float32 (K,), ``row`` int64 (); C differs from cine to cine, so load
+    with ``batch_size=None``. Parameters as in :class:`ClipDataset`.
+    """
+
+    def __init__(
+        self,
+        stores: StoreReader | Sequence[StoreReader],
+        views: Sequence[str],
+        *,
+        rule: SamplingRule,
+        cines: Sequence[str] | None = None,
+        labelled: bool = True,
+    ) -> None:
+        readers = [stores] if isinstance(stores, StoreReader) else list(stores)
+        self.table: Table = build_table(readers, tuple(views), rule, cines, None, labelled)
+        self.rows, self.targets, self.groups = self.table.rows, self.table.targets, self.table.groups
+        self.skipped = self.table.skipped
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return all clips of cine number `index`."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"cine {index} of {len(self)}.")
+        indices = self.table.plans[index].indices
+        clips = self.table.frames(index, indices.ravel())
+        return {
+            "clip": torch.from_numpy(clips.reshape(len(indices), 1, *indices.shape[1:], *clips.shape[1:])),
+            "target": torch.from_numpy(self.targets[index]),
+            "row": torch.tensor(index),
+        }
+
+
+@dataclass
+class ClipSampler(Sampler[int]):
+    """Order of an epoch: shuffled, or drawn so that every view comes equally often; the same on every machine.
+
+    Parameters
+    ----------
+    dataset : ClipDataset
+    seed : int
+    balance : float
+        0: every item once. 1: items drawn with replacement so that every view is as frequent as any other.
+        In between: frequencies to the power ``1 - balance``.
+    rank, world : int
+        This process and the number of processes of a distributed training; each gets an equal part.
+    shuffle : bool
+        False: in order (with `balance` 0), for evaluation.
+    """
+
+    dataset: ClipDataset
+    seed: int = 0
+    balance: float = 0.0
+    rank: int = 0
+    world: int = 1
+    shuffle: bool = True
+    epoch: int = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.world)
+
+    def __iter__(self) -> Iterator[int]:
+        total = len(self.dataset)
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch, 77003]))
+        if self.balance > 0:
+            order = rng.choice(total, total, p=self._chances())
+        else:
+            order = rng.permutation(total) if self.shuffle else np.arange(total)
+        # Filled up from the start, so that every process has equally many.
+        padded = np.resize(order, len(self) * self.world)
+        return iter((padded[self.rank :: self.world] + self.epoch * total).tolist())
+
+    def _chances(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        targets = self.dataset.targets[[item.row for item in self.dataset.items]].astype(np.float64)
+        frequency = targets.sum(axis=0)
+        wanted = np.divide(
+            frequency ** (1 - self.balance), frequency, out=np.zeros_like(frequency), where=frequency > 0
+        )
+        chances: np.ndarray[Any, np.dtype[np.float64]] = targets @ wanted
+        chances /= chances.sum()
+        return chances
+
+
+def collate(batch: Any) -> Any:
+    """Hand on what ``__getitems__`` made."""
+    return batch
+
+
+def _quiet_worker(_: int) -> None:
+    import cv2
+
+    # One worker, one thread: more only get into each other's way.
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _start_method() -> str:
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def loader(
+    dataset: ClipDataset,
+    batch_size: int,
+    *,
+    sampler: Sampler[int] | None = None,
+    workers: int = 0,
+    drop_last: bool = False,
+    pin_memory: bool = False,
+    worker_init: Callable[[int], None] = _quiet_worker,
+) -> DataLoader[Batch]:
+    """Return a DataLoader that reads whole batches, with workers that live on between epochs.
+
+    Without a `sampler` the items come in order. Workers are started afresh, not forked: OpenCV's threads do not
+    survive a fork, and a fork of a process that has used them hangs.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=drop_last,
+        pin_memory=pin_memory,
+        worker_init_fn=worker_init if workers else None,
+        persistent_workers=workers > 0,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context=_start_method() if workers else None,
+    )

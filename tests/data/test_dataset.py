@@ -1,0 +1,172 @@
+# ruff: noqa: E402 (torch is an extra)
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from echoplane.data.augment import AUGMENTS
+from echoplane.data.dataset import CineDataset, ClipDataset, ClipSampler, loader, normalise
+from echoplane.errors import DataError
+from echoplane.sampling import SamplingRule
+from echoplane.store import StoreReader, StoreRow, StoreWriter
+
+RULE = SamplingRule(kind="every_kth", frames=4, step=2, max_clips=100, short="refuse")
+VIEWS = ("A2C", "A4C")
+
+
+def write(path, count, *, first=0, frames=20):
+    with StoreWriter(path, recipe={}, views=VIEWS, height=32, width=28) as writer:
+        for n in range(first, first + count):
+            t = frames + n
+            clip = np.random.default_rng(n).integers(0, 256, (t, 32, 28), np.uint8)
+            clip[:, 0, 0] = np.arange(t)  # the frame number, to see which frames came
+            clip[:, 0, 1] = n
+            writer.append(clip, StoreRow(f"c{n:02}", label=VIEWS[n % 4 == 0], group=f"p{n // 2}", fps=30.0))
+    return StoreReader(path)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return write(tmp_path / "s", 10)
+
+
+def all_of(dataset, workers=0, batch=3, sampler=None):
+    batches = list(loader(dataset, batch, workers=workers, sampler=sampler))
+    return {name: torch.cat([b[name] for b in batches]) for name in batches[0]}
+
+
+def test_without_augmentation_the_clips_are_the_planned_ones(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE)
+    got = all_of(dataset)
+    assert got["clip"].dtype == torch.uint8
+    assert got["clip"].shape == (len(dataset), 1, 4, 32, 28)
+    # 20 to 29 frames: floor(T / 8) windows of 8 frames, two clips each.
+    assert len(dataset) == sum(2 * ((20 + n) // 8) for n in range(10))
+    assert got["clip"][0, 0, :, 0, 0].tolist() == [0, 2, 4, 6]
+    assert got["clip"][1, 0, :, 0, 0].tolist() == [1, 3, 5, 7]
+    for k, item in enumerate(dataset.items):
+        assert got["clip"][k, 0, 0, 0, 1] == item.row
+        assert got["target"][k].tolist() == [float(item.row % 4 != 0), float(item.row % 4 == 0)]
+    assert dataset.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.parametrize("per_cine", [None, 3])
+def test_a_clip_depends_on_seed_epoch_and_index_alone(store, per_cine):
+    def make(seed=5):
+        return ClipDataset(store, VIEWS, rule=RULE, per_cine=per_cine, augment=AUGMENTS["strong"], seed=seed)
+
+    one, two = make(), make()
+    order = np.random.default_rng(0).permutation(len(one))
+    shuffled = {int(i): two[int(i)]["clip"] for i in order}
+    for i in range(len(one)):
+        assert torch.equal(one[i]["clip"], shuffled[i])
+    assert not torch.equal(all_of(make(6))["clip"], all_of(one)["clip"])
+    later = torch.stack([one[i + len(one)]["clip"] for i in range(len(one))])
+    assert not torch.equal(later, all_of(one)["clip"])
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_anything(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE, per_cine=2, augment=AUGMENTS["default"], seed=1)
+    sampler = ClipSampler(dataset, seed=3)
+    with_workers = loader(dataset, 4, workers=2, sampler=sampler)
+    for epoch in range(2):  # the workers live on, and still see the epoch
+        sampler.set_epoch(epoch)
+        plain = all_of(dataset, sampler=sampler, batch=4)
+        other = torch.cat([b["clip"] for b in with_workers])
+        assert torch.equal(plain["clip"], other)
+
+
+def test_random_clips_lie_anywhere_in_the_cine(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE, per_cine=1, seed=0)
+    starts = set()
+    for epoch in range(200):
+        frames = dataset[epoch * len(dataset)]["clip"][0, :, 0, 0].tolist()
+        assert np.diff(frames).tolist() == [2, 2, 2]
+        starts.add(frames[0])
+    assert starts == set(range(20 - 6))
+
+
+def test_what_is_not_used_is_said(store):
+    rule = SamplingRule(kind="every_kth", frames=4, step=6, short="refuse")
+    dataset = ClipDataset(store, ("A4C",), rule=rule)
+    reasons = dict(dataset.skipped)
+    assert len(reasons) + len(dataset.rows) == 10
+    assert "20 frames" in reasons["c00"]
+    assert "'A2C' is not among the views" in reasons["c05"]
+    assert {row.cine for row in dataset.rows} == {"c04", "c08"}
+    everything = ClipDataset(store, ("A4C",), rule=RULE, labelled=False)
+    assert everything.targets.sum() == 3
+
+
+def test_cines_by_name_and_several_stores(store, tmp_path):
+    other = write(tmp_path / "t", 3, first=20)
+    dataset = ClipDataset([other, store], VIEWS, rule=RULE, cines=["c21", "c03"])
+    assert [row.cine for row in dataset.rows] == ["c03", "c21"]
+    assert dataset[len(dataset) - 1]["clip"][0, 0, 0, 1] == 21
+    with pytest.raises(DataError, match=r"1 cines of the split .* 'zz'"):
+        ClipDataset(store, VIEWS, rule=RULE, cines=["c03", "zz"])
+    with pytest.raises(DataError, match="same cine"):
+        ClipDataset([store, store], VIEWS, rule=RULE)
+    with pytest.raises(DataError, match="no cine is left"):
+        ClipDataset(store, ("PLAX",), rule=RULE)
+
+
+def test_weights_by_view(store):
+    got = all_of(ClipDataset(store, VIEWS, rule=RULE, weights={"A4C": 2.5}))
+    assert torch.equal(got["weight"], torch.where(got["target"][:, 1] == 1, 2.5, 1.0))
+
+
+def test_all_clips_of_a_cine(store):
+    dataset = CineDataset(store, VIEWS, rule=RULE)
+    flat = ClipDataset(store, VIEWS, rule=RULE)
+    clips = torch.cat([dataset[i]["clip"] for i in range(len(dataset))])
+    assert torch.equal(clips, all_of(flat)["clip"])
+    assert dataset[3]["row"] == 3
+    with pytest.raises(IndexError):
+        dataset[10]
+
+
+def test_a_balanced_epoch(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE, per_cine=40)
+
+    def share(balance):
+        sampler = ClipSampler(dataset, balance=balance)
+        counts = Counter(int(dataset.targets[dataset.items[i].row].argmax()) for i in sampler)
+        return counts[1] / len(dataset)
+
+    assert share(0) == 0.3
+    assert share(1) == pytest.approx(0.5, abs=0.08)
+    assert 0.3 < share(0.5) < 0.48
+
+
+@pytest.mark.parametrize("balance", [0.0, 1.0])
+def test_processes_share_an_epoch(store, balance):
+    dataset = ClipDataset(store, VIEWS, rule=RULE, per_cine=3)
+    one = ClipSampler(dataset, balance=balance)
+    parts = [ClipSampler(dataset, balance=balance, rank=rank, world=4) for rank in range(4)]
+    for sampler in (one, *parts):
+        sampler.set_epoch(2)
+    lists = [list(part) for part in parts]
+    assert {len(part) for part in lists} == {len(parts[0])} == {8}
+    mixed = [index for step in zip(*lists, strict=True) for index in step]
+    assert mixed[: len(dataset)] == list(one)
+    assert min(mixed) >= 2 * len(dataset)
+
+
+def test_an_unshuffled_sampler_keeps_the_order(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE)
+    assert list(ClipSampler(dataset, shuffle=False)) == list(range(len(dataset)))
+
+
+def test_normalise_agrees_with_the_recipe():
+    from echoplane.prepare import recipe_named
+
+    recipe = recipe_named("reference")
+    grey = np.arange(256, dtype=np.uint8)
+    ours = normalise(torch.from_numpy(grey), recipe.mean, recipe.std).numpy()
+    np.testing.assert_allclose(ours, recipe.normalise(grey), atol=1e-6)
