@@ -1,7 +1,9 @@
 """Fixtures for every room."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,3 +20,62 @@ def real_clips() -> Path:
     if not (folder / "INDEX.csv").is_file():
         pytest.skip("the development clips are not beside this checkout (set ECHOPLANE_CLIPS)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_bundle() -> Callable[..., Any]:
+    """Make bundles with a tiny network, without torch: logits are a linear function of a clip's mean brightness."""
+    # Imported here: the settings above must come before NumPy's import.
+    import numpy as np
+
+    from echoplane.models.bundle import Bundle
+    from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Variant
+    from echoplane.prepare.recipe import PrepareRecipe
+    from echoplane.sampling.rule import SamplingRule
+
+    def make(
+        vocabulary: Sequence[str] = ("A2C", "A4C", "PLAX"),
+        slope: Sequence[float] = (0.0, 1.0, 0.0),
+        shift: Sequence[float] = (0.0, 0.5, -0.5),
+        **facts: Any,
+    ) -> Bundle:
+        recipe = PrepareRecipe(mask=False, crop="none", size=(16, 16), mean=0.0, std=1.0)
+        wanted = {
+            "name": "toy",
+            "vocabulary": tuple(vocabulary),
+            "network": NetworkSpec("compact3d-s"),
+            "recipe": recipe,
+            "sampling": SamplingRule(kind="every_kth", frames=4, step=2, max_clips=6),
+            "variants": (Variant("f32", ("model.onnx",)),),
+            **facts,
+        }
+        made = BundleFacts(**wanted)
+        onnx = toy_onnx(made.clip_shape, np.asarray(slope, np.float32), np.asarray(shift, np.float32))
+        return Bundle.create(made, {"model.onnx": onnx})
+
+    return make
+
+
+def toy_onnx(clip_shape: tuple[int, int, int], slope: Any, shift: Any) -> bytes:
+    """ONNX of ``logits = mean(clip) * slope + shift``."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes = [
+        helper.make_node("ReduceMean", ["clips", "axes"], ["brightness"], keepdims=0),
+        helper.make_node("Unsqueeze", ["brightness", "one"], ["column"]),
+        helper.make_node("Mul", ["column", "slope"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["logits"]),
+    ]
+    values = {"axes": np.array([1, 2, 3, 4]), "one": np.array([1]), "slope": slope[None], "shift": shift[None]}
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("clips", TensorProto.FLOAT, ["B", 1, *clip_shape])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", len(slope)])],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
