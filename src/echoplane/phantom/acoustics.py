@@ -144,7 +144,7 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
     strength_db += fluid * np.float32(acoustics.blood_db)
     spread = PointSpread.of(grid, acoustics)
     offset = tuple(float(v) for v in rng.uniform(0, 100, 3))
-    scatterers = Scatterers((1.2 * grid.beam_step, 1.2 * grid.sample_step, 0.4), (offset[0], offset[1], offset[2]))
+    scatterers = Scatterers((1.2 * grid.beam_step, 1.2 * grid.sample_step, 0.25), (offset[0], offset[1], offset[2]))
     wall, wall_share = _chest_wall(grid, acoustics, rng)
     thickness = acoustics.elevation_cm * np.sqrt(
         1 + ((grid.depths - acoustics.focus_cm) / acoustics.focal_range_cm) ** 2

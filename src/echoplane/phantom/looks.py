@@ -138,7 +138,8 @@ class Scanner:
     Attributes
     ----------
     level : float
-        Where myocardium of average strength lies in the dynamic range, 0 black to 1 white.
+        Gain: where in the dynamic range (0 black, 1 white) the brightest tenth of the picture begins. Whoever holds the
+        probe turns the gain until the picture can be seen, so it is the picture, not the echo, that is drawn.
     range_db : float
         Dynamic range.
     gamma, contrast : float
@@ -159,7 +160,7 @@ class Scanner:
         Softness of the display, standard deviation as a share of the picture's height times 1000.
     """
 
-    level: float = 0.5
+    level: float = 0.62
     range_db: float = 55.0
     gamma: float = 1.0
     contrast: float = 0.3
@@ -212,8 +213,8 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         return float(rng.uniform(low, high))
 
     return Acoustics(
-        axial_cm=0.022 * 3.0 ** between(0, 1) * (1 + 0.5 * coarse),
-        beam_rad=0.009 * (1 + 1.8 * coarse) * between(0.85, 1.25),
+        axial_cm=0.032 * 2.6 ** between(0, 1) * (1 + 0.5 * coarse),
+        beam_rad=0.011 * (1 + 1.8 * coarse) * between(0.85, 1.25),
         focus_cm=between(5, 12),
         focal_range_cm=between(3.5, 9),
         elevation_cm=between(0.06, 0.25),
@@ -265,34 +266,43 @@ def draw_scanner(rng: Rng) -> Scanner:
     """Draw a machine and its settings."""
     smooth_machine = rng.random() < 0.4
     return Scanner(
-        level=float(np.clip(rng.normal(0.46, 0.14), 0.15, 0.85)),
+        level=float(np.clip(rng.normal(0.62, 0.15), 0.22, 1.0)),
         range_db=float(rng.uniform(34, 72)),
         gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),
         reject=float(rng.uniform(0, 0.14) * (rng.random() < 0.5)),
         compound=int(rng.choice((1, 1, 1, 2))),
-        smooth=float(rng.uniform(0.3, 1.0) if smooth_machine else rng.uniform(0, 0.3) * (rng.random() < 0.5)),
+        smooth=float(rng.uniform(0.4, 1.0) if smooth_machine else rng.uniform(0, 0.3) * (rng.random() < 0.5)),
         persistence=float(rng.uniform(0, 0.6)),
         sharpen=float(rng.uniform(0, 1.2) * (rng.random() < 0.7)),
         beams=int(rng.integers(80, 129)),
         samples=int(rng.integers(160, 257)),
-        blur_px=float(rng.exponential(1.5) * (rng.random() < 0.5)),
+        blur_px=float(rng.exponential(3.5) * (rng.random() < 0.75)),
     )
 
 
-#: Depth of the picture in centimetres, by family: the span that sonographers use.
+#: Depth of the picture as a multiple of the depth of the heart's far end, by family. Sonographers set the depth by
+#: what they see: all of the atria or not, a little or a lot of what lies behind the heart.
 DEPTHS: dict[Family, tuple[float, float]] = {
-    Family.APICAL: (13.0, 20.0),
-    Family.SHORT_AXIS: (10.0, 18.0),
-    Family.LONG_AXIS: (11.0, 19.0),
-    Family.SUBCOSTAL: (14.0, 23.0),
-    Family.SUPRASTERNAL: (9.0, 16.0),
-    Family.NONE: (8.0, 20.0),
+    Family.APICAL: (0.82, 1.3),
+    Family.SHORT_AXIS: (1.0, 1.6),
+    Family.LONG_AXIS: (1.0, 1.6),
+    Family.SUBCOSTAL: (0.9, 1.4),
+    Family.SUPRASTERNAL: (0.9, 1.6),
+    Family.NONE: (0.7, 1.4),
 }
 
 
-def draw_shape(rng: Rng, view: str) -> Shape:
-    """Draw a fan that suits a view."""
+def draw_shape(rng: Rng, view: str, heart_cm: float = 14.0) -> Shape:
+    """Draw a fan that suits a view.
+
+    Parameters
+    ----------
+    rng : Rng
+    view : str
+    heart_cm : float
+        Depth of the far end of the heart below the probe.
+    """
     low, high = DEPTHS[family_of(view)]
     width = math.radians(float(np.clip(rng.normal(80, 11), 55, 110)))
     style = rng.random()
@@ -307,7 +317,7 @@ def draw_shape(rng: Rng, view: str) -> Shape:
         kind=kind,
         width=width,
         steer=float(rng.normal(0, math.radians(4)) * (rng.random() < 0.3)),
-        depth_cm=float(rng.uniform(low, high)),
+        depth_cm=float(np.clip(heart_cm * rng.uniform(low, high), 6.0, 26.0)),
         face_cm=face,
         mirrored=bool(rng.random() < 0.04),
     )

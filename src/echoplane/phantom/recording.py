@@ -14,6 +14,7 @@ import numpy as np
 
 from echoplane.errors import UsageError
 from echoplane.phantom.acoustics import Body, make_body
+from echoplane.phantom.arrays import f32
 from echoplane.phantom.fan import Fan, Framing, PolarGrid
 from echoplane.phantom.looks import (
     Acoustics,
@@ -25,10 +26,12 @@ from echoplane.phantom.looks import (
     draw_shape,
 )
 from echoplane.phantom.scanner import Processor
-from echoplane.phantom.scene import Patient, Pose, Scene, draw_patient, draw_pose
+from echoplane.phantom.scene import Patient, Pose, Scene, Tissue, draw_patient, draw_pose
 from echoplane.phantom.screen import Screen, Size, draw_screen, frame_fan
-from echoplane.records import UInt8Array
+from echoplane.records import SectorKind, UInt8Array
 
+#: What a sonographer sets the depth by.
+LEFT_HEART = (Tissue.BLOOD_LV, Tissue.BLOOD_LA, Tissue.MYO_LV)
 #: The groups of nuisances that can be switched off.
 GROUPS = ("acoustics", "screen", "pose", "disease")
 ALL_GROUPS = frozenset(GROUPS)
@@ -130,10 +133,25 @@ class Recording:
         body = self.body(grid)
         processor = Processor.of(self.scanner)
         rng = stream(self.seed, _RENDER, 1)
+        first = True
         for time_s in times_s:
             now = self.start_s + time_s
             cut = self.scene.slice(body.points(self.pose.at(now)), now)
-            yield processor.frame(body.echoes(cut, time_s, rng))
+            echoes = body.echoes(cut, time_s, rng)
+            if first:
+                processor.set_gain(echoes, grid.radii)
+                first = False
+            yield processor.frame(echoes)
+
+
+def heart_depth(scene: Scene, pose: Pose) -> float:
+    """Depth below the probe, centimetres, of the far end of the left heart in a plane."""
+    grid = PolarGrid.of(Fan(SectorKind.PHASED, 0.0, 26.0, -0.6, 0.6), 25, 66)
+    points = f32(grid.along[..., None] * pose.axis + grid.across[..., None] * pose.lateral + pose.origin)
+    heart = np.isin(scene.slice(points, 0.0).label, LEFT_HEART)
+    if heart.sum() < 8:
+        return 14.0
+    return float(np.percentile(grid.along[heart], 97))
 
 
 def stream(seed: int, *number: int) -> Rng:
@@ -186,9 +204,10 @@ def plan_recording(
     acoustics = draw_acoustics(stream(seed, _ACOUSTICS)) if sound else Acoustics()
     scanner = draw_scanner(stream(seed, _SCANNER)) if sound else Scanner()
     if "screen" in groups:
-        shape = draw_shape(stream(seed, _SHAPE), view)
+        shape = draw_shape(stream(seed, _SHAPE), view, heart_depth(scene, pose))
         screen = draw_screen(stream(seed, _SCREEN), size)
     else:
-        shape, screen = Shape(), Screen(size=size or Screen().size)
+        shape = Shape(depth_cm=1.08 * heart_depth(scene, pose))
+        screen = Screen(size=size or Screen().size)
     fan, framing = frame_fan(screen, shape)
     return Recording(view, seed, scene, pose, acoustics, scanner, shape, screen, fan, framing, groups, 0.0, frame_rate)

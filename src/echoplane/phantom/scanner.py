@@ -27,16 +27,34 @@ class Processor:
     settings : Scanner
     curve : uint8 array, (STEPS,)
         The grey map.
+    offset : float
+        Added to the compressed echo; set by :meth:`set_gain`.
     """
 
     settings: Scanner
     curve: UInt8Array
+    offset: float = 0.0
     _last: FloatArray | None = None
 
     @classmethod
     def of(cls, settings: Scanner) -> Processor:
         """Build the grey map of some settings."""
         return cls(settings, grey_map(settings))
+
+    def set_gain(self, field: ComplexArray, weight: FloatArray) -> None:
+        """Turn the gain until the brightest tenth of a picture begins at the wanted level.
+
+        Parameters
+        ----------
+        field : complex64 array, (B, D)
+        weight : float32 array, (D,)
+            How much of the picture a sample covers.
+        """
+        decibels = 20 * np.log10(np.abs(field) + 1e-5)
+        order = np.argsort(decibels, axis=None)
+        share = np.cumsum(np.broadcast_to(weight, field.shape).ravel()[order])
+        tenth = decibels.ravel()[order[np.searchsorted(share, 0.9 * share[-1])]]
+        self.offset = self.settings.level - float(tenth) / self.settings.range_db
 
     def frame(self, field: ComplexArray) -> UInt8Array:
         """One echo field to one grey polar picture, uint8 (B, D)."""
@@ -47,7 +65,7 @@ class Processor:
             power = f32(cv2.blur(power, (1, 1 + s.compound), borderType=cv2.BORDER_REFLECT_101))
         shown = f32(cv2.log(power))
         shown *= np.float32(10 / np.log(10) / s.range_db)
-        shown += np.float32(s.level)
+        shown += np.float32(self.offset)
         np.clip(shown, -0.25, 1.15, out=shown)
         if s.smooth > 0:
             calm = cv2.bilateralFilter(shown, 5, 0.28, 1.6)
