@@ -222,8 +222,8 @@ def _draw_right_ventricle(body: Body, rng: np.random.Generator) -> RightVentricl
 def _draw_atria(body: Body, rng: np.random.Generator) -> tuple[Atrium, Atrium]:
     scale = (body.surface_m2 / 1.85) ** (1 / 3) * _clipped(rng, 1.0, 0.06)
     shape = [_clipped(rng, 1.0, 0.05) for _ in range(6)]
-    left = Atrium(2.2 * scale * shape[0], 1.85 * scale * shape[1], 2.05 * scale * shape[2], _clipped(rng, 1.14, 0.03))
-    right = Atrium(2.1 * scale * shape[3], 2.1 * scale * shape[4], 2.15 * scale * shape[5], _clipped(rng, 1.11, 0.03))
+    left = Atrium(2.25 * scale * shape[0], 1.9 * scale * shape[1], 2.1 * scale * shape[2], _clipped(rng, 1.14, 0.03))
+    right = Atrium(1.95 * scale * shape[3], 2.0 * scale * shape[4], 2.05 * scale * shape[5], _clipped(rng, 1.11, 0.03))
     return left, right
 
 
@@ -245,7 +245,7 @@ def _draw_valves(lv: LeftVentricle, rv: RightVentricle, rng: np.random.Generator
     return Valves(
         mitral_depth=lv.radius * _clipped(rng, 0.60, 0.03),
         mitral_width=lv.radius * _clipped(rng, 0.74, 0.03),
-        mitral_deg=_clipped(rng, 160, 6),
+        mitral_deg=_clipped(rng, 150, 5),
         tricuspid=rv.width * _clipped(rng, 0.43, 0.02),
         thickness=_clipped(rng, 0.17, 0.03),
         cusp_deg=_clipped(rng, 0, 10),

@@ -30,10 +30,22 @@ def orifice(p: Points, centre: Vector, front: Vector, side: Vector, half: tuple[
     return as_float((np.sqrt(u * u + v * v) - 1) * np.float32(0.5 * (half[0] + half[1])))
 
 
-def atria(p: Points, patient: Patient, plan: Layout) -> tuple[FloatArray, FloatArray]:
-    """Signed distances of the left and the right atrial cavity, without the septum's thickness.
+def branches(plan: Layout) -> tuple[tuple[Vector, Vector, float, float], ...]:
+    """Appendage and pulmonary veins as round cones: ends and radii."""
+    return ((*plan.appendage, 0.95, 0.55), *((start, end, 0.62, 0.55) for start, end in plan.veins))
 
-    Veins and the appendage are part of the cavities.
+
+def atria(
+    p: Points, patient: Patient, plan: Layout, lobes: tuple[tuple[Vector, Vector, float, float], ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Signed distances of the left and the right atrial cavity with a septum between them.
+
+    Parameters
+    ----------
+    p : points at end-diastole
+    patient, plan
+    lobes : tuple
+        Those of :func:`branches` that come near the points; the others are left out to save time.
     """
     valves = patient.valves
     left = _body(p, plan.la, patient.la, plan)
@@ -44,9 +56,8 @@ def atria(p: Points, patient: Patient, plan: Layout) -> tuple[FloatArray, FloatA
     funnel = orifice(p, plan.tricuspid, plan.septal, plan.forward, ring)
     middle = np.float32(plan.tricuspid[2] - 0.6)
     right = smooth_union(right, np.maximum(funnel, np.abs(p[2] - middle) - 0.6), 0.5)
-    left = smooth_union(left, round_cone(p, *plan.appendage, 0.95, 0.55), 0.5)
-    for start, end in plan.veins:
-        left = smooth_union(left, round_cone(p, start, end, 0.62, 0.55), 0.5)
+    for lobe in lobes:
+        left = smooth_union(left, round_cone(p, *lobe), 0.5)
     return split(p, left, right, plan)
 
 

@@ -45,8 +45,8 @@ def band(patient: Patient, plan: Layout) -> tuple[Vector, Vector]:
     level = rv.moderator_level * lv.length
     outer = plan.base_outer * (1 - 0.5 * (rv.moderator_level - 0.3) ** 2)
     width = rv.width * (1 - (rv.moderator_level / rv.reach) ** 1.8)
-    septum = around(rv.facing_deg - 4.0, outer - 0.1, level - 0.55)
-    return septum, around(rv.facing_deg - 18.0, outer + width + 0.1, level + 0.5)
+    septum = around(208.0, outer - 0.1, level - 0.55)
+    return septum, around(203.0, outer + width + 0.1, level + 0.5)
 
 
 def ridges(p: Points, pitch: float, seed: int) -> FloatArray:
@@ -73,6 +73,6 @@ def coronary_sinus(p: Points, plan: Layout) -> FloatArray:
     x, y, z = p[0] - np.float32(0.15), p[1], p[2] + np.float32(0.55)
     r = np.sqrt(x * x + y * y) - np.float32(plan.base_outer - 0.05)
     tube = np.sqrt(r * r + z * z) - np.float32(0.32)
-    middle = around(275.0)
+    middle = around(278.0)
     facing = (x * np.float32(middle[0]) + y * np.float32(middle[1])) * np.float32(1 / plan.base_outer)
-    return as_float(np.maximum(tube, (0.35 - facing) * np.float32(plan.base_outer)))
+    return as_float(np.maximum(tube, (0.62 - facing) * np.float32(plan.base_outer)))

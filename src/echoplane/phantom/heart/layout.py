@@ -56,8 +56,8 @@ def _papillaries(patient: Patient) -> tuple[tuple[Vector, Vector], tuple[Vector,
     lv = patient.lv
     bases, heads = [], []
     for degrees in lv.papillary_deg:
-        bases.append(around(degrees, 0.86 * lv.radius, 0.70 * lv.length))
-        heads.append(around(degrees, 0.60 * lv.radius, 0.36 * lv.length))
+        bases.append(around(degrees, 0.90 * lv.radius, 0.70 * lv.length))
+        heads.append(around(degrees, 0.68 * lv.radius, 0.38 * lv.length))
     return (bases[0], bases[1]), (heads[0], heads[1])
 
 
@@ -75,7 +75,7 @@ def layout(patient: Patient) -> Layout:
     aortic_axis = around(125.0, math.sin(tilt), -math.cos(tilt))
     la_centre = around(330.0, 1.0 + 0.35 * (patient.la.half_depth - 1.85), -0.85 * patient.la.half_length)
     la_centre = la_centre + around(210.0, 0.15)
-    ra_centre = around(206.0, outer + 1.05 + 0.4 * (patient.ra.half_width - 2.1), 0.45 - 0.88 * patient.ra.half_length)
+    ra_centre = around(206.0, outer + 1.0 + 0.5 * (patient.ra.half_width - 1.95), 0.45 - 0.88 * patient.ra.half_length)
     tricuspid = around(205.0, outer + 0.05 + valves.tricuspid, 0.55)
     pulmonary = around(93.0, outer + 0.75, -2.3)
     pulmonary_axis = unit(0.75 * axes.superior - 0.65 * axes.anterior - 0.1 * axes.right)

@@ -10,6 +10,8 @@ from echoplane.records import FloatArray
 
 Points = tuple[FloatArray, FloatArray, FloatArray]
 
+_ZERO, _ONE = np.float32(0), np.float32(1)
+
 
 def smooth_union(a: FloatArray, b: FloatArray, radius: float) -> FloatArray:
     """Union of two bodies with a fillet (polynomial smooth minimum)."""
@@ -31,13 +33,31 @@ def distance_to(p: Points, centre: Vector) -> FloatArray:
 def round_cone(p: Points, a: Vector, b: Vector, radius_a: float, radius_b: float) -> FloatArray:
     """Segment from `a` to `b` with a radius that changes evenly."""
     ab = b - a
-    x, y, z = (p[i] - np.float32(a[i]) for i in range(3))
-    t = dot((x, y, z), ab / float(ab @ ab))
-    np.clip(t, 0, 1, out=t)
-    x -= t * np.float32(ab[0])
-    y -= t * np.float32(ab[1])
-    z -= t * np.float32(ab[2])
-    return as_float(np.sqrt(x * x + y * y + z * z) - (np.float32(radius_a) + np.float32(radius_b - radius_a) * t))
+    ux, uy, uz = (np.float32(v) for v in ab)
+    sx, sy, sz = (np.float32(v) for v in ab / float(ab @ ab))
+    x, y, z = p[0] - np.float32(a[0]), p[1] - np.float32(a[1]), p[2] - np.float32(a[2])
+    t = x * sx
+    t += y * sy
+    t += z * sz
+    np.minimum(np.maximum(t, _ZERO, out=t), _ONE, out=t)
+    x -= t * ux
+    y -= t * uy
+    z -= t * uz
+    x *= x
+    y *= y
+    z *= z
+    x += y
+    x += z
+    np.sqrt(x, out=x)
+    t *= np.float32(radius_b - radius_a)
+    x -= t
+    x -= np.float32(radius_a)
+    return x
+
+
+def round_cone_near(p: Points, a: Vector, b: Vector) -> float:
+    """Smallest distance between the points and a segment."""
+    return float(round_cone(p, a, b, 0.0, 0.0).min())
 
 
 def ellipsoid(u: FloatArray, v: FloatArray, w: FloatArray, half: tuple[float, float, float]) -> FloatArray:
@@ -53,5 +73,5 @@ def ellipsoid(u: FloatArray, v: FloatArray, w: FloatArray, half: tuple[float, fl
 def smoothstep(x: FloatArray, start: float, end: float) -> FloatArray:
     """0 before `start`, 1 after `end`, smooth between; `end` may be smaller than `start`."""
     t = (x - np.float32(start)) * np.float32(1.0 / (end - start))
-    np.clip(t, 0, 1, out=t)
+    np.minimum(np.maximum(t, _ZERO, out=t), _ONE, out=t)
     return as_float(t * t * (3 - 2 * t))

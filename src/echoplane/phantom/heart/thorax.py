@@ -26,34 +26,42 @@ def liver(p: Points, patient: Patient, plan: Layout) -> FloatArray:
     return as_float(np.maximum(below_diaphragm(p, patient, plan), left - 4.5))
 
 
-def lung(p: Points, heart: FloatArray, patient: Patient, plan: Layout) -> FloatArray:
-    """Signed distance of the lungs: around the heart but for the windows, the mediastinum and the belly."""
+def free_of_lung(p: Points, patient: Patient, plan: Layout) -> FloatArray:
+    """Signed distance of where no lung is besides the heart: the windows, the mediastinum and the belly."""
     chest, up = patient.thorax, plan.axes.superior
     centre = np.array([0.0, 0.0, 3.5])
     passage = np.minimum(
-        round_cone(p, plan.apical_window, centre, 0.62 * chest.window_cm, 1.6 * chest.window_cm),
-        round_cone(p, plan.parasternal_window, centre, 0.9 * chest.window_cm, 1.6 * chest.window_cm),
+        round_cone(p, plan.apical_window, centre, 0.55 * chest.window_cm, chest.window_cm),
+        round_cone(p, plan.parasternal_window, centre, 0.9 * chest.window_cm, chest.window_cm),
     )
     spine = plan.arch_middle + plan.arch_radius * plan.arch_across + 0.8 * plan.axes.right
     mediastinum = round_cone(p, spine - 14 * up, spine + 6 * up, 2.6, 2.9)
     root = round_cone(p, plan.aortic, plan.root_end + 5 * up, 2.8, 4.0)
-    free = np.minimum(np.minimum(passage, mediastinum), np.minimum(root, heart - 0.12 - np.float32(chest.fat_cm)))
-    return as_float(np.maximum(-free, -below_diaphragm(p, patient, plan)))
+    return as_float(
+        np.minimum(np.minimum(passage, mediastinum), np.minimum(root, below_diaphragm(p, patient, plan)))
+    )
 
 
 def ribs(p: Points, patient: Patient, plan: Layout) -> FloatArray:
-    """Signed distance of the four ribs beside the two windows, and the sternum."""
+    """Signed distance of the ribs above and below the space through which the probe looks, and of the sternum.
+
+    The probe face is where the first samples of the middle beams are; who holds the probe has found the gap between
+    two ribs, so they lie beside it, wherever it is on the chest.
+    """
     axes, gap = plan.axes, patient.thorax.rib_gap_cm
-    along = unit(-axes.right - 0.35 * axes.superior - 0.25 * axes.anterior)
-    across = unit(axes.superior - (axes.superior @ along) * along)
+    middle = p[0].shape[0] // 2
+    face = np.array([float(q[middle, 0]) for q in p])
+    inward = unit(np.array([float(q[middle, -1] - q[middle, 0]) for q in p]))
     result = np.full_like(p[0], 99.0)
-    for window, inward in (
-        (plan.apical_window, np.array([0.0, 0.0, -1.0])),
-        (plan.parasternal_window, -unit(plan.parasternal_window * np.array([1.0, 1.0, 0.0]))),
-    ):
-        for side in (-1.0, 1.0):
-            middle = window + 0.7 * inward + side * (gap + 0.55) * across
-            result = np.minimum(result, round_cone(p, middle - 7 * along, middle + 7 * along, 0.5, 0.5))
+    on_chest = min(float(np.linalg.norm(face - w)) for w in (plan.apical_window, plan.parasternal_window)) < 5.0
+    if not on_chest:
+        return result
+    along = -axes.right - 0.35 * axes.superior - 0.25 * axes.anterior
+    along = unit(along - (along @ inward) * inward)
+    across = np.cross(along, inward)
+    for side in (-1.0, 1.0):
+        centre = face + 0.9 * inward + side * (gap + 0.6) * across
+        result = np.minimum(result, round_cone(p, centre - 7 * along, centre + 7 * along, 0.5, 0.5))
     breast = plan.parasternal_window + 2.6 * axes.right + 0.9 * axes.anterior
     return as_float(np.minimum(result, round_cone(p, breast - 9 * axes.superior, breast + 8 * axes.superior, 0.9, 1.1)))
 

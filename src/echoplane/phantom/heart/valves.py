@@ -21,7 +21,8 @@ from echoplane.records import FloatArray
 
 _OPEN_ANTERIOR = math.radians(78.0)
 _OPEN_POSTERIOR = math.radians(96.0)
-_EXCESS = 1.16  # length of a leaflet over the way to the closing line
+_EXCESS = 1.24  # length of a leaflet over the way to the closing line
+_SHUT = math.radians(17.0)  # a shut leaflet's angle to the ring
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,16 +80,17 @@ class Leaflets:
         along = np.minimum((s * np.float32(1 / (0.92 * self.width))) ** 2, 1.3)
         meet = np.float32(self.depth) * (np.float32(self.closing) + np.float32(self.curve) * along)
         meet = np.clip(meet, -hinge, hinge)
-        shut = math.acos(1 / _EXCESS)
-        large = self._sheet(hinge - f, q, hinge - meet, shut + (_OPEN_ANTERIOR - shut) * opening, bulge, opening)
-        small = self._sheet(f + hinge, q, hinge + meet, shut + (_OPEN_POSTERIOR - shut) * opening, bulge, opening)
+        large = self._sheet(hinge - f, q, hinge - meet, _SHUT + (_OPEN_ANTERIOR - _SHUT) * opening, bulge, opening)
+        small = self._sheet(f + hinge, q, hinge + meet, _SHUT + (_OPEN_POSTERIOR - _SHUT) * opening, bulge, opening)
         return as_float(np.minimum(large, small))
 
     def _sheet(
         self, away: FloatArray, q: FloatArray, reach: FloatArray, angle: float, bulge: float, opening: float
     ) -> FloatArray:
         """One leaflet: `away` is the distance from the hinge across the ring, `q` towards the apex."""
-        length = np.float32(_EXCESS) * reach
+        # Shut leaflets overlap: what is beyond the closing line lies against the other leaflet and does not count.
+        shut_length = 1.02 / math.cos(_SHUT)
+        length = np.float32(shut_length + (_EXCESS - shut_length) * min(1.0, 3 * opening)) * reach
         cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
         t = away * cosine + q * sine
         n = q * cosine - away * sine

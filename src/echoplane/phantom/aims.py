@@ -1,0 +1,176 @@
+"""Ideal poses: which point of the chest the probe sits on for each view, and what it looks at.
+
+Views and their landmarks follow Mitchell et al., J Am Soc Echocardiogr 2019;32:1-64, in the display convention of the
+American Society of Echocardiography (apical views: apex up, left ventricle right in the four-chamber view).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from echoplane.phantom.heart.frame import Vector, around, unit
+from echoplane.phantom.heart.layout import (
+    FOUR_CHAMBER_DEG,
+    LONG_AXIS_UP_DEG,
+    SHORT_AXIS_UP_DEG,
+    THREE_CHAMBER_DEG,
+    TWO_CHAMBER_DEG,
+    Layout,
+)
+from echoplane.phantom.population import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard deviations of the errors of a pose."""
+
+    rotation_deg: float
+    tilt_deg: float
+    rock_deg: float
+    lateral_cm: float
+    out_cm: float
+    depth_cm: float
+    foreshortens: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aim:
+    """An ideal pose.
+
+    Attributes
+    ----------
+    origin, target : array, (3,)
+        Probe face and the point it looks at, cm.
+    right : array, (3,)
+        What is right in the picture (made orthogonal to the beam later).
+    up : array, (3,)
+        The way a hand slips that sits too high.
+    spread : Spread
+    """
+
+    origin: Vector
+    target: Vector
+    right: Vector
+    up: Vector
+    spread: Spread
+
+
+_APICAL = Spread(7.5, 4.0, 6.0, 0.6, 0.45, 0.3, foreshortens=True)
+_SHORT = Spread(9.0, 4.5, 6.0, 0.8, 0.0, 0.5)
+_LONG = Spread(6.0, 4.0, 6.0, 0.8, 0.4, 0.5)
+_OTHER = Spread(8.0, 6.0, 7.0, 0.8, 0.6, 0.8)
+
+_Aim = Callable[[Patient, Layout, np.random.Generator, float], Aim]
+
+
+def _high(plan: Layout) -> Vector:
+    return unit(plan.axes.superior + 0.6 * plan.axes.anterior)
+
+
+def _apical(degrees: float, off_centre: tuple[float, float]) -> _Aim:
+    """Through the apex and the middle of the mitral ring; `off_centre` is how far left of it the beam points, cm."""
+
+    def aim(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+        right = around(degrees)
+        # Along the mitral ring's middle, but only out of the plane: within it the beam may point anywhere.
+        out = around(degrees + 90)
+        middle = (0.75 * plan.mitral @ out) * out
+        beside = float(rng.uniform(*off_centre)) * error + (1 - error) * sum(off_centre) / 2
+        return Aim(plan.apical_window, middle - beside * right, right, _high(plan), _APICAL)
+
+    return aim
+
+
+def _five_chamber(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    right = around(FOUR_CHAMBER_DEG)
+    out = around(FOUR_CHAMBER_DEG + 90)
+    beside = float(rng.uniform(0.0, 1.5)) * error + 0.75 * (1 - error)
+    return Aim(
+        plan.apical_window, (plan.aortic @ out) * out - beside * right, right, _high(plan),
+        Spread(6.0, 1.5, 6.0, 0.5, 0.3, 0.3, foreshortens=True),
+    )  # fmt: skip
+
+
+def _right_focused(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    right = around(FOUR_CHAMBER_DEG)
+    return Aim(plan.apical_window + 1.2 * right, 0.6 * plan.tricuspid, right, _high(plan), _APICAL)
+
+
+def _short(mean: float, sd: float, low: float, high: float) -> _Aim:
+    """Perpendicular to the long axis at a level drawn from a normal distribution that is cut at `low` and `high`."""
+
+    def aim(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+        level = float(np.clip(mean + error * sd * rng.normal(), low, high))
+        return _at_level(level, patient, plan)
+
+    return aim
+
+
+def _at_level(level: float, patient: Patient, plan: Layout) -> Aim:
+    z = np.array([0.0, 0.0, level * patient.lv.length])
+    far = float(np.linalg.norm(plan.parasternal_window[:2])) - 0.6 * max(0.0, level - 0.3)
+    up = around(SHORT_AXIS_UP_DEG)
+    aside = around(SHORT_AXIS_UP_DEG + 90, 0.8)  # the picture's middle lies between the ventricles
+    return Aim(up * far + z, aside + z, around(SHORT_AXIS_UP_DEG - 90), up, _SHORT)
+
+
+def _any_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    return _at_level(float(rng.uniform(0.08, 0.94)), patient, plan)
+
+
+def _aortic_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    """Perpendicular to the aortic root, through its cusps."""
+    height = float(0.55 + error * 0.2 * rng.normal())
+    middle = plan.aortic + height * plan.aortic_axis
+    up = around(SHORT_AXIS_UP_DEG)
+    up = unit(up - (up @ plan.aortic_axis) * plan.aortic_axis)
+    far = float(np.linalg.norm(plan.parasternal_window[:2])) - 1.2
+    right = np.cross(up, -plan.aortic_axis)
+    return Aim(middle + far * up, middle - 0.3 * right, right, up, _SHORT)
+
+
+def _long(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    up, z = around(LONG_AXIS_UP_DEG), (0.12 + 0.06 * error * float(rng.normal())) * patient.lv.length
+    far = float(np.linalg.norm(plan.parasternal_window[:2])) - 0.3
+    tilt = 0.9 + 0.8 * error * float(rng.normal())  # the picture's middle is nearer to the aortic valve
+    here = np.array([0.0, 0.0, z])
+    return Aim(up * far + here, here - np.array([0.0, 0.0, tilt]), np.array([0.0, 0.0, -1.0]), up, _LONG)
+
+
+def _subcostal(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    apex = np.array([0.0, 0.0, 1.0])
+    return Aim(around(188.0, 10.0, 4.5), np.array([-0.3, 0.0, 0.8]), apex, -plan.axes.superior, _OTHER)
+
+
+def _cava(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    axes = plan.axes
+    low = plan.ra - 0.3 * axes.anterior - 4.0 * axes.superior
+    return Aim(low - 2.5 * axes.superior + 7.0 * axes.anterior, low, axes.superior, axes.right, _OTHER)
+
+
+def _suprasternal(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    axes, across = plan.axes, plan.arch_across
+    top = plan.arch_middle + plan.arch_radius * axes.superior
+    return Aim(top + 3.2 * axes.superior - 0.8 * across, plan.arch_middle + 0.4 * across, across, axes.anterior, _OTHER)
+
+
+#: The ideal pose of every view that can be drawn.
+AIMS: Mapping[str, _Aim] = {
+    "A2C": _apical(TWO_CHAMBER_DEG, (-0.7, 0.7)),
+    "A3C": _apical(THREE_CHAMBER_DEG, (-1.6, 0.3)),
+    "A4C": _apical(FOUR_CHAMBER_DEG, (-0.3, 2.4)),
+    "A5C": _five_chamber,
+    "RV-A4C": _right_focused,
+    "PSAX-AV": _aortic_level,
+    "PSAX-MV": _short(0.215, 0.045, 0.10, 0.33),
+    "PSAX-PM": _short(0.50, 0.075, 0.31, 0.69),
+    "PSAX-AP": _short(0.82, 0.055, 0.69, 0.95),
+    "PSAX": _any_level,
+    "PLAX": _long,
+    "SC4C": _subcostal,
+    "SC-IVC": _cava,
+    "SSN": _suprasternal,
+}
