@@ -237,7 +237,7 @@ def test_facts_keep_their_own_rules():
         Thresholds(min_probability=1.5)
     with pytest.raises(UsageError, match="belong together"):
         Thresholds(novelty="energy")
-    with pytest.raises(UsageError, match="conformal.thresholds has 2 values"):
+    with pytest.raises(UsageError, match="thresholds has 2 values"):
         BundleFacts("x", ("a", "b", "c"), NetworkSpec("n"), conformal=(ConformalSets(0.9, (0.1, 0.2), 5),))
     with pytest.raises(ConfigError, match="precision"):
         config.from_mapping(Variant, {"precision": "f64", "files": []}, "here")
