@@ -54,8 +54,18 @@ def scan(scene: Scene, pose, phase: float, size: int, depth: float, width_deg: f
     return picture
 
 
-def sheet(views: list[str], patients: list[int], disease: str | None, size: int, error: float) -> np.ndarray:
-    """One row a view; two columns (end-diastole, end-systole) a patient."""
+def phase_of(scene: Scene, name: str) -> float:
+    """Phase of a named time of an average beat."""
+    length = 60.0 / scene.patient.rhythm.rate
+    closing = scene.clock.end_systole(length)
+    seconds = {"ed": 0.0, "mid": 0.5 * (0.05 + closing), "es": closing, "e": closing + 0.15, "rest": closing + 0.33}
+    return seconds[name] / length
+
+
+def sheet(
+    views: list[str], patients: list[int], disease: str | None, size: int, error: float, times: list[str]
+) -> np.ndarray:
+    """One row a view; one column a patient and time."""
     lines = []
     for view in views:
         tiles = []
@@ -63,8 +73,8 @@ def sheet(views: list[str], patients: list[int], disease: str | None, size: int,
             patient = draw_patient(seed, disease)
             scene = Scene(patient, 0)
             pose = draw_pose(patient, view, np.random.default_rng([seed, len(view)]), error)
-            length = 60.0 / patient.rhythm.rate
-            for phase in (0.0, scene.clock.end_systole(length) / length):
+            for name in times:
+                phase = phase_of(scene, name)
                 depth = DEPTHS_CM.get(view, 16.0)
                 tile = scan(scene, pose, phase, size, depth, WIDTHS_DEG.get(view, 80.0))
                 cv2.putText(tile, f"{view} {seed} {patient.disease}", (3, size - 4), 0, 0.35, (255, 255, 255), 1)
@@ -80,10 +90,11 @@ def main() -> None:
     parser.add_argument("--views", nargs="+", default=list(VIEWS))
     parser.add_argument("--patients", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--disease", default=None, help="the same disease for all; 'none' for healthy hearts")
+    parser.add_argument("--times", nargs="+", default=["ed", "es"], choices=["ed", "mid", "es", "e", "rest"])
     parser.add_argument("--size", type=int, default=220)
     parser.add_argument("--error", type=float, default=1.0, help="0 for ideal poses")
     options = parser.parse_args()
-    picture = sheet(options.views, options.patients, options.disease, options.size, options.error)
+    picture = sheet(options.views, options.patients, options.disease, options.size, options.error, options.times)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(options.out), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 

@@ -142,7 +142,7 @@ def _long(patient: Patient, plan: Layout, rng: np.random.Generator, error: float
 
 def _subcostal(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
     apex = np.array([0.0, 0.0, 1.0])
-    return Aim(around(188.0, 10.0, 4.5), np.array([-0.3, 0.0, 0.8]), apex, -plan.axes.superior, _OTHER)
+    return Aim(around(214.0, 9.5, 5.0), np.array([-0.3, 0.0, 0.8]), apex, -plan.axes.superior, _OTHER)
 
 
 def _cava(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:

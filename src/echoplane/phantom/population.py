@@ -182,7 +182,7 @@ def _draw_body(rng: np.random.Generator) -> Body:
 def _draw_left_ventricle(body: Body, rng: np.random.Generator) -> LeftVentricle:
     volume = body.surface_m2 * _clipped(rng, 54 if body.male else 45, 9)
     ratio = _clipped(rng, 0.268, 0.018)
-    drop = float(rng.uniform(0.10, 0.24))
+    drop = float(rng.uniform(0.22, 0.36))
     length = (volume / (cavity_share(drop) * math.pi * ratio**2)) ** (1 / 3)
     wall = _clipped(rng, 0.88 if body.male else 0.80, 0.09) * (1 + 0.002 * (body.age - 50))
     fraction = _clipped(rng, 0.62 if body.male else 0.64, 0.05)
@@ -243,8 +243,8 @@ def _draw_vessels(body: Body, rng: np.random.Generator) -> Vessels:
 
 def _draw_valves(lv: LeftVentricle, rv: RightVentricle, rng: np.random.Generator) -> Valves:
     return Valves(
-        mitral_depth=lv.radius * _clipped(rng, 0.60, 0.03),
-        mitral_width=lv.radius * _clipped(rng, 0.74, 0.03),
+        mitral_depth=lv.radius * _clipped(rng, 0.61, 0.03),
+        mitral_width=lv.radius * _clipped(rng, 0.79, 0.03),
         mitral_deg=_clipped(rng, 150, 5),
         tricuspid=rv.width * _clipped(rng, 0.43, 0.02),
         thickness=_clipped(rng, 0.17, 0.03),

@@ -35,7 +35,7 @@ class BodyAxes:
 _APEX = unit(np.array([-0.62, 0.62, -0.48]))
 
 #: Direction around the long axis that faces the front of the chest most.
-_FRONT_DEG = 110.0
+_FRONT_DEG = 145.0
 
 
 def body_axes(roll_deg: float = 0.0) -> BodyAxes:

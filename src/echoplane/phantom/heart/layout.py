@@ -15,8 +15,8 @@ from echoplane.phantom.population import Patient
 FOUR_CHAMBER_DEG = 30.0
 TWO_CHAMBER_DEG = 90.0
 THREE_CHAMBER_DEG = 150.0
-SHORT_AXIS_UP_DEG = 120.0
-LONG_AXIS_UP_DEG = 142.0
+SHORT_AXIS_UP_DEG = 124.0
+LONG_AXIS_UP_DEG = 145.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +70,7 @@ def layout(patient: Patient) -> Layout:
     outer = (lv.radius + lv.wall) * math.sqrt(1 - lv.base_drop)
     front = around(valves.mitral_deg)
     mitral = -front * max(base - valves.mitral_depth, 0.45)
-    aortic = around(143.0, base + 0.42 - vessels.aortic_annulus, -0.05)
+    aortic = around(143.0, base + 0.55 - vessels.aortic_annulus, -0.05)
     tilt = math.radians(vessels.aortic_tilt_deg)
     aortic_axis = around(125.0, math.sin(tilt), -math.cos(tilt))
     la_centre = around(330.0, 1.0 + 0.35 * (patient.la.half_depth - 1.85), -0.85 * patient.la.half_length)
@@ -105,8 +105,8 @@ def layout(patient: Patient) -> Layout:
         pulmonary_axis=pulmonary_axis,
         pulmonary_fork=fork,
         outflow=(
-            around(158.0, outer + 0.55 * rv.width, 0.30 * lv.length),
-            around(122.0, outer + 0.35 + 0.85 * rv.outflow, 0.0),
+            around(158.0, outer + 0.40 * rv.width, 0.28 * lv.length),
+            around(124.0, outer + 0.30 + 0.80 * rv.outflow, 0.0),
         ),
         la=la_centre,
         ra=ra_centre,

@@ -146,13 +146,13 @@ class RightShape:
 
     def cavity(self, p: Points, left_outer: FloatArray) -> FloatArray:
         """Crescent and outflow tract."""
-        return smooth_union(self._crescent(p, left_outer), self._outflow(p), 1.6)
+        return smooth_union(self._crescent(p, left_outer), self._outflow(p), 1.3)
 
     def _crescent(self, p: Points, left_outer: FloatArray) -> FloatArray:
         rv, lv = self._patient.rv, self._patient.lv
         X, Y, Z = p
         v = np.clip(Z * np.float32(1 / (rv.reach * lv.length)), 0, 1.2)
-        width = np.float32(rv.width) * (1 - v**1.8)
+        width = np.float32(rv.width) * (1 - v**1.6)
         outer = np.minimum(left_outer, np.float32(self._plan.base_outer + 0.35))
         radius = (np.float32(1.04) - np.float32(0.4) * v * v * v) * outer
         offset = outer + width - radius
@@ -167,7 +167,7 @@ class RightShape:
         start, middle = self._plan.outflow
         radius, ring = self._patient.rv.outflow, self._patient.vessels.pulmonary
         return smooth_union(
-            round_cone(p, start, middle, 1.15 * radius, radius),
+            round_cone(p, start, middle, radius, radius),
             round_cone(p, middle, self._plan.pulmonary, radius, ring),
             0.3,
         )

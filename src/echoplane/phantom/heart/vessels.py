@@ -31,7 +31,7 @@ def root(p: Points, patient: Patient, plan: Layout) -> FloatArray:
         [v.aortic_annulus, v.aortic_annulus, 0.75 * v.sinus + 0.25 * v.aortic_annulus, v.sinus, 0.9 * v.sinus,
          v.junction, v.ascending, v.ascending], dtype=np.float32)  # fmt: skip
     side = r - as_float(np.interp(h, heights, radii))
-    return as_float(np.maximum(np.maximum(side, -0.35 - h), h - 5.2))
+    return as_float(np.maximum(np.maximum(side, -0.35 - h), h - 6.5))
 
 
 def aorta_beyond(p: Points, patient: Patient, plan: Layout) -> tuple[FloatArray, FloatArray]:
