@@ -158,6 +158,11 @@ def test_another_recipe_needs_another_folder(tmp_path):
         StoreWriter(tmp_path / "t", recipe={}, views=[], **SIZE)
 
 
+def test_a_recipe_with_tuples_is_the_same_recipe_next_time(tmp_path):
+    for _ in range(2):
+        StoreWriter(tmp_path / "s", recipe={"size": (6, 5)}, views=[], **SIZE).close()
+
+
 def test_new_views_are_added_at_the_end(tmp_path):
     fill(tmp_path / "s", ["a"])
     with StoreWriter(tmp_path / "s", recipe={"name": "x"}, views=["PLAX", "A2C"], **SIZE):

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from echoplane._files import atomic_write
 from echoplane.errors import StoreError
 from echoplane.records import UInt8Array
@@ -84,7 +86,9 @@ class StoreWriter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = Path(path)
-        self.info = StoreInfo(recipe=dict(recipe), views=tuple(views), height=height, width=width, origin=origin)
+        # Through JSON, as it is kept: tuples become lists, and a second run finds the same recipe.
+        plain = msgspec.json.decode(msgspec.json.encode(dict(recipe)))
+        self.info = StoreInfo(recipe=plain, views=tuple(views), height=height, width=width, origin=origin)
         self._limits = (part_bytes, part_seconds)
         self._clock = clock
         self._waiting: dict[str, tuple[UInt8Array, StoreRow]] = {}

@@ -1,1 +1,72 @@
-"""One module for each layout in which public data sets lie on disk."""
+"""How labelled data sets lie on disk: one adapter a layout, all giving the same manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from echoplane.data.adapters import camus, echonet, ev9v, folders, frames, hmc_qu, mimic, sheet, tmed2
+from echoplane.data.adapters.layout import Layout, Options
+from echoplane.data.manifest import Manifest
+from echoplane.errors import DataError, UsageError
+from echoplane.views import suggest
+
+__all__ = ["LAYOUTS", "Layout", "Options", "layout_named", "read_manifest"]
+
+#: Every layout by name, in the order of the help.
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        folders.LAYOUT,
+        sheet.LAYOUT,
+        frames.LAYOUT,
+        ev9v.LAYOUT,
+        camus.LAYOUT,
+        echonet.DYNAMIC,
+        echonet.PEDIATRIC,
+        echonet.LVH,
+        tmed2.LAYOUT,
+        mimic.LAYOUT,
+        hmc_qu.LAYOUT,
+    )
+}
+
+
+def layout_named(name: str) -> Layout:
+    """Look a layout up.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name; the message lists those that exist.
+    """
+    try:
+        return LAYOUTS[name]
+    except KeyError:
+        raise UsageError(f"no layout is called {name!r}{suggest(name, LAYOUTS)} Known: {', '.join(LAYOUTS)}.") from None
+
+
+def read_manifest(name: str, root: str | Path, options: Options | None = None) -> Manifest:
+    """List the cines of a data set.
+
+    Raises
+    ------
+    UsageError
+        Unknown layout.
+    DataError
+        The folder is not there, does not look like the layout, or holds no cine at all.
+    """
+    layout, folder = layout_named(name), Path(root)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: is no folder.")
+    manifest = layout.read(folder, options or Options())
+    if not manifest.rows:
+        why = (
+            f" The first of {len(manifest.failures)} problems: {manifest.failures[0].file}: "
+            if manifest.failures
+            else ""
+        )
+        raise DataError(
+            f"{folder}: no cine was found in the layout {name!r}.{why}"
+            + (manifest.failures[0].reason if manifest.failures else "")
+        )
+    return manifest

@@ -1,0 +1,119 @@
+"""EchoNet-Dynamic, EchoNet-Pediatric and EchoNet-LVH: AVI files with a table, research use.
+
+Written from the public descriptions of the data sets, not run on the real ones. None of them says which videos are of
+one patient, so that only the split they come with keeps patients apart.
+
+============================  ==========================================  =======================================
+set                           table                                       videos
+============================  ==========================================  =======================================
+EchoNet-Dynamic (A4C)         ``FileList.csv``: FileName, Split           ``Videos/<FileName>.avi``
+EchoNet-Pediatric             ``{A4C,PSAX}/FileList.csv``: FileName,      ``{A4C,PSAX}/Videos/<FileName>``
+(A4C, PSAX)                   Split (a fold number or TRAIN/VAL/TEST)
+EchoNet-LVH (PLAX)            ``MeasurementsList.csv``: HashedFileName,   ``Batch{1..4}/<HashedFileName>.avi``
+                              split; several lines a video
+============================  ==========================================  =======================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from echoplane.data.adapters._tables import (
+    column_split,
+    first_file,
+    item_of,
+    key_of,
+    need_file,
+    number,
+    read_table,
+    safe_below,
+)
+from echoplane.data.adapters.layout import Layout, Options
+from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.errors import DataError
+
+_NAME = ("FileName", "HashedFileName", "File Name")
+
+
+def read_dynamic(root: Path, options: Options) -> Manifest:
+    """List the videos of ``FileList.csv``; all are apical four-chamber."""
+    del options
+    table = need_file(root, "FileList.csv")
+    return settle(*_videos(table, root, "A4C", ("Videos",)))
+
+
+def read_pediatric(root: Path, options: Options) -> Manifest:
+    """List the videos of both views; the view is the folder."""
+    del options
+    rows: list[ManifestRow] = []
+    failures: list[Failure] = []
+    home = root if any((root / view).is_dir() for view in ("A4C", "PSAX")) else None
+    home = home or next((p.parent for p in sorted(root.glob("*/A4C")) + sorted(root.glob("*/PSAX"))), None)
+    tables = {view: home / view / "FileList.csv" for view in ("A4C", "PSAX")} if home else {}
+    if not any(path.is_file() for path in tables.values()):
+        raise DataError(f"{root}: holds neither A4C/FileList.csv nor PSAX/FileList.csv; is this EchoNet-Pediatric?")
+    for view, table in tables.items():
+        if table.is_file():
+            more, lost = _videos(table, root, view, ("Videos",), folds=True)
+            rows += more
+            failures += lost
+    return settle(rows, failures)
+
+
+def read_lvh(root: Path, options: Options) -> Manifest:
+    """List the videos of ``MeasurementsList.csv``; all are parasternal long axis."""
+    del options
+    table = need_file(root, "MeasurementsList.csv")
+    return settle(*_videos(table, root, "PLAX", ("Batch1", "Batch2", "Batch3", "Batch4")))
+
+
+def _videos(
+    table: Path, root: Path, view: str, folders: tuple[str, ...], *, folds: bool = False
+) -> tuple[list[ManifestRow], list[Failure]]:
+    rows: dict[str, ManifestRow] = {}
+    failures: dict[str, Failure] = {}
+    for line in read_table(table, [_NAME, "Split"]):
+        name = line["FileName"]
+        if name in rows or name in failures:
+            continue  # EchoNet-LVH has a line for each measurement
+        path = first_file(_places(table.parent, folders, name))
+        if path is None:
+            where = " or ".join(f"{folder}/" for folder in folders)
+            reason = f"Is named in {key_of(table, root)} and is not in {where}."
+            failures[name] = Failure(name, "missing", reason)
+            continue
+        fold = folds and line["Split"].isdecimal()
+        rows[name] = ManifestRow(
+            key_of(path, root),
+            item_of(path, root),
+            view,
+            split="" if fold else column_split(line["Split"], table, "Split"),
+            fps=number(line.get("FPS", "")),
+            extra={"given_fold": int(line["Split"])} if fold else {},
+        )
+    return list(rows.values()), list(failures.values())
+
+
+def _places(home: Path, folders: tuple[str, ...], name: str) -> Iterator[Path]:
+    for folder in folders:
+        for file in (name, f"{name}.avi"):
+            path = safe_below(home, folder, file) if name else None
+            if path is not None:
+                yield path
+
+
+_USE = "Stanford, research use agreement"
+DYNAMIC = Layout(
+    "echonet-dynamic",
+    "EchoNet-Dynamic: FileList.csv, Videos/<FileName>.avi",
+    read_dynamic,
+    f"EchoNet-Dynamic ({_USE})",
+)
+PEDIATRIC = Layout(
+    "echonet-pediatric",
+    "EchoNet-Pediatric: A4C/ and PSAX/, each with FileList.csv and Videos/",
+    read_pediatric,
+    f"EchoNet-Pediatric ({_USE})",
+)
+LVH = Layout("echonet-lvh", "EchoNet-LVH: MeasurementsList.csv, Batch1..4/*.avi", read_lvh, f"EchoNet-LVH ({_USE})")

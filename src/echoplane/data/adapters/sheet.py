@@ -1,0 +1,136 @@
+"""A label sheet: study folder, file name, view; the files lie under ``<root>/<study>/<file>``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
+from echoplane.data.adapters.layout import Layout, Options
+from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.errors import DataError
+
+_COLUMNS = {
+    "study": ("study", "folder", "study folder", "study_id", "exam"),
+    "file": ("file", "filename", "file name", "file_name", "name", "path"),
+    "view": ("view", "label", "class", "plane"),
+    "patient": ("patient", "patient_id", "patientid", "subject", "subject_id"),
+    "split": ("split", "part", "set"),
+    "fps": ("fps", "frame rate", "framerate"),
+}
+_ENDINGS = (".txt", ".csv", ".tsv", ".lst")
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLine:
+    """One line of a label sheet."""
+
+    number: int
+    study: str
+    file: str
+    view: str
+    patient: str = ""
+    split: str = ""
+    fps: str = ""
+
+
+def read_sheet(path: Path) -> Iterator[SheetLine]:
+    """Read a sheet, separated by commas, semicolons, tabs or other white space.
+
+    Without a header the columns are study, file, view, and the view may have spaces in it. With a header they may
+    come in any order, and patient, split and fps are understood as well. Empty lines and lines that begin with ``#``
+    do not count.
+
+    Raises
+    ------
+    DataError
+        Names the file and the line or column.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a label sheet ({error}).") from error
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise DataError(f"{path}: is an empty label sheet.")
+    separator = next((mark for mark in (",", ";", "\t") if mark in lines[0][1]), None)
+    columns = _header(_cells(lines[0][1], separator))
+    if columns is None:
+        columns = {"study": 0, "file": 1, "view": 2}
+    else:
+        missing = [name for name in ("study", "file", "view") if name not in columns]
+        if missing:
+            raise DataError(f"{path}: the header has no column {missing[0]!r}; needed are study, file, view.")
+        lines = lines[1:]
+    for line_number, line in lines:
+        cells = _cells(line, separator)
+        if len(cells) <= max(columns[name] for name in ("study", "file", "view")):
+            raise DataError(f"{path}:{line_number}: has {len(cells)} columns; expected study, file and view.")
+        values = {name: cells[place] for name, place in columns.items() if place < len(cells)}
+        yield SheetLine(line_number, **values)
+
+
+def _cells(line: str, separator: str | None) -> list[str]:
+    if separator is None:
+        return line.split(maxsplit=2)
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+
+
+def _header(cells: list[str]) -> dict[str, int] | None:
+    names = {name: i for i, cell in enumerate(cells) for name, known in _COLUMNS.items() if cell.casefold() in known}
+    return names if "file" in names and ("view" in names or "study" in names) else None
+
+
+def find_file(root: Path, line: SheetLine) -> Path | None:
+    """Return the file that a line means, with or without ``.dcm``; None when it is not there."""
+    place = safe_below(root, line.study, line.file)
+    if place is None:
+        return None
+    bare = place.with_name(place.name[:-4]) if place.name.lower().endswith(".dcm") and len(place.name) > 4 else place
+    return first_file((place, place.with_name(place.name + ".dcm"), place.with_name(place.name + ".DCM"), bare))
+
+
+def sheet_in(root: Path, given: Path | None) -> Path:
+    """Return the sheet: the one given, or the only text table in `root`.
+
+    Raises
+    ------
+    DataError
+        When none is given and there is none, or more than one.
+    """
+    if given is not None:
+        return given
+    found = sorted(path for path in root.iterdir() if path.suffix.lower() in _ENDINGS) if root.is_dir() else []
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise DataError(f"{root}: give the label sheet as --sheet FILE; text tables found in the folder: {names}.")
+    return found[0]
+
+
+def read(root: Path, options: Options) -> Manifest:
+    """List the cines of a label sheet."""
+    sheet = sheet_in(root, options.sheet)
+    rows, failures = [], []
+    for line in read_sheet(sheet):
+        path = find_file(root, line)
+        if path is None:
+            name = f"{line.study}/{line.file}"
+            failures.append(Failure(name, "missing", f"Is named in {sheet.name}:{line.number} and is not there."))
+            continue
+        rows.append(
+            ManifestRow(
+                key_of(path, root),
+                item_of(path, root),
+                line.view,
+                patient=line.patient,
+                study=line.study,
+                split=column_split(line.split, sheet, "split"),
+                fps=number(line.fps),
+            )
+        )
+    return settle(rows, failures)
+
+
+LAYOUT = Layout("sheet", "a label sheet (study, file, view) and the files under <study>/<file>", read)

@@ -1,0 +1,108 @@
+"""What a data set says about its cines, before any of them is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from echoplane.sources.item import SourceItem
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One cine of a labelled data set.
+
+    Attributes
+    ----------
+    cine : str
+        Key: the path below the data set's folder, with ``/``.
+    item : SourceItem
+        What :func:`echoplane.sources.open.open_cine` opens.
+    given_label : str
+        The view as the data set spells it; ``""`` when it has none.
+    given_shares : mapping of str to float
+        Soft label, in the data set's spelling.
+    patient, study, split : str
+        As the data set gives them, ``""`` when it does not; `split` is ``train``, ``validation`` or ``test``.
+    fps : float or None
+        Frame rate given beside the file, used where the file does not say its own.
+    still : bool
+        True when the data set is known to hold single frames, so that one frame is no fault.
+    extra : mapping of str to JSON value
+        Other columns worth keeping.
+    """
+
+    cine: str
+    item: SourceItem
+    given_label: str = ""
+    given_shares: Mapping[str, float] = field(default_factory=dict)
+    patient: str = ""
+    study: str = ""
+    split: str = ""
+    fps: float | None = None
+    still: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One file or cine that does not reach the store.
+
+    Attributes
+    ----------
+    file : str
+        Relative to the data set's folder.
+    status : str
+        A value of :class:`echoplane.records.Status`, or ``"missing"``, ``"no_label"``, ``"label_conflict"``,
+        ``"left_out"``, ``"error"``.
+    reason : str
+        Why, in one or two sentences.
+    """
+
+    file: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All cines of a data set, and what of it cannot be used.
+
+    Attributes
+    ----------
+    rows : tuple of ManifestRow
+        Every key once.
+    failures : tuple of Failure
+        Files that are missing, have no label, or two.
+    """
+
+    rows: tuple[ManifestRow, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def given_labels(self) -> dict[str, int]:
+        """Return every label in the data set's spelling, with the number of cines that have it."""
+        counts: dict[str, int] = {}
+        for row in self.rows:
+            for label in {row.given_label, *row.given_shares} - {""}:
+                counts[label] = counts.get(label, 0) + 1
+        return dict(sorted(counts.items()))
+
+
+def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
+    """Make every key stand once: equal lines become one, and cines with two labels are failures.
+
+    A cine with two labels is not used at all, because there is no telling which of them is right.
+    """
+    by_key: dict[str, list[ManifestRow]] = {}
+    for row in rows:
+        by_key.setdefault(row.cine, []).append(row)
+    kept = []
+    for key, same in by_key.items():
+        labels = sorted({row.given_label for row in same})
+        if len(labels) > 1:
+            reason = f"Is labelled {' and '.join(map(repr, labels))}. Correct the labels; it is not used."
+            failures.append(Failure(key, "label_conflict", reason))
+        else:
+            kept.append(same[0])
+    return Manifest(tuple(sorted(kept, key=lambda row: row.cine)), tuple(failures))
