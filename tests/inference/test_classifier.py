@@ -1,0 +1,226 @@
+"""ViewClassifier: one result for whatever it is given, in order, whatever goes wrong."""
+
+import logging
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from echoplane.errors import BundleError, MissingExtraError, UsageError
+from echoplane.inference import classifier as module
+from echoplane.inference.classifier import AHEAD, CLIPS_AT_ONCE, ViewClassifier
+from echoplane.models.bundle_facts import Thresholds
+from echoplane.prepare.frames import prepare
+from echoplane.records import Cine, CineKind, Status
+from echoplane.sampling.clips import gather, plan
+from echoplane.sampling.rule import SamplingRule
+from echoplane.sources.array import ArrayReader, cine_from_array
+from echoplane.sources.item import SourceItem
+
+
+def frames(brightness, count=16, seed=0):
+    """Grey noise of a mean brightness (0 to 255); the toy network calls bright A4C and dark A2C."""
+    noise = np.random.default_rng(seed).integers(-20, 21, size=(count, 24, 32))
+    return np.clip(noise + brightness, 0, 255).astype(np.uint8)
+
+
+BRIGHT, DARK = frames(220), frames(30)
+
+
+@pytest.fixture
+def classifier(toy_bundle):
+    bundle = toy_bundle(slope=(0.0, 8.0, 0.0), shift=(3.0, 0.0, -2.0))
+    return ViewClassifier.load(bundle, threads=1)
+
+
+def test_an_array_is_answered(classifier):
+    result = classifier.predict(BRIGHT, fps=25)
+    assert (result.status, result.view, result.vote) == (Status.OK, "A4C", "A4C")
+    assert (result.file, result.kind, result.n_frames, result.fps) == ("array", CineKind.B_MODE, 16, 25.0)
+    assert result.frames_used == 16
+    assert set(result.seconds) == {"open", "prepare", "network"}
+    assert classifier.predict(DARK).view == "A2C"
+
+
+def test_the_answer_is_that_of_the_same_steps_by_hand(classifier):
+    facts = classifier.bundle.facts
+    cine = cine_from_array(BRIGHT)
+    sampling = plan(16, None, facts.sampling)
+    clips = gather(prepare(cine, facts.recipe, sampling.needed), sampling)
+    brightness = clips.mean(axis=(1, 2, 3)) / 255
+    logits = np.stack([0 * brightness + 3, 8 * brightness, 0 * brightness - 2], axis=1)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    result = classifier.predict(cine)
+    np.testing.assert_allclose(list(result.probabilities.values()), p.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(result.clip_probabilities, p, atol=1e-6)
+
+
+def test_colour_arrays_stills_and_short_cines(classifier, toy_bundle):
+    colour = np.repeat(BRIGHT[..., None], 3, axis=3)
+    assert classifier.predict(colour).view == "A4C"
+    still = classifier.predict(BRIGHT[:1])
+    assert (still.status, still.best_view, still.frames_used) == (Status.STILL, "", 0)
+    wanted = ViewClassifier.load(classifier.bundle, threads=1, include_stills=True).predict(BRIGHT[:1])
+    assert (wanted.status, wanted.view) == (Status.OK, "A4C")
+    assert any("A still, answered because asked to" in reason for reason in wanted.reasons)
+    short = classifier.predict(BRIGHT[:3])
+    assert (short.status, short.short_policy) == (Status.OK, "loop")
+    assert any("fewer than" in reason for reason in short.reasons)
+    refusing = toy_bundle(sampling=SamplingRule(kind="every_kth", frames=4, step=2, short="refuse"))
+    refused = ViewClassifier.load(refusing, threads=1).predict(BRIGHT[:3])
+    assert (refused.status, refused.best_view) == (Status.TOO_SHORT, "")
+    assert "needs 7" in refused.reasons[0] or "needs 8" in refused.reasons[0]
+
+
+def test_kinds_that_are_no_moving_b_mode_do_not_reach_the_network(classifier):
+    cine = replace(cine_from_array(BRIGHT, source="a"), kind=CineKind.COLOR_DOPPLER, notes=("A note.",))
+    result = classifier.predict(cine)
+    assert (result.file, result.status, result.kind) == ("a", Status.COLOR_DOPPLER, CineKind.COLOR_DOPPLER)
+    assert result.reasons[-1] == "A note."
+    asked = ViewClassifier.load(classifier.bundle, threads=1, include_color=True).predict(cine)
+    assert (asked.status, asked.view) == (Status.OK, "A4C")
+
+
+def test_black_frames_are_no_picture(classifier):
+    result = classifier.predict(np.zeros((16, 24, 32), np.uint8))
+    assert (result.status, result.best_view) == (Status.NOT_B_MODE, "")
+    assert "black" in result.reasons[0]
+    assert result.sector is not None
+
+
+def test_thresholds_of_the_bundle_are_used(toy_bundle):
+    bundle = toy_bundle(thresholds=Thresholds(0.999))
+    assert ViewClassifier.load(bundle, threads=1).predict(BRIGHT).status is Status.UNSURE
+
+
+def test_files_that_are_no_cine_become_results(classifier, tmp_path):
+    (tmp_path / "empty.dcm").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    assert classifier.predict(tmp_path / "empty.dcm").status is Status.UNREADABLE
+    assert classifier.predict(str(tmp_path / "notes.txt")).status is Status.NOT_IMAGE
+    missing = classifier.predict(tmp_path / "missing.mp4")
+    assert (missing.status, missing.file) == (Status.UNREADABLE, str(tmp_path / "missing.mp4"))
+    assert missing.reasons
+
+
+def test_wrong_arrays_and_options_are_errors(classifier, toy_bundle):
+    with pytest.raises(UsageError, match="expected uint8"):
+        classifier.predict(BRIGHT.astype(float))
+    with pytest.raises(UsageError, match="fps is for arrays only"):
+        classifier.predict("a.dcm", fps=25)
+    with pytest.raises(UsageError, match="jobs 0"):
+        ViewClassifier.load(toy_bundle(), jobs=0)
+    with pytest.raises(UsageError, match="precision"):
+        ViewClassifier.load(toy_bundle(), precision="f8")
+
+
+class Broken:
+    """A reader that fails in its own way."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def read(self, indices, *, color=False, reduce=1):
+        raise self.error
+
+
+def broken(error, source="broken"):
+    return Cine(source, Broken(error), 16, 24, 32)
+
+
+def test_an_unexpected_failure_is_a_row_and_a_log_entry(classifier, caplog):
+    with caplog.at_level(logging.ERROR, "echoplane"):
+        result = classifier.predict(broken(ZeroDivisionError("Jane Doe")))
+    assert result.status is Status.UNREADABLE
+    assert "Failed unexpectedly (ZeroDivisionError)" in result.reasons[0]
+    assert "Jane" not in result.reasons[0]
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_missing_extra_is_a_row_that_says_what_to_install(classifier):
+    result = classifier.predict(broken(MissingExtraError("Run: pip install 'echoplane[volume]'")))
+    assert result.status is Status.UNSUPPORTED
+    assert "echoplane[volume]" in result.reasons[0]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_many_are_answered_in_order(classifier, jobs, tmp_path):
+    (tmp_path / "no.dcm").touch()
+    sources = []
+    for i in range(30):
+        array = BRIGHT if i % 3 else DARK
+        sources.append(cine_from_array(array, source=f"{i}"))
+    sources[7] = broken(RuntimeError(), "7")
+    sources[8] = SourceItem("8", tmp_path / "no.dcm")
+    results = list(classifier.predict_many(iter(sources), jobs=jobs))
+    assert [r.file for r in results] == [str(i) for i in range(30)]
+    assert [r.status for r in results if r.file in ("7", "8")] == [Status.UNREADABLE] * 2
+    for i, result in enumerate(results):
+        if i not in (7, 8):
+            assert result.view == ("A4C" if i % 3 else "A2C")
+
+
+def test_side_by_side_gives_the_same_numbers(classifier):
+    sources = [cine_from_array(frames(10 * i, seed=i), source=f"{i}") for i in range(1, 20)]
+    one = [replace(r, seconds={}) for r in classifier.predict_many(sources, jobs=1)]
+    many = [replace(r, seconds={}) for r in classifier.predict_many(sources, jobs=3)]
+    assert one == many
+
+
+def test_sources_are_taken_a_few_at_a_time_and_results_come_at_once(classifier):
+    taken = []
+
+    def endless():
+        number = 0
+        while True:
+            taken.append(number)
+            yield cine_from_array(BRIGHT, source=f"{number}")
+            number += 1
+
+    results = classifier.predict_many(endless(), jobs=2)
+    assert next(results).file == "0"
+    assert len(taken) <= 2 * AHEAD
+    results.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("echoplane")]
+
+
+def test_a_broken_bundle_ends_the_batch(classifier, monkeypatch):
+    def fail(logits, facts):
+        raise BundleError("gone")
+
+    monkeypatch.setattr(module, "decide", fail)
+    with pytest.raises(BundleError, match="gone"):
+        list(classifier.predict_many([BRIGHT] * 5, jobs=2))
+
+
+def test_long_cines_go_through_the_network_in_parts(toy_bundle):
+    rule = SamplingRule(kind="sliding", frames=4, stride=1, max_clips=1000)
+    classifier = ViewClassifier.load(toy_bundle(sampling=rule), threads=1)
+    sizes = []
+    engine = classifier.engine()
+
+    class Counting:
+        name, device, precision = engine.name, engine.device, engine.precision
+
+        def run(self, clips):
+            sizes.append(len(clips))
+            return engine.run(clips)
+
+    classifier._engines[1] = Counting()
+    result = classifier.predict(frames(200, count=23))
+    assert sum(sizes) == len(result.clip_probabilities) == 20
+    assert max(sizes) <= CLIPS_AT_ONCE
+
+
+def test_only_the_frames_that_clips_need_are_read(toy_bundle):
+    class Counting(ArrayReader):
+        def read(self, indices, *, color=False, reduce=1):
+            asked.extend(indices)
+            return super().read(indices, color=color, reduce=reduce)
+
+    asked = []
+    rule = SamplingRule(kind="every_kth", frames=4, step=2, max_clips=1)
+    classifier = ViewClassifier.load(toy_bundle(sampling=rule), threads=1)
+    result = classifier.predict(Cine("a", Counting(frames(200, count=100)), 100, 24, 32))
+    assert len(asked) == len(set(asked)) == result.frames_used == 4

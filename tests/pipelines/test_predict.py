@@ -1,0 +1,196 @@
+"""The predict pipeline: rows and manifest on disk, whatever stops it, and gone on with."""
+
+import csv
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+import echoplane
+from echoplane.errors import BundleError, UsageError
+from echoplane.inference.report import journal_path
+from echoplane.pipelines.predict import FAILED, PredictSettings, predict
+from echoplane.records import Status
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Six cines as numbered frames (bright ones and dark ones), a text and an empty file."""
+    folder = tmp_path_factory.mktemp("study")
+    for i in range(6):
+        frame = np.full((24, 32), 220 if i % 2 else 30, np.uint8)
+        frame[::3] += 10
+        for n in range(8):
+            cv2.imwrite(str(folder / f"clip{i}_{n:02}.png"), frame)
+    (folder / "notes.txt").write_text("nothing to see")
+    (folder / "zero.dcm").touch()
+    return folder
+
+
+@pytest.fixture
+def bundle_file(toy_bundle, tmp_path):
+    return str(toy_bundle(slope=(0.0, 8.0, 0.0), shift=(3.0, 0.0, -2.0)).save(tmp_path / "toy.echoplane"))
+
+
+@pytest.fixture
+def settings(bundle_file):
+    return PredictSettings(bundle=bundle_file, threads=1, jobs=2)
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def manifest(path):
+    return json.loads((path.parent / f"{path.name}.manifest.json").read_text())
+
+
+def test_every_file_is_one_row_and_the_manifest_says_how(study, settings, tmp_path):
+    output = tmp_path / "out" / "views.csv"
+    seen, totals = [], []
+    run = predict([study], settings, output=output, on_result=seen.append, on_start=totals.append)
+    found = rows(output)
+    assert totals == [8]
+    assert [r["file"] for r in found] == [r.file for r in seen]
+    assert len(found) == run.files == 8
+    assert run.counts == {"ok": 6, "not_image": 1, "unreadable": 1}
+    assert run.failed == 1
+    views = {r["file"]: r["view"] for r in found if r["status"] == "ok"}
+    assert sorted(views.values()) == ["A2C"] * 3 + ["A4C"] * 3
+    sheet = manifest(output)
+    assert (sheet["state"], sheet["files"], sheet["counts"]) == ("finished", 8, run.counts)
+    assert sheet["versions"]["echoplane"] == echoplane.__version__
+    assert {"python", "numpy", "openvino"} <= set(sheet["versions"])
+    assert sheet["engine"]["name"] == "openvino"
+    assert (sheet["engine"]["precision"], len(sheet["bundle"]["sha256"])) == ("f32", 64)
+    assert sheet["settings"]["include_stills"] is False
+    assert sheet["ended"] >= sheet["started"]
+    assert sheet["seconds"] >= 0
+
+
+def test_without_an_output_nothing_is_written(study, settings, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    assert predict([study], settings).files == 8
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_an_interrupt_keeps_what_was_done_and_resume_does_the_rest(study, settings, tmp_path, suffix):
+    output = tmp_path / f"o{suffix}"
+    seen = []
+
+    def stop_after_three(result):
+        seen.append(result)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    first = predict([study], settings, output=output, on_result=stop_after_three)
+    assert (first.interrupted, first.files) == (True, 3)
+    assert manifest(output)["state"] == "interrupted"
+    assert manifest(output)["files"] == 3
+    second = predict([study], settings, output=output, resume=True, on_result=seen.append)
+    assert (second.interrupted, second.skipped, second.files) == (False, 3, 5)
+    assert len({r.file for r in seen}) == 8
+    sheet = manifest(output)
+    assert (sheet["state"], sheet["files"], sum(sheet["counts"].values())) == ("finished", 8, 8)
+    third = predict([study], settings, output=output, resume=True)
+    assert (third.skipped, third.files) == (8, 0)
+    whole = tmp_path / f"whole{suffix}"
+    predict([study], settings, output=whole)
+    if suffix == ".csv":
+        assert [drop_time(r) for r in rows(output)] == [drop_time(r) for r in rows(whole)]
+
+
+def drop_time(row):
+    return {name: value for name, value in row.items() if name != "seconds"}
+
+
+def test_a_killed_run_leaves_a_manifest_that_says_running_and_can_be_gone_on_with(study, settings, tmp_path):
+    output = tmp_path / "o.csv"
+    predict([study], settings, output=output)
+    sheet = manifest(output)
+    sheet.update(state="running", ended="", files=0, counts={})
+    (tmp_path / "o.csv.manifest.json").write_text(json.dumps(sheet))
+    whole = output.read_bytes()
+    output.write_bytes(whole[: len(whole) // 2])
+    run = predict([study], settings, output=output, resume=True)
+    assert run.skipped + run.files == 8
+    assert 0 < run.skipped < 8
+    assert len(rows(output)) == 8
+    assert manifest(output)["counts"] == {"ok": 6, "not_image": 1, "unreadable": 1}
+
+
+def test_resume_without_a_file_begins(study, settings, tmp_path):
+    run = predict([study], settings, output=tmp_path / "o.csv", resume=True)
+    assert (run.skipped, run.files) == (0, 8)
+
+
+def test_resume_refuses_to_mix(study, settings, tmp_path, toy_bundle, monkeypatch):
+    output = tmp_path / "o.csv"
+    predict([study], settings, output=output)
+    before = output.read_bytes()
+    with pytest.raises(UsageError, match="made with include_stills False, and this run has True"):
+        predict([study], replace(settings, include_stills=True), output=output, resume=True)
+    other = str(toy_bundle(notes=("another",)).save(tmp_path / "other.echoplane"))
+    with pytest.raises(UsageError, match="made with bundle"):
+        predict([study], replace(settings, bundle=other), output=output, resume=True)
+    # Threads and jobs change no answer.
+    predict([study], replace(settings, jobs=1), output=output, resume=True)
+    (tmp_path / "o.csv.manifest.json").unlink()
+    with pytest.raises(UsageError, match="manifest does not tell"):
+        predict([study], settings, output=output, resume=True)
+    assert output.read_bytes() == before
+
+
+def test_a_file_that_is_there_is_not_lost(study, settings, tmp_path):
+    output = tmp_path / "o.csv"
+    output.write_text("precious")
+    with pytest.raises(UsageError, match=r"is there already\. Use --resume to go on with it, or --overwrite"):
+        predict([study], settings, output=output)
+    assert output.read_text() == "precious"
+    with pytest.raises(UsageError, match="give one of them"):
+        predict([study], settings, output=output, resume=True, overwrite=True)
+    predict([study], settings, output=output, overwrite=True)
+    assert len(rows(output)) == 8
+    parquet = tmp_path / "o.parquet"
+    journal_path(parquet).write_text("")
+    with pytest.raises(UsageError, match="is there already"):
+        predict([study], settings, output=parquet)
+
+
+def test_trouble_before_the_first_file_writes_nothing(study, settings, tmp_path):
+    output = tmp_path / "o.csv"
+    with pytest.raises(BundleError, match="no such bundle"):
+        predict([study], replace(settings, bundle=str(tmp_path / "none")), output=output)
+    with pytest.raises(UsageError, match="precision int8"):
+        predict([study], replace(settings, precision="int8"), output=output)
+    (tmp_path / "hollow").mkdir()
+    with pytest.raises(UsageError, match="nothing to read in"):
+        predict([tmp_path / "hollow"], settings, output=output)
+    with pytest.raises(UsageError, match="name it with --output"):
+        predict([study], settings, resume=True)
+    with pytest.raises(UsageError, match="the ending says the format"):
+        predict([study], settings, output=tmp_path / "o.txt")
+    assert not output.exists()
+
+
+def test_a_failure_of_the_caller_is_written_down_as_an_interruption(study, settings, tmp_path):
+    def fail(result):
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        predict([study], settings, output=tmp_path / "o.csv", on_result=fail)
+    assert manifest(tmp_path / "o.csv")["state"] == "interrupted"
+    assert len(rows(tmp_path / "o.csv")) == 1
+
+
+def test_the_pixel_limit_reaches_the_reader(study, settings):
+    run = predict([study], replace(settings, max_pixels=100))
+    assert run.counts["refused"] == 6
+
+
+def test_failed_are_the_statuses_that_need_a_look():
+    assert {Status.UNREADABLE, Status.UNSUPPORTED, Status.REFUSED, Status.TOO_SHORT} == FAILED
