@@ -63,7 +63,10 @@ def _file_ids(path: Path, source: str) -> list[tuple[str, ...]]:
             except InvalidDicomError as error:
                 raise UnreadableError(source, "Is named DICOMDIR, but is no DICOM file.") from error
             found = [_parts(record.get("ReferencedFileID")) for record in dataset.get("DirectoryRecordSequence") or ()]
-    return list(dict.fromkeys(parts for parts in found if parts))
+    files = list(dict.fromkeys(parts for parts in found if parts))
+    if not files:
+        raise UnreadableError(source, "The DICOMDIR lists no file.", "Give the folder instead.")
+    return files
 
 
 def _parts(value: Any) -> tuple[str, ...]:

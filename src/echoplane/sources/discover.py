@@ -54,7 +54,7 @@ def discover(
     run: list[tuple[str, str]] = []  # files given one by one (a shell expands *.jpg) are grouped as in a folder
     for path in _expanded(given):
         target, parent = Path(path), Path(path).parent
-        plain = not target.is_dir() and os.path.lexists(path) and not is_dicomdir(target.name)
+        plain = not _is_folder(target) and os.path.lexists(path) and not is_dicomdir(target.name)
         if run and (not plain or parent != folder):
             yield from walker.files(folder or Path(), run)
             run = []
@@ -96,9 +96,9 @@ class _Walker:
 
     def given(self, path: Path, source: str) -> Iterator[SourceItem]:
         """Items of a path that the user gave and that is no plain file."""
-        if path.is_dir():
+        if _is_folder(path):
             yield from self.folder(path, source)
-        elif is_dicomdir(path.name) and path.is_file():
+        elif is_dicomdir(path.name) and os.path.lexists(path):
             try:
                 yield from listed_items(path, source)
             except ReadError as error:
@@ -172,11 +172,11 @@ def _listing(folder: Path) -> tuple[list[str], list[str], list[str]]:
     return sorted(files, key=natural_key), sorted(folders, key=natural_key), sorted(links, key=natural_key)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(place: os.DirEntry[str] | Path) -> bool:
     try:
-        return entry.is_dir()
+        return place.is_dir()
     except OSError:
-        return False  # a link to itself; it fails with its reason when it is opened
+        return False  # a link to itself or an impossible name; it fails with its reason when it is opened
 
 
 def _plain(path: Path, source: str, files: tuple[str, ...]) -> SourceItem:

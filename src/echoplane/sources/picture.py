@@ -98,6 +98,7 @@ def header_of(image: Any, source: str) -> PictureHeader:
     """Describe the page that an open picture stands at."""
     if image.width < 1 or image.height < 1:
         raise UnreadableError(source, f"The picture is said to be {image.width} x {image.height} pixels.")
+    cut = ";16" in str(image.tile[0][3] if image.tile else "")
     height, width = image.height, image.width
     orientation = orientation_of(image)
     if orientation >= 5:
@@ -108,7 +109,7 @@ def header_of(image: Any, source: str) -> PictureHeader:
         notes.append("Transparent pixels are taken as lying on black.")
     if orientation > 1:
         notes.append("The picture was turned upright, as its EXIF data say.")
-    if not deep and ";16" in str(image.tile[0][3] if image.tile else ""):
+    if cut and not deep:
         notes.append("Of 16 bits a colour, the upper 8 are used.")
     color = image.mode not in ("1", "L", "LA", "La", *_DEEP)
     return PictureHeader(height, width, image.mode, deep, color, tuple(notes), dict(image.info))
@@ -185,6 +186,9 @@ def frame_rate_of(info: dict[Any, Any], description: str) -> tuple[float | None,
 def orientation_of(image: Any) -> int:
     """EXIF orientation (1 upright, to 8) that is still to be undone; Pillow itself does it for TIFF."""
     if image.format == "TIFF":
+        return 1
+    # Pillow would decode a whole PNG to look for EXIF data behind the pixels, where hardly anybody puts them.
+    if image.format == "PNG" and "exif" not in image.info:
         return 1
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)

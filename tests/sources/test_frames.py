@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from echoplane.errors import NoFramesError, RefusedError, UnreadableError, UsageError
+from echoplane.records import CineKind
+from echoplane.sources.discover import discover
+from echoplane.sources.frames import open_frames
+from echoplane.sources.limits import Limits
+from echoplane.sources.open import open_cine
+
+JPEG_TOLERANCE = 2
+
+
+def write(folder, names, size=(24, 32), step=10, mode="L"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, name in enumerate(names):
+        picture = Image.fromarray(np.full(size, step * i, np.uint8)).convert(mode)
+        picture.save(folder / name, quality=95) if name.lower().endswith(("jpg", "jpeg")) else picture.save(
+            folder / name
+        )
+    return tuple(names)
+
+
+def test_frames_come_by_number_of_the_list(tmp_path):
+    files = write(tmp_path, [f"a_{i}.jpg" for i in range(12)])
+    cine = open_frames(tmp_path, files, source="study/a")
+    assert (cine.source, cine.n_frames, cine.height, cine.width, cine.fps) == ("study/a", 12, 24, 32, None)
+    assert cine.kind is CineKind.B_MODE
+    got = cine.reader.read([11, 2, 2, 0])
+    assert np.abs(got[:, 5, 5].astype(int) - [110, 20, 20, 0]).max() <= JPEG_TOLERANCE
+    assert cine.reader.read([3, 4], color=True).shape == (2, 24, 32, 3)
+    assert cine.reader.read([3], reduce=4).shape == (1, 6, 8)
+    assert cine.reader.read([]).shape == (0, 24, 32)
+
+
+def test_many_cines_in_one_folder_are_told_apart_and_sorted_by_number(tmp_path):
+    write(tmp_path / "A4C", [f"p1_{i}.png" for i in range(11)])
+    write(tmp_path / "A4C", [f"p2_{i}.png" for i in (1, 2, 3, 8, 10)])
+    items = list(discover(tmp_path))
+    assert [item.source for item in items] == [str(tmp_path / "A4C" / name) for name in ("p1", "p2")]
+    first, second = map(open_cine, items)
+    assert first.reader.read(range(11))[:, 0, 0].tolist() == [10 * i for i in range(11)]
+    assert second.reader.read(range(5))[:, 0, 0].tolist() == [0, 10, 20, 30, 40]
+    assert second.notes == ("5 frame numbers are missing (between 3 to 8, 8 to 10).",)
+
+
+def test_a_folder_of_frames_opens_as_it_is(tmp_path):
+    write(tmp_path / "video7", [f"frame_{i:06d}.jpg" for i in range(1, 6)])
+    (tmp_path / "video7" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    cine = open_cine(tmp_path / "video7")
+    assert cine.n_frames == 5
+    assert cine.source == str(tmp_path / "video7")
+
+
+def test_a_frame_of_another_size_is_named(tmp_path):
+    files = write(tmp_path, ["a_1.png", "a_2.png", "a_3.png"])
+    Image.new("L", (33, 24)).save(tmp_path / "a_3.png")
+    with pytest.raises(UnreadableError, match=r"a_3\.png is 33 x 24 pixels, a_1\.png is 32 x 24"):
+        open_frames(tmp_path, files)
+
+
+def test_a_damaged_frame_is_named(tmp_path):
+    files = write(tmp_path, ["a_1.png", "a_2.png", "a_3.png"])
+    (tmp_path / "a_2.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    with pytest.raises(UnreadableError, match=r"Frame a_2\.png"):
+        open_frames(tmp_path, files)
+    (tmp_path / "a_1.png").write_bytes(b"text")
+    with pytest.raises(UnreadableError, match=r"a_1\.png is no picture"):
+        open_frames(tmp_path, files)
+
+
+def test_a_frame_that_goes_after_opening(tmp_path):
+    files = write(tmp_path, ["a_1.png", "a_2.png", "a_3.png"])
+    cine = open_frames(tmp_path, files)
+    (tmp_path / "a_2.png").unlink()
+    assert cine.reader.read([0, 2]).shape[0] == 2
+    with pytest.raises(UnreadableError, match="no such file"):
+        cine.reader.read([1])
+
+
+def test_sixteen_bit_frames_share_one_scale(tmp_path):
+    for i in range(4):
+        Image.fromarray(np.full((8, 8), 1000 * i, np.uint16)).save(tmp_path / f"a_{i}.png")
+    cine = open_frames(tmp_path, [f"a_{i}.png" for i in range(4)])
+    assert np.abs(cine.reader.read(range(4))[:, 0, 0] - np.arange(4) * 1000 / 4095 * 255).max() <= 0.51
+    assert any("16-bit" in note for note in cine.notes)
+
+
+def test_names_that_lie_about_the_format(tmp_path):
+    write(tmp_path, ["x_1.png", "x_2.png", "x_3.png"])
+    for i in (1, 2, 3):
+        (tmp_path / f"x_{i}.png").rename(tmp_path / f"x_{i}.jpg")
+    cine = open_frames(tmp_path, ["x_1.jpg", "x_2.jpg", "x_3.jpg"])
+    assert cine.facts["format"] == "numbered png pictures"
+
+
+def test_limits_and_mistakes(tmp_path):
+    files = write(tmp_path, ["a_1.png", "a_2.png", "a_3.png"])
+    with pytest.raises(RefusedError, match="max_frames"):
+        open_frames(tmp_path, files, limits=Limits(max_frames=2))
+    with pytest.raises(RefusedError, match="max_pixels"):
+        open_frames(tmp_path, files, limits=Limits(max_pixels=700))
+    with pytest.raises(NoFramesError):
+        open_frames(tmp_path, ())
+    with pytest.raises(UsageError):
+        open_frames(tmp_path, files).reader.read([3])
