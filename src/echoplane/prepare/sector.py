@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.prepare.sector_evidence import Evidence, lit_and_moving, regions
+from echoplane.prepare.sector_evidence import LIT, Evidence, lit_and_moving, regions
 from echoplane.prepare.sector_fan import Fan, fit
 from echoplane.prepare.sector_region import plausible_boxes
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
@@ -22,8 +22,12 @@ SIDE = 320
 LEAST_SIDE = 256
 #: Scores between which confidence rises from 0 to 1; the best possible score is 1.38.
 SCORE_0, SCORE_1 = 0.75, 1.25
-#: Below this confidence the fit is not believed, and the box of what is live is taken instead.
-BELIEVED = 0.5
+#: From this score on no other level of light is tried.
+GOOD = 1.2
+#: A fan of which less than this fraction of the boundary is touched gets less confidence.
+TOUCHED = 0.5
+#: Below this score the fit is not believed, and the box of what is live is taken instead.
+BELIEVED = 1.0
 #: A fan whose top arc is smaller than this fraction of its bottom arc has its apex (almost) in the picture.
 APEX_IN_PICTURE = 0.15
 #: A frame whose live hull covers this much of it is lit all over.
@@ -115,36 +119,54 @@ def _shrink(frames_THW: UInt8Array) -> UInt8Array:
 def _from_pixels(
     small_THW: UInt8Array, cine: Cine, scale: tuple[float, float], corner: tuple[int, int], origin: str
 ) -> Located:
-    found = regions(small_THW)
-    frame = (0, 0, cine.width, cine.height)
-    if not found:
+    seen = _look(small_THW)
+    if seen is None:
+        frame = (0, 0, cine.width, cine.height)
         return Located(Sector(SectorKind.FULL, frame, confidence=0.0, origin="none"), ("Nothing is lit.",))
-    upright = _best(found)
     view = _View(small_THW.shape[1], scale, corner, cine)
-    if _confidence(upright) < BELIEVED:
-        turned = _best(regions(np.ascontiguousarray(small_THW[:, ::-1])))
-        if turned.r1 > 0 and turned.score > upright.score + FLIP_GAIN:
+    if seen.fan.score < BELIEVED:
+        turned = _look(np.ascontiguousarray(small_THW[:, ::-1]))
+        if turned is not None and turned.fan.r1 > 0 and turned.fan.score > seen.fan.score + FLIP_GAIN:
             note = "The picture is upside down: the fan's apex points to the bottom of the frame."
-            return Located(view.fan(turned, origin, flipped=True), (note,))
-    notes = _panel_notes(found, upright)
-    if _confidence(upright) >= BELIEVED:
-        return Located(view.fan(upright, origin), notes)
-    return Located(view.hull(found[-1].hull, origin), notes)
+            return Located(view.fan(turned.fan, origin, flipped=True), (note,))
+    notes = _panel_notes(seen)
+    if seen.fan.score >= BELIEVED:
+        return Located(view.fan(seen.fan, origin), notes)
+    return Located(view.hull(seen.everything.hull, origin), notes)
 
 
-def _best(found: list[Evidence]) -> Fan:
-    return max((fit(evidence) for evidence in found), key=lambda fan: fan.score)
+@dataclass(frozen=True)
+class _Seen:
+    """The best fan, and all that is live at the level of light at which it was found."""
+
+    fan: Fan
+    everything: Evidence
+
+
+def _look(small_THW: UInt8Array) -> _Seen | None:
+    """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
+    best: _Seen | None = None
+    for level in LIT:
+        found = regions(small_THW, level)
+        for evidence in found:
+            seen = _Seen(fit(evidence), found[-1])
+            if best is None or seen.fan.score > best.fan.score:
+                best = seen
+        if best is not None and best.fan.score >= GOOD:
+            break
+    return best
 
 
 def _confidence(fan: Fan) -> float:
-    return float(np.clip((fan.score - SCORE_0) / (SCORE_1 - SCORE_0), 0, 1))
+    fits = min(max((fan.score - SCORE_0) / (SCORE_1 - SCORE_0), 0), 1)
+    return round(fits * min(fan.touched / TOUCHED, 1), 3)
 
 
-def _panel_notes(found: list[Evidence], fan: Fan) -> tuple[str, ...]:
+def _panel_notes(seen: _Seen) -> tuple[str, ...]:
     """Say so where another large live part lies outside the fan."""
-    everything = found[-1].live
+    everything = seen.everything.live
     height, width = everything.shape
-    inside = fan.inside(np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None])
+    inside = seen.fan.inside(np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None])
     if np.count_nonzero(everything & ~inside) < 0.25 * np.count_nonzero(everything & inside):
         return ()
     return ("The screen holds more than one live panel; the one with most motion was used.",)
@@ -178,7 +200,7 @@ class _View:
         if flipped:
             y0, y1 = self.rows - y1, self.rows - y0
             y, left, right = self.rows - 1 - y, math.pi - right, math.pi - left
-        box, confidence = self.box(x0, y0, x1, y1), round(_confidence(fan), 3)
+        box, confidence = self.box(x0, y0, x1, y1), _confidence(fan)
         if fan.r1 == 0:
             whole = box == (0, 0, self.cine.width, self.cine.height)
             return Sector(SectorKind.FULL if whole else SectorKind.LINEAR, box, confidence=confidence, origin=origin)

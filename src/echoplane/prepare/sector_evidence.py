@@ -12,10 +12,11 @@ import numpy as np
 
 from echoplane.records import BoolArray, FloatArray, UInt8Array
 
-#: Grey levels above the background from which a pixel counts as lit. JPEG and video noise stay below it.
-LIT = 10
-#: Change between frames, in grey levels, from which a pixel counts as moving.
-MOVING = 12
+#: Grey levels above the background from which a pixel counts as lit, in the order in which they are tried: usual,
+#: for dim pictures on clean black, for pictures on a noisy ground.
+LIT = (10, 4, 24)
+#: Change between frames from which a pixel counts as moving, in units of the level from which it counts as lit.
+MOVING = 1.2
 #: The background is looked for among the darkest levels only, and fills at least this fraction of the frame.
 DARKEST, BACKGROUND = 48, 0.03
 #: Parts smaller than this fraction of the main part are taken for text and marks.
@@ -51,17 +52,17 @@ class Evidence:
     hull: BoolArray
 
 
-def lit_and_moving(frames_THW: UInt8Array) -> tuple[BoolArray, BoolArray]:
+def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
     """Say which pixels are ever lit, and which change; both bool (H, W).
 
     A single frame moves nowhere.
     """
     high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
     background = _background(low)
-    lit = high > background + LIT
-    if background > LIT:
-        lit |= low < background - LIT
-    moving = (high - low) > MOVING
+    lit = high > background + level
+    if background > level:
+        lit |= low < background - level
+    moving = (high - low) > MOVING * level
     return lit | moving, moving
 
 
@@ -72,7 +73,7 @@ def _background(low_HW: UInt8Array) -> int:
     return level if counts[max(level - 1, 0) : level + 2].sum() > BACKGROUND * low_HW.size else 0
 
 
-def regions(frames_THW: UInt8Array) -> list[Evidence]:
+def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     """Find the regions that may be the sector, the likeliest first.
 
     Returns
@@ -81,7 +82,7 @@ def regions(frames_THW: UInt8Array) -> list[Evidence]:
         Empty when nothing is lit. First the part with most motion (most area in a still), then, if there are more live
         parts, all of them together, for a sector that darkness tears into pieces.
     """
-    lit, moving = lit_and_moving(frames_THW)
+    lit, moving = lit_and_moving(frames_THW, level)
     solid = _without_thin(lit)
     if len(frames_THW) > 1:
         solid = _without_still_parts(solid, moving)

@@ -20,10 +20,12 @@ from echoplane.records import BoolArray, FloatArray
 WIDEST, CROSSED = 80, 25
 #: Angle between the edges, degrees; narrower is a box.
 NARROWEST = 8
-#: Edges considered on each side.
-EDGES = 5
+#: Edges considered on each side, and pairs of them judged.
+EDGES, PAIRS = 5, 12
 #: A cut counts when at least this fraction of the outline's size touches it and nothing else explains the touch.
 CUT = 0.11
+#: Half-width of the band of points that touch a cut, pixels: cuts are sharper than the ragged sides of a shadow.
+SHARP = 0.75
 #: An arc counts when its outline points make at least this fraction of its length, and at least so many.
 ARC, LEAST_ARC = 0.12, 4
 #: What a candidate loses: live area left outside, dark area inside beyond the hull; what it gains: touched sides.
@@ -79,7 +81,9 @@ def _edge_pairs(evidence: Evidence) -> Iterator[tuple[Line, Line]]:
     points, on_frame = evidence.outline, evidence.on_frame
     lefts = straight_sides(points, on_frame, 180 - CROSSED, 180 + WIDEST, EDGES)
     rights = straight_sides(points, on_frame, -WIDEST, CROSSED, EDGES)
-    yield from ((left, right) for left in lefts for right in rights if _opening(left, right) >= NARROWEST)
+    pairs = [(left, right) for left in lefts for right in rights if _opening(left, right) >= NARROWEST]
+    pairs.sort(key=lambda pair: -pair[0].weight - pair[1].weight)
+    yield from pairs[:PAIRS]
     # Where one edge is lost in the dark, the fan is taken to be level: the other edge, mirrored.
     for left in lefts[:2]:
         mirrored = support(points, on_frame, math.pi - left.angle)
@@ -127,12 +131,15 @@ class _Scene:
 
     def _cut(self, evidence: Evidence, angle: float) -> Line | None:
         cut = support(evidence.outline, evidence.on_frame, angle)
-        return cut if cut.weight >= CUT * self.size else None
+        if cut.weight < CUT * self.size:
+            return None
+        distance = cut.distance(self.x, self.y)
+        return replace(cut, offset=cut.offset + float(np.median(distance[np.abs(distance) <= TOUCH])))
 
-    def _touching(self, line: Line | None) -> BoolArray:
+    def _touching(self, line: Line | None, width: float = TOUCH) -> BoolArray:
         if line is None:
             return np.zeros(len(self.x), bool)
-        touching: BoolArray = np.abs(line.distance(self.x, self.y)) <= TOUCH
+        touching: BoolArray = np.abs(line.distance(self.x, self.y)) <= width
         return touching
 
     def complete(self, left: Line, right: Line) -> Fan:
@@ -171,7 +178,7 @@ class _Scene:
         cuts = [
             cut
             if cut is not None
-            and np.count_nonzero(self._touching(cut) & ~explained & ~self.on_frame) >= CUT * self.size
+            and np.count_nonzero(self._touching(cut, SHARP) & ~explained & ~self.on_frame) >= CUT * self.size
             else None
             for cut in self.cuts
         ]
@@ -243,4 +250,4 @@ def _arc(touching: FloatArray, every: FloatArray) -> tuple[float, float]:
     gain = peak_gain(counts, np.bincount(np.rint(every - lowest).astype(int), minlength=size).astype(np.float32))
     best = int(gain.argmax()) + lowest
     near = touching[np.abs(touching - best) <= TOUCH]
-    return float(np.median(near)) if len(near) else float(best), float(gain[best - lowest])
+    return float(near.mean()) if len(near) else float(best), float(gain[best - lowest])

@@ -19,6 +19,8 @@ STEP = 2.0
 BEYOND = 1.5
 #: What a point one pixel off a line or an arc counts.
 NEIGHBOUR = 0.8
+#: A line gains at least so many points, and this fraction of what the best one gains.
+LEAST_GAIN, FAINTEST = 4.0, 0.1
 #: Two lines closer than this in angle (degrees) and offset (fraction of the outline's size) are one.
 SAME_ANGLE, SAME_OFFSET = 5.0, 0.05
 #: Half-width of the band of points that touch a line, pixels.
@@ -65,13 +67,14 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
     angles = np.deg2rad(np.arange(first, last + STEP / 2, STEP))
     table, lowest = _gains(points_P2, on_frame, angles)
     apart = max(SAME_OFFSET * float(np.ptp(points_P2, axis=0).max()), 3)
-    best = np.argpartition(table, -min(400, table.size), axis=None)[-min(400, table.size) :]
+    gains = table.ravel()
+    best = np.flatnonzero(gains > max(LEAST_GAIN, FAINTEST * float(gains.max())))
     found: list[Line] = []
-    for flat in best[np.argsort(table.ravel()[best])[::-1]]:
+    for flat in best[np.argsort(gains[best])[::-1]]:
         row, column = divmod(int(flat), table.shape[1])
-        weight, angle, offset = float(table[row, column]), float(angles[row]), float(column + lowest)
-        if weight <= 4 or len(found) >= most:
+        if len(found) >= most:
             break
+        weight, angle, offset = float(gains[flat]), float(angles[row]), float(column + lowest)
         if all(turn(angle, line.angle) > SAME_ANGLE or abs(offset - line.offset) > apart for line in found):
             found.append(Line(angle, offset, weight))
     free = points_P2[~on_frame]
