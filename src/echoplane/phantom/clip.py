@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 
 from echoplane.errors import UsageError
-from echoplane.phantom.arrays import u8
+from echoplane.phantom.arrays import f32, u8
 from echoplane.phantom.codec import through_jpeg, through_video
-from echoplane.phantom.fan import Fan, Framing, coverage
+from echoplane.phantom.colour import Outline, paint
+from echoplane.phantom.fan import Fan, Framing, Maps, coverage
 from echoplane.phantom.overlays import Canvas, Ecg, draw_furniture
+from echoplane.phantom.pages import render_page
+from echoplane.phantom.plan import plan_recording
 from echoplane.phantom.population import Patient
-from echoplane.phantom.recording import GROUPS, Recording, plan_recording
+from echoplane.phantom.recording import GROUPS, PAGES, Recording
 from echoplane.phantom.screen import Size
 from echoplane.records import Cine, FloatArray, Sector, UInt8Array
 from echoplane.sources.array import cine_from_array
@@ -41,8 +44,8 @@ class PhantomCine:
         Exact, in pixels of the frame.
     phases : float32 array, (T,)
         Phase of the beat of every frame, [0, 1), 0 at the R wave.
-    ejection_fraction : float
-        Of the left ventricle, in [0, 1].
+    ejection_fraction : float or None
+        Of the left ventricle, in [0, 1]; None where there is no heart.
     recording : Recording
         Everything drawn: patient, pose, look.
     """
@@ -53,7 +56,7 @@ class PhantomCine:
     shares: Mapping[str, float]
     sector: Sector
     phases: FloatArray
-    ejection_fraction: float
+    ejection_fraction: float | None
     recording: Recording = field(repr=False)
 
     def to_cine(self) -> Cine:
@@ -83,10 +86,10 @@ class PhantomCine:
         inside = self.sector.mask(height, width)
         out = np.full((len(indices), height, width), 255, np.uint8)
         for row, index in enumerate(indices):
-            now = rec.start_s + index / self.fps
+            now = index / self.fps
             pose = rec.pose.at(now)
             points = along[..., None] * pose.axis + across[..., None] * pose.lateral + pose.origin
-            label = rec.scene.slice(points.astype(np.float32), now).label
+            label = rec.source.slice(points.astype(np.float32), now).label
             out[row][inside] = label[inside]
         return out
 
@@ -133,15 +136,16 @@ def render_clip(
     rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size)
     fps = fps or rec.frame_rate
     times = [n / fps for n in range(frames)]
-    pictures = _compress(_pictures(rec, times), rec, fps)
+    pictures = render_page(rec, times) if rec.content in PAGES else _pictures(rec, times)
+    pictures = _compress(pictures, rec, fps)
     return PhantomCine(
         frames=pictures,
         fps=fps,
-        view=view,
-        shares=dict(rec.pose.shares),
+        view=rec.view,
+        shares=rec.shares,
         sector=rec.framing.sector(rec.fan),
-        phases=np.array([rec.scene.phase(rec.start_s + t) for t in times], np.float32),
-        ejection_fraction=float(rec.patient.lv.ejection_fraction),
+        phases=np.array([rec.source.phase(t) for t in times], np.float32),
+        ejection_fraction=rec.ejection_fraction,
         recording=rec,
     )
 
@@ -155,17 +159,18 @@ def detail_for(fan: Fan, framing: Framing, shrink: float = 1.0) -> float:
 def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
     """Scan-converted, tinted frames with their furniture, not yet compressed."""
     height, width = rec.screen.size
-    grid, polar = rec.polar(times, detail_for(rec.fan, rec.framing))
+    grid = rec.grid(detail_for(rec.fan, rec.framing))
     whole = (0.0, 0.0, float(width), float(height))
     maps = rec.framing.maps(grid, whole, (height, width))
     inside = coverage(rec.framing.sector(rec.fan), height, width, whole, (height, width))
+    outline = box_outline(rec)
     canvas = draw_furniture(rec.screen, rec.fan, rec.framing)
     ecg = Ecg.of(rec.screen) if "ecg" in rec.screen.furniture else None
-    colourful = rec.screen.tint != (1.0, 1.0, 1.0) or bool(rec.screen.furniture)
+    colourful = rec.screen.tint != (1.0, 1.0, 1.0) or bool(rec.screen.furniture) or rec.colour is not None
     out = np.empty((len(times), height, width, 3) if colourful else (len(times), height, width), np.uint8)
     tint = np.clip(np.arange(256)[:, None] * np.array(rec.screen.tint), 0, 255).astype(np.uint8)
-    for picture, fan_picture, time_s in zip(out, polar, times, strict=True):
-        grey = u8(cv2.remap(fan_picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    for picture, frame, time_s in zip(out, rec.polar(grid, times), times, strict=True):
+        grey = u8(cv2.remap(frame.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         grey = u8(cv2.multiply(soften(grey, rec), inside, scale=1 / 255))
         if rec.screen.background:
             np.maximum(grey, rec.screen.background, out=grey)
@@ -173,10 +178,29 @@ def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
             picture[...] = grey
             continue
         picture[...] = tint[grey]
+        if frame.velocity is not None:
+            paint_box(picture, frame.velocity, maps, inside, outline)
         _paste(picture, canvas)
         if ecg:
-            ecg.draw(picture, rec.scene.phase, rec.start_s + time_s)
+            ecg.draw(picture, rec.source.phase, time_s)
     return out
+
+
+def paint_box(
+    picture: UInt8Array, velocity: FloatArray, maps: Maps, inside: UInt8Array, outline: Outline | None
+) -> None:
+    """Paint the colour box over a scan-converted picture, (H, W, 3), in place."""
+    shown = f32(cv2.remap(velocity, *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)) * (inside > 127)
+    picture[...] = paint(picture, shown)
+    if outline is not None:
+        cv2.polylines(picture, [outline], True, (220, 220, 220), 1, cv2.LINE_AA)
+
+
+def box_outline(rec: Recording, zoom: float = 1.0, origin: tuple[float, float] = (0.0, 0.0)) -> Outline | None:
+    """Return the outline of the colour box, if it is drawn, in pixels of a zoomed part of the picture."""
+    if rec.colour is None or not rec.colour.outlined:
+        return None
+    return np.round((rec.colour.outline(rec.framing, rec.fan) - origin) * zoom).astype(np.int32)
 
 
 def soften(grey: UInt8Array, rec: Recording) -> UInt8Array:

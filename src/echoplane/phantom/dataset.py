@@ -32,6 +32,9 @@ VIEW_WEIGHTS: Mapping[str, float] = {
     "SC4C": 3.0,
     "SC-IVC": 2.0,
     "SSN": 2.0,
+    "DOPPLER": 4.0,
+    "M-MODE": 1.0,
+    "NOISE": 7.0,
 }
 
 _VIEW, _CLIP = 101, 102

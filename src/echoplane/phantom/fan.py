@@ -15,6 +15,8 @@ import numpy.typing as npt
 from echoplane.phantom.arrays import f32, u8
 from echoplane.records import FloatArray, Sector, SectorKind, UInt8Array
 
+#: Fixed-point lookup maps as ``cv2.convertMaps`` makes them.
+Maps = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]
 #: Masks are rasterised this much finer before they are averaged down to the prepared size.
 MASK_OVERSAMPLING = 4
 
@@ -136,9 +138,7 @@ class Framing:
         )
         return replace(sector, box=box)
 
-    def maps(
-        self, grid: PolarGrid, crop: tuple[float, float, float, float], size: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
+    def maps(self, grid: PolarGrid, crop: tuple[float, float, float, float], size: tuple[int, int]) -> Maps:
         """Fixed-point maps for ``cv2.remap`` from a (B, D) picture to rows x columns.
 
         Parameters

@@ -138,7 +138,7 @@ class Scanner:
     Attributes
     ----------
     level : float
-        Gain: where in the dynamic range (0 black, 1 white) the brightest tenth of the picture begins. Whoever holds the
+        Gain: the grey (0 black, 1 white) at which the brightest tenth of the picture begins. Whoever holds the
         probe turns the gain until the picture can be seen, so it is the picture, not the echo, that is drawn.
     range_db : float
         Dynamic range.
@@ -160,7 +160,7 @@ class Scanner:
         Softness of the display, standard deviation as a share of the picture's height times 1000.
     """
 
-    level: float = 0.62
+    level: float = 0.57
     range_db: float = 55.0
     gamma: float = 1.0
     contrast: float = 0.3
@@ -266,7 +266,7 @@ def draw_scanner(rng: Rng) -> Scanner:
     """Draw a machine and its settings."""
     smooth_machine = rng.random() < 0.4
     return Scanner(
-        level=float(np.clip(rng.normal(0.62, 0.15), 0.22, 1.0)),
+        level=float(np.clip(rng.normal(0.57, 0.14), 0.2, 0.97)),
         range_db=float(rng.uniform(34, 72)),
         gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),

@@ -85,7 +85,7 @@ class OrganScene:
         return (time_s * self._rate + self._start) % 1.0
 
     def slice(self, points: FloatArray, time_s: float) -> Slice:
-        """What the points are; see :meth:`echoplane.phantom.scene.Scene.slice`."""
+        """Tell what the points are; see :meth:`echoplane.phantom.scene.Scene.slice`."""
         shift = self._breath * np.float32(np.sin(2 * np.pi * self._breath_rate * time_s + self._start))
         material = points - shift
         beat = float(np.exp(-self.phase(time_s) * 4))

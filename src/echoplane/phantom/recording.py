@@ -1,46 +1,62 @@
-"""One recording: a patient, a probe, a look, and the polar pictures that come of them.
+"""One recording: a body in front of a probe, a look, and the polar pictures that come of them.
 
-Everything a clip is made of is drawn here from one seed, in streams that do not disturb each other: to switch a group
-of nuisances off changes that group and nothing else.
+What a recording is made of is drawn in ``plan.py``; here it is rendered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from echoplane.errors import UsageError
 from echoplane.phantom.acoustics import Body, make_body
 from echoplane.phantom.arrays import f32
+from echoplane.phantom.colour import ColourBox
 from echoplane.phantom.fan import Fan, Framing, PolarGrid
-from echoplane.phantom.looks import (
-    Acoustics,
-    Rng,
-    Scanner,
-    Shape,
-    draw_acoustics,
-    draw_scanner,
-    draw_shape,
-)
+from echoplane.phantom.labels import Slice
+from echoplane.phantom.looks import Acoustics, Rng, Scanner, Shape
+from echoplane.phantom.population import Patient
+from echoplane.phantom.poses import Pose
 from echoplane.phantom.scanner import Processor
-from echoplane.phantom.scene import Patient, Pose, Scene, Tissue, draw_patient, draw_pose
-from echoplane.phantom.screen import Screen, Size, draw_screen, frame_fan
-from echoplane.records import SectorKind, UInt8Array
+from echoplane.phantom.screen import Screen
+from echoplane.records import FloatArray, SectorKind, UInt8Array
 
-#: What a sonographer sets the depth by.
-LEFT_HEART = (Tissue.BLOOD_LV, Tissue.BLOOD_LA, Tissue.MYO_LV)
 #: The groups of nuisances that can be switched off.
 GROUPS = ("acoustics", "screen", "pose", "disease")
 ALL_GROUPS = frozenset(GROUPS)
 
-#: Frames a second that machines and their exports run at.
-FRAME_RATES = (15.0, 24.0, 25.0, 30.0, 30.0, 33.0, 40.0, 50.0, 50.0, 56.0, 60.0, 72.0, 90.0)
-
 # Streams of random numbers; append, never renumber, or every seed gives another picture.
-_PATIENT, _POSE, _ACOUSTICS, _SCANNER, _SHAPE, _SCREEN, _RENDER, _TIMING, FOUND_SECTOR = range(9)
+PATIENT, POSE, ACOUSTICS, SCANNER, SHAPE, SCREEN, RENDER, TIMING, FOUND_SECTOR, CONTENT = range(10)
+
+#: Contents that fill the whole picture instead of a fan.
+PAGES = ("spectral", "m-mode", "static", "drawing")
+
+
+class Source(Protocol):
+    """What lies in front of the probe: the heart's scene, or something else."""
+
+    def slice(self, points: FloatArray, time_s: float) -> Slice:
+        """Tissue of the points at a time."""
+
+    def phase(self, time_s: float) -> float:
+        """Phase of the beat, [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolarFrame:
+    """One frame before scan conversion.
+
+    Attributes
+    ----------
+    grey : uint8 array, (B, D)
+    velocity : float32 array, (B, D), or None
+        For colour Doppler, [-1, 1].
+    """
+
+    grey: UInt8Array
+    velocity: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,106 +68,95 @@ class Recording:
     view : str
         As asked for.
     seed : int
-    scene : Scene
+    content : str
+        ``"heart"``, ``"colour"`` (heart with a colour box), ``"organ: ..."``, or one of :data:`PAGES`.
+    source : Source
+    patient : Patient or None
+        None where there is no heart.
     pose : Pose
+    shares : mapping of str to float
+        How much the clip is of each view.
     acoustics : Acoustics
     scanner : Scanner
     shape : Shape
     screen : Screen
     fan : Fan
     framing : Framing
+    colour : ColourBox or None
     groups : frozenset of str
         The nuisances that were on.
-    start_s : float
-        Time of the first frame in the scene.
     frame_rate : float
         Frames a second of the machine.
     """
 
     view: str
     seed: int
-    scene: Scene
+    content: str
+    source: Source
+    patient: Patient | None
     pose: Pose
+    shares: Mapping[str, float]
     acoustics: Acoustics
     scanner: Scanner
     shape: Shape
     screen: Screen
     fan: Fan
     framing: Framing
+    colour: ColourBox | None = None
     groups: frozenset[str] = field(default=ALL_GROUPS)
-    start_s: float = 0.0
     frame_rate: float = 50.0
 
     @property
-    def patient(self) -> Patient:
-        """The patient of the scene."""
-        return self.scene.patient
+    def ejection_fraction(self) -> float | None:
+        """Of the left ventricle, in [0, 1]; None where there is no heart."""
+        return float(self.patient.lv.ejection_fraction) if self.patient else None
 
     def facts(self) -> dict[str, Any]:
         """Return what was drawn, as plain data for a row of a store or a truth table."""
+        fraction = self.ejection_fraction
         return {
             "seed": self.seed,
-            "disease": self.patient.disease,
-            "ejection_fraction": round(float(self.patient.lv.ejection_fraction), 4),
+            "content": self.content,
+            "disease": self.patient.disease if self.patient else "",
+            "ejection_fraction": None if fraction is None else round(fraction, 4),
             "pose": {name: round(float(value), 4) for name, value in self.pose.errors.items()},
             "layout": self.screen.layout,
             "mirrored": self.shape.mirrored,
             "depth_cm": round(self.shape.depth_cm, 2),
-            "window_haze_db": round(self.acoustics.haze_db, 1),
+            "haze_db": round(self.acoustics.haze_db, 1),
             "level": round(self.scanner.level, 3),
             "groups": sorted(self.groups),
         }
 
-    def stream(self, number: int) -> Rng:
+    def stream(self, *number: int) -> Rng:
         """Return the random numbers of one stream of this recording."""
-        return stream(self.seed, number)
+        return stream(self.seed, *number)
 
     def body(self, grid: PolarGrid) -> Body:
         """Prepare the sound of this recording on a grid."""
-        return make_body(grid, self.acoustics, self.pose.at(self.start_s), self.stream(_RENDER))
+        return make_body(grid, self.acoustics, self.pose.at(0.0), self.stream(RENDER))
 
-    def polar(self, times_s: Sequence[float], detail: float = 1.0) -> tuple[PolarGrid, Iterator[UInt8Array]]:
-        """Render polar pictures.
-
-        Parameters
-        ----------
-        times_s : sequence of float
-            Seconds after the start, rising.
-        detail : float
-            Scales beams and samples; small pictures need fewer.
-
-        Returns
-        -------
-        PolarGrid
-        iterator of uint8 array, (B, D)
-        """
+    def grid(self, detail: float = 1.0) -> PolarGrid:
+        """Lay the polar grid; `detail` scales beams and samples, since small pictures need fewer."""
         beams, samples = (max(48, round(n * detail)) for n in (self.scanner.beams, self.scanner.samples))
-        grid = PolarGrid.of(self.fan, beams, samples)
-        return grid, self._frames(grid, times_s)
+        return PolarGrid.of(self.fan, beams, samples)
 
-    def _frames(self, grid: PolarGrid, times_s: Sequence[float]) -> Iterator[UInt8Array]:
+    def polar(self, grid: PolarGrid, times_s: Sequence[float]) -> Iterator[PolarFrame]:
+        """Render polar pictures at times, seconds after the start, rising."""
         body = self.body(grid)
         processor = Processor.of(self.scanner)
-        rng = stream(self.seed, _RENDER, 1)
+        rng = self.stream(RENDER, 1)
         first = True
         for time_s in times_s:
-            now = self.start_s + time_s
-            cut = self.scene.slice(body.points(self.pose.at(now)), now)
+            cut = self.source.slice(body.points(self.pose.at(time_s)), time_s)
             echoes = body.echoes(cut, time_s, rng)
             if first:
                 processor.set_gain(echoes, grid.radii)
                 first = False
-            yield processor.frame(echoes)
-
-
-def heart_depth(scene: Scene, pose: Pose) -> float:
-    """Depth below the probe, centimetres, of the far end of the left heart in a plane."""
-    grid = PolarGrid.of(Fan(SectorKind.PHASED, 0.0, 26.0, -0.6, 0.6), 25, 66)
-    points = f32(grid.along[..., None] * pose.axis + grid.across[..., None] * pose.lateral + pose.origin)
-    heart = np.isin(scene.slice(points, 0.0).label, LEFT_HEART)
-    if heart.sum() < 8:
-        return 14.0
-    return float(np.percentile(grid.along[heart], 97))
+            velocity = None
+            if self.colour:
+                velocity = self.colour.velocity(grid, cut.label, self.source.phase(time_s), time_s)
+            yield PolarFrame(processor.frame(echoes), velocity)
 
 
 def stream(seed: int, *number: int) -> Rng:
@@ -159,55 +164,9 @@ def stream(seed: int, *number: int) -> Rng:
     return np.random.Generator(np.random.PCG64([seed, *number]))
 
 
-def plan_recording(
-    view: str,
-    seed: int,
-    *,
-    disease: str | None = None,
-    patient: Patient | None = None,
-    nuisances: frozenset[str] | None = None,
-    size: Size | None = None,
-) -> Recording:
-    """Draw a recording.
-
-    Parameters
-    ----------
-    view : str
-        A view the probe can be posed for.
-    seed : int
-        The same seed gives the same recording.
-    disease : str, optional
-        Ask for one; drawn when left out and the group "disease" is on.
-    patient : Patient, optional
-        Use this patient rather than the seed's own.
-    nuisances : frozenset of str, optional
-        Groups that are on, of :data:`GROUPS`; all when left out.
-    size : tuple of int, optional
-        (height, width) of the picture; the layout's own when left out.
-
-    Raises
-    ------
-    UsageError
-        For a view or group that is not known.
-    """
-    groups = ALL_GROUPS if nuisances is None else frozenset(nuisances)
-    if unknown := groups - ALL_GROUPS:
-        raise UsageError(f"unknown nuisance group {sorted(unknown)[0]!r}; known: {', '.join(GROUPS)}.")
-    if patient is None:
-        wanted = disease if disease is not None or "disease" in groups else "none"
-        patient = draw_patient(int(stream(seed, _PATIENT).integers(2**31)), wanted)
-    timing = stream(seed, _TIMING)
-    scene = Scene(patient, int(timing.integers(2**31)))
-    frame_rate = float(timing.choice(FRAME_RATES))
-    pose = draw_pose(patient, view, stream(seed, _POSE), 1.0 if "pose" in groups else 0.0)
-    sound = "acoustics" in groups
-    acoustics = draw_acoustics(stream(seed, _ACOUSTICS)) if sound else Acoustics()
-    scanner = draw_scanner(stream(seed, _SCANNER)) if sound else Scanner()
-    if "screen" in groups:
-        shape = draw_shape(stream(seed, _SHAPE), view, heart_depth(scene, pose))
-        screen = draw_screen(stream(seed, _SCREEN), size)
-    else:
-        shape = Shape(depth_cm=1.08 * heart_depth(scene, pose))
-        screen = Screen(size=size or Screen().size)
-    fan, framing = frame_fan(screen, shape)
-    return Recording(view, seed, scene, pose, acoustics, scanner, shape, screen, fan, framing, groups, 0.0, frame_rate)
+def look_around(source: Source, pose: Pose, tissues: Sequence[int]) -> float | None:
+    """Depth below the probe, centimetres, of the far end of some tissues in a plane; None where there are none."""
+    grid = PolarGrid.of(Fan(SectorKind.PHASED, 0.0, 26.0, -0.6, 0.6), 25, 66)
+    points = f32(grid.along[..., None] * pose.axis + grid.across[..., None] * pose.lateral + pose.origin)
+    found = np.isin(source.slice(points, 0.0).label, tissues)
+    return float(np.percentile(grid.along[found], 97)) if found.sum() >= 8 else None

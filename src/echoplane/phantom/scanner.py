@@ -54,7 +54,9 @@ class Processor:
         order = np.argsort(decibels, axis=None)
         share = np.cumsum(np.broadcast_to(weight, field.shape).ravel()[order])
         tenth = decibels.ravel()[order[np.searchsorted(share, 0.9 * share[-1])]]
-        self.offset = self.settings.level - float(tenth) / self.settings.range_db
+        # The level is wanted after the grey map, so the map is read backwards.
+        wanted = np.searchsorted(self.curve, 255 * self.settings.level) / (STEPS - 1)
+        self.offset = float(wanted) - float(tenth) / self.settings.range_db
 
     def frame(self, field: ComplexArray) -> UInt8Array:
         """One echo field to one grey polar picture, uint8 (B, D)."""

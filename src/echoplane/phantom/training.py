@@ -11,16 +11,20 @@ import numpy as np
 
 from echoplane.errors import UsageError
 from echoplane.phantom.arrays import f32, u8
-from echoplane.phantom.clip import detail_for
+from echoplane.phantom.clip import box_outline, detail_for, paint_box
 from echoplane.phantom.codec import through_jpeg
 from echoplane.phantom.fan import coverage
 from echoplane.phantom.looks import Rng
 from echoplane.phantom.overlays import Ecg, draw_furniture
+from echoplane.phantom.pages import render_page
+from echoplane.phantom.plan import plan_recording
 from echoplane.phantom.population import Patient
-from echoplane.phantom.recording import FOUND_SECTOR, GROUPS, Recording, plan_recording
+from echoplane.phantom.recording import FOUND_SECTOR, GROUPS, PAGES, Recording
+from echoplane.prepare.frames import prepare
 from echoplane.prepare.geometry import Box, wanted_crop
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
 from echoplane.records import FloatArray, Sector, SectorKind, UInt8Array
+from echoplane.sources.array import cine_from_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,12 +89,25 @@ def render_training_clip(
     if recipe.crop != "sector":
         raise UsageError(f"recipe {recipe.name!r}: training clips need crop 'sector', not {recipe.crop!r}.")
     rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances))
+    times = [n / fps for n in range(frames)]
+    if rec.content in PAGES:
+        return _page(rec, times, fps, recipe)
     exact = rec.framing.sector(rec.fan)
     sector = find(exact, rec) if found and "screen" in rec.groups else exact
     height, width = rec.screen.size
     crop = wanted_crop(recipe, sector, height, width)
-    pictures = _frames(rec, [n / fps for n in range(frames)], sector, crop, recipe)
-    return TrainingClip(pictures, fps, view, dict(rec.pose.shares), sector, crop, rec.facts())
+    pictures = _frames(rec, times, sector, crop, recipe)
+    return TrainingClip(pictures, fps, rec.view, rec.shares, sector, crop, rec.facts())
+
+
+def _page(rec: Recording, times: list[float], fps: float, recipe: PrepareRecipe) -> TrainingClip:
+    """Prepare a page the long way: it has no fan of its own to take a short cut through."""
+    cine = cine_from_array(render_page(rec, times), fps)
+    margin = rec.stream(FOUND_SECTOR).integers(0, max(2, cine.height // 12), 4)
+    box = (int(margin[0]), int(margin[1]), cine.width - int(margin[2]), cine.height - int(margin[3]))
+    sector = Sector(SectorKind.FULL, box, confidence=0.2, origin="pixels")
+    prepared = prepare(cine, recipe, sector=sector)
+    return TrainingClip(prepared.frames, fps, rec.view, rec.shares, sector, prepared.crop, rec.facts())
 
 
 def find(exact: Sector, rec: Recording) -> Sector:
@@ -123,26 +140,31 @@ def _frames(rec: Recording, times: list[float], sector: Sector, crop: Box, recip
     height, width = rec.screen.size
     rows, columns = recipe.size
     zoom = columns / (crop[2] - crop[0])
-    grid, polar = rec.polar(times, detail_for(rec.fan, rec.framing, zoom * 2))
+    grid = rec.grid(detail_for(rec.fan, rec.framing, zoom * 2))
     maps = rec.framing.maps(grid, crop, recipe.size)
     lit = coverage(rec.framing.sector(rec.fan), height, width, crop, recipe.size)
     kept = coverage(sector, height, width, crop, recipe.size) if recipe.mask else np.full(recipe.size, 255, np.uint8)
     luma, alpha = _furniture(rec, crop, recipe.size)
     ecg = Ecg.of(rec.screen) if "ecg" in rec.screen.furniture else None
+    outline = box_outline(rec, zoom, (crop[0], crop[1]))
     # The display's blur, and the averaging that shrinking does on top of linear lookup.
     sigma = float(np.hypot(rec.scanner.blur_px * height / 1000 * zoom, 0.3 if zoom < 0.8 else 0.0))
     out = np.empty((len(times), rows, columns), np.uint8)
-    for target, fan_picture, time_s in zip(out, polar, times, strict=True):
-        grey = u8(cv2.remap(fan_picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    for target, frame, time_s in zip(out, rec.polar(grid, times), times, strict=True):
+        grey = u8(cv2.remap(frame.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         if sigma >= 0.3:
             grey = u8(cv2.GaussianBlur(grey, (0, 0), sigma))
         grey = u8(cv2.multiply(grey, lit, scale=1 / 255))
         if rec.screen.background:
             np.maximum(grey, rec.screen.background, out=grey)
+        if frame.velocity is not None:
+            colour = u8(np.repeat(grey[..., None], 3, 2))
+            paint_box(colour, frame.velocity, maps, lit, outline)
+            grey = u8(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
         if alpha is not None:
             grey = u8(np.round(grey + alpha * (luma - grey)).astype(np.uint8))
         if ecg:
-            ecg.draw(grey, rec.scene.phase, rec.start_s + time_s, zoom, (crop[0], crop[1]))
+            ecg.draw(grey, rec.source.phase, time_s, zoom, (crop[0], crop[1]))
         if rec.screen.jpeg_quality:
             grey = through_jpeg(grey, min(98, rec.screen.jpeg_quality + 8))
         target[...] = cv2.multiply(grey, kept, scale=1 / 255)
