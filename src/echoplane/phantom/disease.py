@@ -92,7 +92,7 @@ def _right_overload(p: Patient, rng: np.random.Generator) -> Patient:
         p.lv,
         flat_septum=float(rng.uniform(0.45, 1.0)),
         bounce=float(rng.uniform(0.0, 0.5)),
-        radius=p.lv.radius * float(rng.uniform(0.85, 0.97)),
+        radius=p.lv.radius * float(rng.uniform(0.92, 1.02)),
     )
     valves = replace(p.valves, tricuspid=p.valves.tricuspid * big)
     vessels = replace(p.vessels, pulmonary=p.vessels.pulmonary * 1.15, cava=p.vessels.cava * 1.4)

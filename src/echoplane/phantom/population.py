@@ -200,7 +200,7 @@ def _draw_left_ventricle(body: Body, rng: np.random.Generator) -> LeftVentricle:
         twist_deg=_clipped(rng, 14, 4),
         trabeculae=float(rng.uniform(0.08, 0.35)),
         papillary_deg=(_clipped(rng, 10, 8), _clipped(rng, 252, 8)),
-        papillary_radius=_clipped(rng, 0.52, 0.07),
+        papillary_radius=_clipped(rng, 0.62, 0.08),
     )
 
 

@@ -79,6 +79,7 @@ class Anatomy:
             return seen
         p, patient, plan = canvas.coarse, self.patient, self.plan
         liver, ribs = thorax.liver(p, patient, plan), thorax.ribs(p, patient, plan)
+        self._fine.look(p)
         self._seen = _Sight(
             corners=corners.copy(),
             shape=shape,

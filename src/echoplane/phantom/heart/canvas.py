@@ -55,10 +55,11 @@ class Canvas:
         """Paint where the signed distance (fine grid, negative inside) is negative."""
         label = self.label if window is None else self.label[window]
         distance = self.distance if window is None else self.distance[window]
+        np.minimum(distance, sdf, out=distance)
         inside = sdf < 0
         np.copyto(label, np.uint8(tissue), where=inside)
-        np.minimum(distance, sdf, out=distance)
-        np.copyto(distance, -sdf, where=inside)
+        # What lies inside is measured from its own surface only: whatever was painted there before is hidden.
+        np.negative(sdf, out=distance, where=inside)
 
     def window(self, near: BoolArray, margin: int = 1) -> Window | None:
         """Return the smallest window of the fine grid around the coarse points that are `near`, or None."""

@@ -11,8 +11,8 @@ from echoplane.phantom.heart import details
 from echoplane.phantom.heart.canvas import Canvas, Window
 from echoplane.phantom.heart.frame import Vector
 from echoplane.phantom.heart.layout import Layout
-from echoplane.phantom.heart.shapes import Points, distance_to, round_cone, smoothstep
-from echoplane.phantom.heart.valves import Cusps, Leaflets
+from echoplane.phantom.heart.shapes import Points, distance_to, round_cone, round_cone_near, smoothstep
+from echoplane.phantom.heart.valves import Cusps, Leaflets, across
 from echoplane.phantom.labels import Tissue
 from echoplane.phantom.population import Patient
 from echoplane.records import FloatArray
@@ -38,6 +38,7 @@ class FineStructures:
     def __init__(self, patient: Patient, plan: Layout) -> None:
         self._patient = patient
         self._plan = plan
+        self.near: dict[str, bool] = {}
         v, vessels = patient.valves, patient.vessels
         self._mitral = Leaflets(
             plan.mitral, plan.mitral_front, plan.mitral_side, v.mitral_depth, v.mitral_width,
@@ -48,12 +49,25 @@ class FineStructures:
             closing=0.15, curve=0.0, thickness=0.85 * v.thickness, saddle=0.0,
         )  # fmt: skip
         self._aortic = Cusps(
-            plan.aortic, plan.aortic_axis, 0.92 * vessels.sinus, 1.25, v.cusp_deg,
+            plan.aortic, plan.aortic_axis, *across(plan.aortic_axis), 0.92 * vessels.sinus, 1.25, v.cusp_deg,
             0.12 + 0.2 * v.aortic_calcium, v.aortic_calcium,
         )  # fmt: skip
         self._pulmonary = Cusps(
-            plan.pulmonary, plan.pulmonary_axis, vessels.pulmonary, 0.9, v.cusp_deg + 30, 0.10, 0.0
+            plan.pulmonary, plan.pulmonary_axis, *across(plan.pulmonary_axis),
+            vessels.pulmonary, 0.9, v.cusp_deg + 30, 0.10, 0.0,
         )
+
+    def look(self, p: Points) -> None:
+        """Decide which structures can come near a plane while the heart beats, given its points at end-diastole."""
+        plan, v = self._plan, self._patient.valves
+        ends = details.chordae(self._patient, plan, 0.5)
+        self.near = {
+            "chordae": min(round_cone_near(p, *line) for line in ends) < 2.0,
+            "aortic": float(distance_to(p, plan.aortic).min()) < self._aortic.radius + 2.2,
+            "pulmonary": float(distance_to(p, plan.pulmonary).min()) < self._pulmonary.radius + 2.2,
+            "tricuspid": float(distance_to(p, plan.tricuspid).min()) < v.tricuspid + 3.4,
+            "sinus": float(details.coronary_sinus(p, plan).min()) < 2.2,
+        }
 
     def paint(
         self, canvas: Canvas, coarse: Points, fine: Points, large: Large, now: Instant, narrow: float
@@ -100,7 +114,7 @@ class FineStructures:
         canvas.paint(np.where(blood, sdf, np.float32(1.0)), Tissue.TRABECULA, window)
 
     def _grooves(self, canvas: Canvas, coarse: Points, fine: Points) -> None:
-        window = canvas.window(details.coronary_sinus(coarse, self._plan) < 0.3)
+        window = canvas.window(details.coronary_sinus(coarse, self._plan) < 0.3) if self.near["sinus"] else None
         if window is not None:
             sdf = details.coronary_sinus(_cut(fine, window), self._plan)
             sdf = np.where(canvas.label[window] == Tissue.BLOOD_RA, np.float32(1.0), sdf)
@@ -109,7 +123,7 @@ class FineStructures:
 
     def _inlets(self, canvas: Canvas, coarse: Points, fine: Points, now: Instant) -> None:
         v, plan = self._patient.valves, self._plan
-        window = self._near(canvas, coarse, plan.tricuspid, v.tricuspid + 1.0)
+        window = self._near(canvas, coarse, plan.tricuspid, v.tricuspid + 1.0) if self.near["tricuspid"] else None
         if window is not None:
             p = _cut(fine, window)
             half = (v.tricuspid, v.tricuspid)
@@ -129,6 +143,8 @@ class FineStructures:
         self._chordae(canvas, coarse, fine, now)
 
     def _chordae(self, canvas: Canvas, coarse: Points, fine: Points, now: Instant) -> None:
+        if not self.near["chordae"]:
+            return
         for head, edge in details.chordae(self._patient, self._plan, now.mitral):
             window = canvas.window(round_cone(coarse, head, edge, 0.0, 0.0) < 0.3)
             if window is not None:
@@ -137,10 +153,12 @@ class FineStructures:
                 canvas.paint(np.where(blood, sdf, np.float32(1.0)), Tissue.CHORDAE, window)
 
     def _outlets(self, canvas: Canvas, coarse: Points, fine: Points, now: Instant) -> None:
-        for cusps, opening, tissue, blood in (
-            (self._aortic, now.aortic, Tissue.CUSP_AORTIC, (Tissue.BLOOD_AO, Tissue.BLOOD_LV)),
-            (self._pulmonary, now.pulmonary, Tissue.CUSP_PULMONARY, (Tissue.BLOOD_PA, Tissue.BLOOD_RV)),
+        for name, cusps, opening, tissue, blood in (
+            ("aortic", self._aortic, now.aortic, Tissue.CUSP_AORTIC, (Tissue.BLOOD_AO, Tissue.BLOOD_LV)),
+            ("pulmonary", self._pulmonary, now.pulmonary, Tissue.CUSP_PULMONARY, (Tissue.BLOOD_PA, Tissue.BLOOD_RV)),
         ):
+            if not self.near[name]:
+                continue
             middle = cusps.centre + 0.5 * cusps.height * cusps.axis
             window = self._near(canvas, coarse, middle, cusps.radius + 0.6)
             if window is None:

@@ -84,7 +84,7 @@ class Motion:
         right = self._patient.rv.tapse * now.systole_rv
         toward_rv = x * np.float32(self._facing[0]) + y * np.float32(self._facing[1])
         rim = self._plan.base_outer
-        base = np.float32(left) + np.float32(right - left) * smoothstep(toward_rv, 0.75 * rim, rim + 3.0)
+        base = np.float32(left) + np.float32(right - left) * smoothstep(toward_rv, 0.95 * rim, rim + 3.0)
         # Veins, lungs and liver outside the heart do not follow.
         ax, ay = x - np.float32(0.35 * rim * self._facing[0]), y - np.float32(0.35 * rim * self._facing[1])
         base *= smoothstep(ax * ax + ay * ay, (rim + 5.2) ** 2, (rim + 2.2) ** 2)

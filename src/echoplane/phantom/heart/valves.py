@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from echoplane.phantom.heart.canvas import as_float
-from echoplane.phantom.heart.frame import Vector
+from echoplane.phantom.heart.frame import Vector, unit
 from echoplane.phantom.heart.shapes import Points, dot
 from echoplane.records import FloatArray
 
@@ -103,6 +103,12 @@ class Leaflets:
         return as_float(np.sqrt(n * n + over * over) - half + (reach < 0.1) * np.float32(0.5))
 
 
+def across(axis: Vector) -> tuple[Vector, Vector]:
+    """Two unit vectors orthogonal to an axis and to each other."""
+    first = unit(np.cross(axis, [0.0, 0.0, 1.0] if abs(axis[2]) < 0.999 else [1.0, 0.0, 0.0]))
+    return first, np.cross(axis, first)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Cusps:
     """A semilunar valve.
@@ -111,6 +117,8 @@ class Cusps:
     ----------
     centre, axis : array, (3,)
         Middle of the ring; unit vector downstream.
+    first, second : array, (3,)
+        Unit vectors across the axis, from :func:`across`.
     radius : float
         Of the vessel at the free edges, cm.
     height : float
@@ -124,6 +132,8 @@ class Cusps:
 
     centre: Vector
     axis: Vector
+    first: Vector
+    second: Vector
     radius: float
     height: float
     turn_deg: float
@@ -134,10 +144,7 @@ class Cusps:
         """Signed distance of the three cusps; `opening` from 0 shut to 1."""
         q: Points = tuple(p[i] - np.float32(self.centre[i]) for i in range(3))  # type: ignore[assignment]
         h = dot(q, self.axis)
-        first = np.cross(self.axis, [0.0, 0.0, 1.0])
-        first = first / np.linalg.norm(first) if np.linalg.norm(first) > 1e-6 else np.array([1.0, 0.0, 0.0])
-        second = np.cross(self.axis, first)
-        u, v = dot(q, first), dot(q, second)
+        u, v = dot(q, self.first), dot(q, self.second)
         r = np.sqrt(u * u + v * v) + np.float32(1e-3)
         third = np.float32(2 * math.pi / 3)
         angle = np.arctan2(v, u) - np.float32(math.radians(self.turn_deg))
