@@ -67,7 +67,7 @@ def blend(grey: UInt8Array, heat: FloatArray, strength: float = 0.75) -> UInt8Ar
         R, G, B.
     """
     alpha = (strength * np.sqrt(np.minimum(np.abs(heat), 1)))[..., None].astype(np.float32)
-    colour = np.where((heat >= 0)[..., None], np.float32(FOR), np.float32(AGAINST))
+    colour = np.where((heat >= 0)[..., None], np.array(FOR, np.float32), np.array(AGAINST, np.float32))
     # The colour keeps the light and dark of the tissue under it: half of it is its own, half the picture's.
     shade = 0.45 + 0.55 * grey[..., None].astype(np.float32) / 255
     mixed = grey[..., None] * (1 - alpha) + colour * shade * alpha
@@ -138,7 +138,9 @@ def film_strip(cine_THW: UInt8Array, found: CineMap, caption: Caption, count: in
     for t in chosen:
         grey = np.where(inside, cine_THW[t], 0).astype(np.uint8)
         pair = [np.repeat(grey[..., None], 3, axis=2), blend(grey, found.on_frame(t, height, width))]
-        stack = np.vstack([cv2.resize(p[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA) for p in pair])
+        stack = np.vstack([cv2.resize(p[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA) for p in pair]).astype(
+            np.uint8
+        )
         _write(stack, (8, 6), f"frame {t + 1} of {len(cine_THW)}", 15)
         columns.append(stack)
     panel = _panel(2 * _SMALLEST_SIDE, caption, found, signed=bool((found.values < 0).any()))

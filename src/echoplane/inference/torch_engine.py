@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from echoplane._optional import need
-from echoplane.errors import BundleError, UsageError
-from echoplane.models import registry
-from echoplane.models.bundle import WEIGHTS_NAME, Bundle
+from echoplane.errors import UsageError
+from echoplane.models.bundle import Bundle
+from echoplane.models.load import load_network
 from echoplane.records import FloatArray
 
 
@@ -58,21 +58,8 @@ class TorchEngine:
         self.precision = precision
         self._torch = torch
         self._lock = Lock()
-        self._network = self._load(bundle).eval().to(self._device, memory_format=torch.channels_last_3d)
-
-    def _load(self, bundle: Bundle) -> Any:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        facts = bundle.facts
-        try:
-            network = registry.build(facts.network.name, len(facts.vocabulary), **facts.network.options)
-            network.load_state_dict(load(bundle.read(WEIGHTS_NAME)))
-        except (RuntimeError, SafetensorError, UsageError) as error:
-            raise BundleError(
-                f"{bundle.where}: {WEIGHTS_NAME} does not fit the network {facts.network.name!r}: {error}"
-            ) from error
-        return network
+        network: Any = load_network(bundle)  # torch's types do not know memory_format
+        self._network = network.to(self._device, memory_format=torch.channels_last_3d)
 
     def run(self, clips: FloatArray) -> FloatArray:
         """Run the network: float32 (C, 1, N, H, W) to logits (C, K). See :class:`echoplane.inference.engine.Engine`."""

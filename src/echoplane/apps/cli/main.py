@@ -14,12 +14,12 @@ from typing import Annotated
 
 import typer
 
-from echoplane.apps.cli import bundle, doctor, predict, views
+from echoplane.apps.cli import bundle, doctor, explain, predict, views
 from echoplane.apps.cli._common import EXIT_USAGE, print_error
 from echoplane.errors import EchoplaneError
 
 #: Verb modules, in the order of the help.
-VERBS = (predict, views, bundle, doctor)
+VERBS = (predict, explain, views, bundle, doctor)
 
 _HELP = """Which view of the heart does this echocardiogram clip show?
 
@@ -64,7 +64,7 @@ def build_app() -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     try:
-        build_app()(arguments)
+        build_app()(arguments, prog_name="echoplane")
     except EchoplaneError as error:
         print_error(str(error))
         sys.exit(EXIT_USAGE)

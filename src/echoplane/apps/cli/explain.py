@@ -1,0 +1,81 @@
+"""``echoplane explain``: what did the network look at?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, console, print_error, printable
+
+_HELP = """Show what the network looked at in a cine, and which moments mattered.
+
+\b
+  echoplane explain clip.dcm -o why.mp4                       moving, plain beside marked
+  echoplane explain clip.dcm -o why.png                       the moments that matter, as one picture
+  echoplane explain clip.dcm -o why.npz                       the numbers: values (frames, rows, columns)
+  echoplane explain clip.dcm --method gradcam --view PSAX-PM --minus PSAX-MV -o why.mp4
+  echoplane explain study/ --gallery -o gallery.html          a page for many cines, the most doubtful first
+
+Orange speaks for the view, blue against it. Outside the ultrasound sector everything is black.
+
+\b
+Methods:
+  cam                   the network's own map, from the CPU engine; no torch needed (networks with a global average)
+  gradcam, gradcam++    where the last feature map speaks for the view
+  guided, guided-gradcam, integrated-gradients
+                        pixel by pixel
+  occlusion             how much the answer falls when blocks of space and time are blacked out
+All but cam need: pip install 'echoplane[explain]'
+
+Exit code: 0 done; 1 some cines of a gallery could not be explained; 2 wrong usage, or no such file or bundle.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("explain", help=_HELP, short_help="Show what the network looked at.")
+    def command(
+        paths: Annotated[list[str], typer.Argument(metavar="CINE...", help="Files and folders.", show_default=False)],
+        output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .mp4, .gif, .webp, .png, .npz or .html.")],
+        method: Annotated[str, typer.Option(help="See above.")] = "cam",
+        view: Annotated[str, typer.Option(help="Explain this view.", show_default="the network's answer")] = "",
+        minus: Annotated[str, typer.Option(help="Explain why VIEW and not this one.", show_default=False)] = "",
+        layer: Annotated[str, typer.Option(help="Feature layer, for gradcam.", show_default="the network's last")] = "",
+        bundle: Annotated[
+            str | None,
+            typer.Option(help="Model bundle: a folder or .echoplane file.", show_default="the one that ships"),
+        ] = None,
+        gallery: Annotated[bool, typer.Option("--gallery", help="One page for all cines given.")] = False,
+        blended: Annotated[bool, typer.Option("--blended", help="Leave the plain cine out.")] = False,
+    ) -> None:
+        from echoplane.apps.cli._progress import progress
+        from echoplane.errors import PrepareError, ReadError
+        from echoplane.pipelines import explain
+
+        settings = explain.ExplainSettings(bundle, method, view, minus, layer, not blended)
+        if gallery:
+            with progress("Explaining", "cines") as bar:
+                shown, failed = explain.gallery(
+                    paths, output, settings, on_start=bar.start, on_done=lambda _: bar.step()
+                )
+            for name, reason in failed:
+                print_error(f"{name}: {reason}")
+            console(stderr=True).print(f"{shown} cines in {printable(str(output))}.", markup=False)
+            raise typer.Exit(EXIT_SOME_FAILED if failed else EXIT_OK)
+        if len(paths) != 1:
+            print_error(f"{len(paths)} cines for one output; give one cine, or --gallery for a page of all.")
+            raise typer.Exit(EXIT_USAGE)
+        try:
+            found = explain.Explainer(settings).explain(paths[0])
+            explain.write(found, output, side_by_side=not blended)
+        except (ReadError, PrepareError) as error:
+            print_error(str(error))
+            raise typer.Exit(EXIT_USAGE) from error
+        best = found.answer.best_view
+        console(stderr=True).print(
+            f"{best} {found.answer.probabilities[best]:.2f}; shown: {found.found.target}. "
+            f"Written to {printable(str(output))}.", markup=False
+        )  # fmt: skip

@@ -1,0 +1,71 @@
+"""Moving pictures to files: MP4, GIF, WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+from echoplane.errors import UsageError
+from echoplane.records import UInt8Array
+
+#: Endings that :func:`write_movie` knows.
+MOVIES = (".mp4", ".gif", ".webp")
+
+
+def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
+    """Write frames one by one; nothing is left behind when it fails.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.mp4`` (H.264), ``.gif`` or ``.webp``.
+    frames : iterable of uint8 arrays, (H, W, 3)
+        R, G, B; all of one size, even for ``.mp4``.
+    fps : float
+        Frames a second, above 0. GIF counts in hundredths of a second, and viewers slow down above 50.
+
+    Raises
+    ------
+    UsageError
+        For another ending.
+    """
+    if path.suffix.lower() not in MOVIES:
+        raise UsageError(f"{path}: moving pictures end in {', '.join(MOVIES)}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial{path.suffix.lower()}")
+    try:
+        if path.suffix.lower() == ".mp4":
+            _mp4(partial, frames, fps)
+        else:
+            _pillow(partial, frames, fps)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _mp4(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "20", "preset": "veryfast"}
+        for number, frame in enumerate(frames):
+            if number == 0:
+                stream.height, stream.width = frame.shape[:2]
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def _pillow(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame) for frame in frames]
+    if path.suffix == ".gif":
+        # One palette for all frames, so that colours do not flicker.
+        palette = pictures[len(pictures) // 2].quantize(256)
+        pictures = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)

@@ -1,0 +1,151 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pydicom.examples
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional
+from typer.testing import CliRunner
+
+from echoplane.errors import PrepareError, UsageError
+from echoplane.explain.enlarge import enlarge
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.models.export import export_bundle
+from echoplane.models.registry import build
+from echoplane.pipelines.explain import Explainer, ExplainSettings, gallery, write
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import CineKind
+from echoplane.sampling.rule import SamplingRule
+from echoplane.sources.array import cine_from_array
+from echoplane.sources.open import open_cine
+
+VIEWS = ("A2C", "A4C", "PSAX-MV")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Random weights: what the pictures show is nonsense, that they are made right is not."""
+    torch.manual_seed(0)
+    net = build("compact3d-s", 3)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    facts = BundleFacts("b", VIEWS, NetworkSpec("compact3d-s"), PrepareRecipe(size=(64, 64)), SamplingRule(frames=8))
+    path = tmp_path_factory.mktemp("bundle") / "b.echoplane"
+    export_bundle(net, facts).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def a4c() -> str:
+    return str(pydicom.examples.get_path("ybr_color"))
+
+
+def test_cam_and_gradcam_agree_where_theory_says_so(bundle: str, a4c: str) -> None:
+    """Before a global average and one linear layer, Grad-CAM's weights are the layer's, divided by the places."""
+    maps = [Explainer(ExplainSettings(bundle, method)).explain(a4c).found.values for method in ("cam", "gradcam")]
+    assert maps[0].max() == 1
+    np.testing.assert_allclose(maps[1], maps[0], atol=1e-3)
+
+
+def test_a_difference_of_views_is_signed(bundle: str, a4c: str) -> None:
+    one = Explainer(ExplainSettings(bundle, view="A2C", minus="PSAX-MV")).explain(a4c).found
+    two = Explainer(ExplainSettings(bundle, view="PSAX-MV", minus="A2C")).explain(a4c).found
+    assert one.values.min() < 0 < one.values.max()
+    np.testing.assert_allclose(one.values, -two.values, atol=1e-5)
+
+
+def test_map_covers_every_frame_and_nothing_outside(bundle: str, a4c: str) -> None:
+    made = Explainer(ExplainSettings(bundle)).explain(a4c)
+    assert made.found.values.shape == (30, 64, 64)
+    assert made.found.target == made.answer.best_view
+    frame = made.found.on_frame(3, 240, 320)
+    assert np.abs(frame[~made.found.sector.mask(240, 320)]).max() == 0
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".gif", ".webp", ".png", ".npz", ".html"])
+def test_every_kind_of_output_can_be_read_back(bundle: str, a4c: str, tmp_path: Path, ending: str) -> None:
+    made = Explainer(ExplainSettings(bundle)).explain(a4c)
+    path = write(made, tmp_path / "new" / f"why{ending}")
+    assert [p.name for p in path.parent.iterdir()] == [f"why{ending}"]
+    if ending == ".mp4":
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            assert len(list(container.decode(stream))) == 30
+            assert float(stream.average_rate or 0) == pytest.approx(30.0, abs=0.01)
+    elif ending == ".npz":
+        with np.load(path) as file:
+            np.testing.assert_array_equal(file["values"], made.found.values)
+            assert file["moments"].max() == pytest.approx(1)
+    elif ending == ".html":
+        text = path.read_text(encoding="utf-8")
+        assert made.answer.best_view in text
+        assert not re.search(r'(src|href)="(?!data:|#)', text)
+    else:
+        with Image.open(path) as picture:
+            assert getattr(picture, "n_frames", 1) == (1 if ending == ".png" else 30)
+
+
+def test_no_burned_in_text_comes_through(bundle: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cine = open_cine(str(pydicom.examples.get_path("ybr_color")))
+    frames = cine.reader.read(range(30))
+    frames[:, :14, 5:120] = rng.integers(0, 2, size=(14, 115)) * 255  # where a name would stand
+    made = Explainer(ExplainSettings(bundle)).explain(cine_from_array(frames, 30.0))
+    path = write(made, tmp_path / "x.webp")
+    with Image.open(path) as picture:
+        page = np.asarray(picture.convert("RGB"))
+    scale = 360 / 240
+    assert page[: int(13 * scale), : int(118 * scale)].max() < 24  # lossy compression of black
+
+
+def test_gallery_shows_the_most_doubtful_first_and_loses_nothing(bundle: str, a4c: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.dcm").write_bytes(Path(a4c).read_bytes())
+    (tmp_path / "in" / "b<.txt").write_text("not a cine")
+    still = np.random.default_rng(0).integers(0, 255, (120, 160), dtype=np.uint8)
+    Image.fromarray(still).save(tmp_path / "in" / "c.png")
+    seen: list[str] = []
+    shown, failed = gallery([tmp_path / "in"], tmp_path / "g.html", ExplainSettings(bundle), on_done=seen.append)
+    assert (shown, len(failed), len(seen)) == (2, 1, 3)
+    text = (tmp_path / "g.html").read_text(encoding="utf-8")
+    sure = [float(v) for v in re.findall(r"<figcaption>[^<]*? ([01]\.\d\d),", text)]
+    assert sure == sorted(sure)
+    assert "b&lt;.txt" in text
+
+
+def test_what_cannot_be_explained_says_why(bundle: str, a4c: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="known: cam, gradcam"):
+        Explainer(ExplainSettings(bundle, "magic"))
+    with pytest.raises(UsageError, match="does not know 'A4D'"):
+        Explainer(ExplainSettings(bundle, view="A4D")).explain(a4c)
+    volume = replace(cine_from_array(np.zeros((30, 64, 64), np.uint8), 30.0), kind=CineKind.VOLUME)
+    with pytest.raises(PrepareError):
+        Explainer(ExplainSettings(bundle)).explain(volume)
+    with pytest.raises(UsageError, match="explanations end in"):
+        write(Explainer(ExplainSettings(bundle)).explain(a4c), tmp_path / "x.txt")
+
+
+def test_command(bundle: str, a4c: str, tmp_path: Path) -> None:
+    from echoplane.apps.cli.main import build_app
+
+    run = CliRunner().invoke
+    done = run(build_app(), ["explain", a4c, "-o", str(tmp_path / "x.png"), "--bundle", bundle])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "x.png").is_file()
+    two = run(build_app(), ["explain", a4c, a4c, "-o", str(tmp_path / "y.png"), "--bundle", bundle])
+    assert two.exit_code == 2
+    assert "--gallery" in two.output
+    lost = run(build_app(), ["explain", str(tmp_path / "no.dcm"), "-o", str(tmp_path / "y.png"), "--bundle", bundle])
+    assert lost.exit_code == 2
+
+
+def test_enlarge_is_trilinear_as_torch_has_it() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    expected = functional.interpolate(torch.from_numpy(x)[:, None], (8, 16, 20), mode="trilinear")[:, 0].numpy()
+    np.testing.assert_allclose(enlarge(x, (8, 16, 20)), expected, atol=1e-5)
