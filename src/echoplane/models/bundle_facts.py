@@ -56,8 +56,9 @@ class Thresholds:
     per_view : mapping of str to float
         The same for single labels; a label that is not named here has `min_probability`.
     novelty : {"none", "energy", "max_probability"}
-        Score of how little a cine is like the training data, from the mean of its clips' logits (``energy``,
-        :func:`echoplane.metrics.selective.energy`) or from its probabilities (one minus the largest).
+        Score of how little a cine is like the training data: ``energy`` is the mean over its clips of
+        :func:`echoplane.metrics.selective.energy` of the logits as they leave the network; ``max_probability`` is one
+        minus the largest calibrated probability of the cine.
     novelty_limit : float or None
         A score above this makes the result ``unsure``; None with novelty ``none``.
     chosen_on : str

@@ -1,0 +1,207 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import echoplane
+from echoplane.apps.cli import main as module
+from echoplane.apps.cli._results import view_cell
+from echoplane.apps.cli.main import main
+from echoplane.records import Status, ViewResult
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line in this process; returns exit code, stdout, stderr."""
+
+    def invoke(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return end.value.code, out, err
+
+    yield invoke
+    log = logging.getLogger("echoplane")
+    log.handlers[:], log.propagate = [], True
+    log.setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def bundle(toy_bundle, tmp_path_factory):
+    made = toy_bundle(slope=(0.0, 8.0, 0.0), shift=(3.0, 0.0, -2.0), notes=("A toy.",), licence="CC0-1.0")
+    return made.save(tmp_path_factory.mktemp("bundle") / "toy.echoplane")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    for name, level in (("bright", 220), ("dark", 30)):
+        frame = np.full((24, 32), level, np.uint8)
+        for n in range(8):
+            cv2.imwrite(str(folder / f"{name}_{n}.png"), frame)
+    return folder
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"echoplane {echoplane.__version__}\n", "")
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "Not a medical device" in " ".join(out.split())
+    assert run("-h")[0] == 0
+    code, out, err = run()
+    assert code == 2
+    assert "Usage: echoplane" in out + err
+
+
+def test_a_folder_is_answered_with_a_table(run, study, bundle):
+    code, out, err = run("predict", study, "--bundle", bundle)
+    assert code == 0
+    lines = [line.split() for line in out.splitlines() if line.strip()]
+    assert lines[0][:5] == ["file", "view", "prob.", "votes", "note"]
+    assert [(line[0], line[1]) for line in lines[2:]] == [("bright", "A4C"), ("dark", "A2C")]
+    assert "2 files in" in err
+    assert "2 ok" in err
+
+
+def test_files_that_could_not_be_dealt_with_give_exit_code_one(run, study, bundle, tmp_path):
+    (tmp_path / "empty.dcm").touch()
+    code, out, _ = run("predict", study, tmp_path, "--bundle", bundle, "-o", tmp_path / "out" / "o.csv")
+    assert code == 1
+    assert "unreadable" in out
+    assert (tmp_path / "out" / "o.csv").is_file()
+    assert json.loads((tmp_path / "out" / "o.csv.manifest.json").read_text())["state"] == "finished"
+
+
+def test_a_text_among_the_files_is_no_failure(run, bundle, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    assert run("predict", tmp_path, "--bundle", bundle)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "STUDY", "--bundle", "nowhere"], "there is no such bundle"),
+        (["predict", "STUDY", "--bundle", "BUNDLE", "--precision", "f8"], "precision 'f8' is not known"),
+        (["predict", "STUDY", "--bundle", "BUNDLE", "--engine", "abacus"], "engine 'abacus' is not known"),
+        (["predict", "STUDY", "--bundle", "BUNDLE", "-o", "o.xlsx"], "the ending says the format"),
+        (["predict", "STUDY", "--bundle", "BUNDLE", "--resume"], "name it with --output"),
+        (["predict", "STUDY", "--jobs", "0"], "--jobs"),
+        (["predict"], "Missing argument"),
+        (["predict", "STUDY", "--colour"], "No such option"),
+        (["forecast"], "No such command"),
+        (["bundle", "inspect", "STUDY"], "holds no bundle.json"),
+    ],
+)
+def test_wrong_usage_is_exit_code_two_and_a_sentence(run, study, bundle, arguments, message):
+    words = {"STUDY": study, "BUNDLE": bundle}
+    code, out, err = run(*(words.get(a, a) for a in arguments))
+    assert code == 2
+    assert out == ""
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(run, study, bundle, tmp_path, monkeypatch):
+    from echoplane.apps.cli._results import Shown
+
+    def interrupt(self, result):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Shown, "add", interrupt)
+    code, _, err = run("predict", study, "--bundle", bundle, "-o", tmp_path / "o.csv")
+    assert code == 130
+    assert "Go on with --resume" in err
+
+
+def test_quiet_prints_nothing(run, study, bundle, tmp_path):
+    assert run("predict", study, "--bundle", bundle, "-q", "-o", tmp_path / "o.jsonl") == (0, "", "")
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+
+
+def test_tracebacks_are_shown_only_when_asked_for(run, study, bundle, monkeypatch):
+    from echoplane.inference import classifier
+
+    def fail(*args, **more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(classifier, "decide", fail)
+    code, out, err = run("predict", study, "--bundle", bundle)
+    assert code == 1
+    assert "ZeroDivisionError" in out
+    assert "Traceback" not in err
+    _, _, err = run("-v", "predict", study, "--bundle", bundle)
+    assert "Traceback" in err
+
+
+def test_views(run, bundle):
+    code, out, _ = run("views", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert next(r for r in rows if r["label"] == "A4C")["code"] == ["399214001", "SCT", "Apical four chamber"]
+    assert [r["label"] for r in rows if r["main"]] == list(echoplane.views.MAIN_VIEWS)
+    code, out, _ = run("views", "--bundle", bundle)
+    assert "399214001" in out
+    assert "known, as other" in out
+
+
+def test_bundle_inspect_verify_pack(run, bundle, tmp_path):
+    code, out, _ = run("bundle", "inspect", bundle)
+    assert code == 0
+    assert "answers     A2C, A4C" in out
+    assert "A toy." in out
+    assert json.loads(run("bundle", "inspect", bundle, "--json")[1])["licence"] == "CC0-1.0"
+    code, out, _ = run("bundle", "verify", bundle)
+    assert (code, "1 members whole" in out or "1 member" in out) == (0, True)
+    assert run("bundle", "pack", bundle, tmp_path / "folder")[0] == 0
+    code, _, err = run("bundle", "pack", bundle, tmp_path / "folder")
+    assert (code, "use --force" in err) == (2, True)
+    with (tmp_path / "folder" / "model.onnx").open("r+b") as stream:
+        stream.seek(10)
+        stream.write(b"\xff")
+    code, _, err = run("bundle", "verify", tmp_path / "folder")
+    assert (code, "is damaged" in err) == (2, True)
+
+
+def test_doctor_can_be_pasted(run, monkeypatch):
+    from echoplane.pipelines import doctor
+
+    monkeypatch.setattr(doctor, "_default_bundle", lambda: doctor.Finding("bundle", "default", "toy"))
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "openvino" in out
+    assert out.rstrip().endswith("All that is needed is there.")
+    assert max(len(line) for line in out.splitlines()) < 120
+
+
+def test_the_view_cell_never_offers_what_is_not_offered():
+    def cell(status, view="", best=""):
+        return view_cell(ViewResult("x", status, view=view, best_view=best))
+
+    assert cell(Status.OK, "A4C", "A4C") == "A4C"
+    assert cell(Status.UNSURE, best="A4C") == "unsure (A4C?)"
+    assert cell(Status.OTHER, best="PLAX") == "other (PLAX)"
+    assert cell(Status.OTHER, best="other") == "other"
+    assert cell(Status.COLOR_DOPPLER) == "color doppler"
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; sys.argv = ['echoplane', '--help']\n"
+        "from echoplane.apps.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'av', 'pydicom', 'openvino', 'torch', 'msgspec', 'yaml'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_verbs_are_registered_once():
+    names = [verb.__name__ for verb in module.VERBS]
+    assert len(names) == len(set(names))
