@@ -71,3 +71,15 @@ def test_bad_files(tmp_path: Path, text: str | None, message: str) -> None:
         path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         config.load_mapping(path)
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
+    """YAML 1.1 reads 1e-3 as text."""
+    data: dict[str, object] = {}
+    for word in ("a=1e-3", "b=-2.5E+2", "c=1e3x", "d=.5e1", "e='1e-3'"):
+        config.apply_override(data, word)
+    assert data == {"a": 0.001, "b": -250.0, "c": "1e3x", "d": 5.0, "e": "1e-3"}
+    (tmp_path / "x.yaml").write_text("rate: 3e-4\n", encoding="utf-8")
+    assert config.load_mapping(tmp_path / "x.yaml") == {"rate": 3e-4}
+    config.save(Inner(rate=1e-7, names=("1e5", "12e3.5")), tmp_path / "y.yaml")
+    assert config.load(Inner, tmp_path / "y.yaml") == Inner(rate=1e-7, names=("1e5", "12e3.5"))

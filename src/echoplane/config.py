@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,7 +78,7 @@ def load_mapping(path: str | Path) -> dict[str, Any]:
     import yaml
 
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_yaml()[0])
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from error
     except yaml.YAMLError as error:
@@ -95,7 +97,7 @@ def save(value: object, path: str | Path) -> None:
         if Path(path).suffix == ".json":
             stream.write(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n")
         else:
-            yaml.safe_dump(data, stream, sort_keys=False, allow_unicode=True)
+            yaml.dump(data, stream, Dumper=_yaml()[1], sort_keys=False, allow_unicode=True)
 
 
 def apply_override(data: dict[str, Any], word: str) -> None:
@@ -118,7 +120,24 @@ def apply_override(data: dict[str, Any], word: str) -> None:
         if not isinstance(child, dict):
             raise ConfigError(f"{word!r}: {name!r} is a value, not a group of settings.")
         node = child
-    node[last] = yaml.safe_load(text)
+    node[last] = yaml.load(text, Loader=_yaml()[0])
+
+
+@cache
+def _yaml() -> tuple[Any, Any]:
+    """Return PyYAML's safe loader and dumper with the numbers that people write: ``1e-3``, text in YAML 1.1."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+    for kind in (Loader, Dumper):  # the dumper puts quotes around text that looks so
+        kind.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Loader, Dumper
 
 
 def _refuse_unknown(cls: Any, data: object, where: str, path: str) -> None:
