@@ -1,0 +1,113 @@
+"""The state of a run on disk: whole or not there, read back without unpickling objects.
+
+``last.ckpt`` holds everything needed to go on; ``best.safetensors`` the weights with the best score and nothing else.
+Both appear by a rename. The best weights are written first: a kill in between repeats the epoch and writes the very
+same weights again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from echoplane._files import atomic_write
+from echoplane.errors import ConfigError, DataError
+
+LAST = "last.ckpt"
+BEST = "best.safetensors"
+
+_FORMAT = "echoplane-run-1"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    history : list of dict
+        Figures of each epoch.
+    best_score : float
+        Larger is better, whatever the figure; -inf before the first epoch.
+    best_epoch : int
+        -1 before the first epoch.
+    """
+
+    epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_score: float = float("-inf")
+    best_epoch: int = -1
+
+
+def save_last(folder: Path, progress: Progress, recipe: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+    """Write ``last.ckpt``.
+
+    Parameters
+    ----------
+    folder : Path
+    progress : Progress
+    recipe : mapping
+        The recipe as plain data; resuming with another one is refused.
+    states : mapping of str to state dict
+        Of the network, the optimiser and so on.
+    """
+    plain = {"epoch": progress.epoch, "history": progress.history, "best_score": progress.best_score,
+             "best_epoch": progress.best_epoch}  # fmt: skip
+    with atomic_write(folder / LAST, "wb") as stream:
+        torch.save({"format": _FORMAT, "progress": plain, "recipe": dict(recipe), "states": dict(states)}, stream)
+
+
+def load_last(folder: Path, recipe: Mapping[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
+    """Read ``last.ckpt``; None when the run ended before its first epoch did.
+
+    Raises
+    ------
+    ConfigError
+        When the run was started with another recipe; names the keys.
+    DataError
+        When the file is damaged.
+    """
+    path = folder / LAST
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        plain, states, before = content["progress"], content["states"], content["recipe"]
+        if content["format"] != _FORMAT:
+            raise DataError(f"{path}: written as {content['format']!r}, expected {_FORMAT!r}.")
+    except DataError:
+        raise
+    except Exception as error:  # whatever torch raises on a damaged file
+        raise DataError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error}).") from error
+    differing = sorted(_differences(before, recipe))
+    if differing:
+        raise ConfigError(
+            f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
+            "Resume with the recipe it was started with, or choose another folder."
+        )
+    return Progress(**plain), states
+
+
+def save_best(folder: Path, network: nn.Module) -> None:
+    """Write the weights of a network as ``best.safetensors``."""
+    from safetensors.torch import save
+
+    state: dict[str, Tensor] = {n: t.detach().cpu().contiguous().clone() for n, t in network.state_dict().items()}
+    with atomic_write(folder / BEST, "wb") as stream:
+        stream.write(save(state))
+
+
+def _differences(one: Any, two: Any, path: str = "") -> list[str]:
+    if isinstance(one, Mapping) and isinstance(two, Mapping):
+        keys = {*one, *two}
+        return [
+            d for key in keys for d in _differences(one.get(key), two.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    return [] if one == two else [path]

@@ -1,0 +1,244 @@
+"""From a recipe's data section to data sets: open the stores, split by patient, translate the labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from echoplane import config
+from echoplane.data.augment import AUGMENTS
+from echoplane.data.dataset import ClipDataset
+from echoplane.data.leaks import check_leaks
+from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
+from echoplane.errors import DataError, UsageError
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import FloatArray, IntArray
+from echoplane.store import StoreReader, StoreRow, open_stores
+from echoplane.training.order import chances
+from echoplane.training.recipe import TrainRecipe
+from echoplane.training.targets import hard_labels, make_targets, soften_levels
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledClips:
+    """Clips with what they show.
+
+    Attributes
+    ----------
+    clips : ClipDataset
+        Its own targets are not used: it does not know the recipe's label table.
+    targets : float32 array, (cines, K)
+    store_of : int64 array, (cines,)
+        Number of the store of each cine.
+    """
+
+    clips: ClipDataset
+    targets: FloatArray
+    store_of: IntArray
+
+    @property
+    def rows(self) -> tuple[StoreRow, ...]:
+        """The cines."""
+        return self.clips.rows
+
+    @property
+    def row_of_clip(self) -> IntArray:
+        """Number of the cine of each item."""
+        return np.array([item.row for item in self.clips.items], np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All that a run reads.
+
+    Attributes
+    ----------
+    views : tuple of str
+        The answers in order (K).
+    stores : tuple of StoreReader
+    names : tuple of str
+        Of the stores, for metrics.
+    prepare : PrepareRecipe
+        What made the frames; goes into the bundle.
+    split : Split
+    train : LabelledClips
+    validation : LabelledClips or None
+        Cines whose view is known, with all clips of the sampling rule, never changed.
+    chance : float64 array, (items of train,)
+    epoch_clips : int
+    warnings : tuple of str
+    """
+
+    views: tuple[str, ...]
+    stores: tuple[StoreReader, ...]
+    names: tuple[str, ...]
+    prepare: PrepareRecipe
+    split: Split
+    train: LabelledClips
+    validation: LabelledClips | None
+    chance: np.ndarray[tuple[int], np.dtype[np.float64]]
+    epoch_clips: int
+    warnings: tuple[str, ...]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return cines by side and view, for a table; "one of several" for those whose view is only half known."""
+        table: dict[str, dict[str, int]] = {}
+        for side, part in (("train", self.train), ("validation", self.validation)):
+            line = table.setdefault(side, {})
+            for label in hard_labels(part.targets) if part else ():
+                name = self.views[int(label)] if label >= 0 else "one of several"
+                line[name] = line.get(name, 0) + 1
+        return table
+
+
+def open_data(recipe: TrainRecipe) -> TrainingData:
+    """Open everything a recipe names.
+
+    Raises
+    ------
+    UsageError
+        When the recipe names no store.
+    StoreError, DataError, LeakError
+        When stores, labels or split do not hold together.
+    """
+    use = recipe.data
+    if not use.stores:
+        raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
+    stores = open_stores([store.path for store in use.stores])
+    _same_recipe(stores)
+    views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    labelled = _labelled_rows(stores, views, recipe)
+    split, warnings = _split(recipe, stores, labelled)
+    fold = use.fold if split.folds else None
+    train_cines = set(split.cines(TRAIN, fold))
+    validation_cines = set(split.cines(VALIDATION, fold))
+    if not train_cines:
+        raise DataError("the split leaves no cine to train on.")
+    augment = None if recipe.augmentation == AUGMENTS["none"] else recipe.augmentation
+    train_clips = ClipDataset(stores, views, rule=use.rule, cines=sorted(train_cines), augment=augment,
+                              per_cine=1 if use.clips == "one" else None, seed=recipe.seed, labelled=False)  # fmt: skip
+    train = _with_targets(train_clips, stores, views, recipe)
+    train = dataclasses.replace(train, targets=soften_levels(train.targets, views, recipe.loss.ordinal))
+    known = [row.cine for row, label in labelled if label and row.cine in validation_cines]
+    validation = None
+    if known:
+        clips = ClipDataset(stores, views, rule=use.rule, cines=known, labelled=False)
+        validation = _with_targets(clips, stores, views, recipe)
+    items = train.row_of_clip
+    chance = chances(train.targets[items], train.store_of[items], [s.share for s in use.stores], use.balance)
+    return TrainingData(
+        views=tuple(views),
+        stores=tuple(stores),
+        names=tuple(store.title for store in use.stores),
+        prepare=config.from_mapping(PrepareRecipe, dict(stores[0].info.recipe), f"{stores[0].path}: recipe"),
+        split=split,
+        train=train,
+        validation=validation,
+        chance=chance,
+        epoch_clips=use.epoch_clips or len(train.clips),
+        warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
+    )
+
+
+def _same_recipe(stores: Sequence[StoreReader]) -> None:
+    first = stores[0]
+    for store in stores[1:]:
+        if store.info.recipe != first.info.recipe:
+            keys = sorted(
+                key
+                for key in {*first.info.recipe, *store.info.recipe}
+                if first.info.recipe.get(key) != store.info.recipe.get(key)
+            )
+            raise DataError(
+                f"{store.path} and {first.path} were prepared by different recipes ({', '.join(keys)} differ); "
+                "prepare both by one."
+            )
+
+
+def _labelled_rows(
+    stores: Sequence[StoreReader], views: Sequence[str], recipe: TrainRecipe
+) -> list[tuple[StoreRow, str]]:
+    """Return the cines that have a target, each with its view, or "" where it is one of several."""
+    rows = [row for store in stores for row in store.rows]
+    targets = make_targets(rows, views, recipe.labels)
+    labels = hard_labels(targets)
+    return [
+        (row, views[int(label)] if label >= 0 else "")
+        for row, target, label in zip(rows, targets, labels, strict=True)
+        if target.any()
+    ]
+
+
+def _split(
+    recipe: TrainRecipe, stores: Sequence[StoreReader], labelled: Sequence[tuple[StoreRow, str]]
+) -> tuple[Split, tuple[str, ...]]:
+    use = recipe.data
+    side = {row.cine: wanted.use for store, wanted in zip(stores, use.stores, strict=True) for row in store.rows}
+    # Views, not the stores' labels, are what a split spreads evenly.
+    by_view = [(dataclasses.replace(row, label=view, shares={}), side[row.cine]) for row, view in labelled]
+    open_rows = [row for row, where in by_view if where == "all"]
+    fixed = [SplitRow(row.cine, where, None, row.group, row.label) for row, where in by_view if where != "all"]
+    warnings: tuple[str, ...] = ()
+    split = Split(())
+    if use.split:
+        split, warnings = _load_split(use.split, open_rows)
+        if split.folds and use.fold is None:
+            raise UsageError(f"{use.split} is a split into {split.folds} folds: choose one with data.fold.")
+    elif open_rows:
+        split, warnings = make_split(open_rows, validation=use.validation, seed=recipe.seed)
+    split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
+    if fixed and split.folds:
+        raise UsageError("stores with use 'train' or 'validation' cannot be mixed with a split into folds yet.")
+    split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
+    check_leaks(split, [row for row, _ in by_view])
+    return split, warnings
+
+
+def _load_split(path: str, rows: Sequence[StoreRow]) -> tuple[Split, tuple[str, ...]]:
+    split = Split.load(path)
+    known = {row.cine for row in rows}
+    named = {row.cine for row in split.rows}
+    kept = Split(tuple(row for row in split.rows if row.cine in known))
+    if not kept.rows and rows:
+        raise DataError(f"{path}: names none of the labelled cines of the stores; it was made for other data.")
+    left_out, unknown = len(known - named), len(named - known)
+    warnings = []
+    if left_out:
+        warnings.append(f"{left_out} cines are not in {path} and are not used.")
+    if unknown:
+        warnings.append(f"{unknown} cines of {path} are in no store, or have no label, and are not used.")
+    return kept, tuple(warnings)
+
+
+def _hold_out(split: Split, rows: Sequence[StoreRow], groups: Sequence[str]) -> Split:
+    if not groups:
+        return split
+    if split.folds:
+        raise UsageError("data.hold_out and a split into folds contradict each other: use one.")
+    group_of = {row.cine: row.group for row in rows}
+    missing = sorted(set(groups) - set(group_of.values()))
+    if missing:
+        raise DataError(f"data.hold_out names groups that no labelled cine has: {', '.join(missing)}.")
+    return Split(
+        tuple(
+            dataclasses.replace(row, part=VALIDATION) if group_of.get(row.cine) in groups else row for row in split.rows
+        )
+    )
+
+
+def _with_targets(
+    clips: ClipDataset, stores: Sequence[StoreReader], views: Sequence[str], recipe: TrainRecipe
+) -> LabelledClips:
+    number = {id(store): n for n, store in enumerate(stores)}
+    store_of = np.array([number[id(reader)] for reader, _ in clips.table.places], np.int64)
+    return LabelledClips(clips, make_targets(clips.rows, views, recipe.labels), store_of)
+
+
+def _skipped(part: LabelledClips) -> tuple[str, ...]:
+    if not part.clips.skipped:
+        return ()
+    cine, reason = part.clips.skipped[0]
+    return (f"{len(part.clips.skipped)} cines are not used, the first being {cine}: {reason}",)

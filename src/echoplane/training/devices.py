@@ -1,0 +1,74 @@
+"""Processors, precision and processes, through Lightning Fabric."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeVar
+
+import torch
+from lightning.fabric import Fabric
+
+from echoplane.errors import UsageError
+from echoplane.training.allocator import keep_freed_memory
+from echoplane.training.recipe import Fit
+
+T = TypeVar("T")
+
+_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "auto") -> Fabric:
+    """Choose the processors and start the processes.
+
+    With more than one process, the script that runs is started again for each (or was, by ``torchrun`` or SLURM,
+    whose environment Fabric reads).
+
+    Parameters
+    ----------
+    fit : Fit
+        For precision and determinism.
+    devices, nodes : int
+        Processes on each machine, and machines.
+    accelerator : {"auto", "cpu", "cuda"}
+        ``auto`` takes CUDA where it is.
+
+    Raises
+    ------
+    UsageError
+        For an accelerator that is not there, and precision "16" without a GPU.
+    """
+    cuda = torch.cuda.is_available()
+    if accelerator == "auto":
+        accelerator = "cuda" if cuda else "cpu"
+    if accelerator not in ("cpu", "cuda") or (accelerator == "cuda" and not cuda):
+        raise UsageError(f"accelerator {accelerator!r}: is not here; this machine has: cpu{', cuda' if cuda else ''}.")
+    if accelerator == "cuda" and devices > torch.cuda.device_count():
+        raise UsageError(f"{devices} devices asked for, this machine has {torch.cuda.device_count()} GPUs.")
+    if fit.precision == "16" and accelerator == "cpu":
+        raise UsageError("fit.precision 16 is for GPUs; use bf16 or 32 on a CPU.")
+    if accelerator == "cpu":
+        keep_freed_memory()
+    if fit.deterministic:
+        torch.use_deterministic_algorithms(True)
+    many = devices * nodes > 1
+    with warnings.catch_warnings():
+        # Advice for notebooks and SLURM that is either not ours to give or already followed.
+        warnings.filterwarnings("ignore", module=r"lightning\.fabric\..*")
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if many else "auto",
+            precision=_PRECISION[fit.precision],  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    return fabric
+
+
+def gather_objects(value: T, world: int) -> list[T]:
+    """Return the value of every process, in the order of their ranks, to each of them."""
+    if world == 1:
+        return [value]
+    found: list[Any] = [None] * world
+    torch.distributed.all_gather_object(found, value)
+    return found

@@ -1,0 +1,328 @@
+"""The training run: one plain loop over epochs and steps, on Lightning Fabric.
+
+Fabric brings devices, precision and distributed processes; the loop is ours, because a run must go on after a kill with
+the very curve it would have had (docs/decisions/0012-training.md). For that, everything random in an epoch (order,
+augmentation, dropout) is drawn from (seed, epoch) alone, and the learning rate is a function of the step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from echoplane import config
+from echoplane.data.dataset import Batch
+from echoplane.errors import DataError
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.weights import hold_frozen, load, read_state
+from echoplane.training.answers import EvaluationMode, answer_clips, as_predictions, ready
+from echoplane.training.averaging import WeightMean
+from echoplane.training.checkpoint import BEST, Progress, load_last, save_best, save_last
+from echoplane.training.cines import LabelledClips, TrainingData, open_data
+from echoplane.training.devices import gather_objects, make_fabric
+from echoplane.training.events import EpochEnded, Report, Started, Stepped
+from echoplane.training.loading import Batches
+from echoplane.training.losses import soft_cross_entropy
+from echoplane.training.optim import make_optimizer, rate_factor, set_rate
+from echoplane.training.order import EpochBatches
+from echoplane.training.recipe import TrainRecipe
+from echoplane.training.run_folder import HISTORY, TIMINGS, VALIDATION, absolute, check_folder, write_start, write_table
+from echoplane.training.scores import score
+from echoplane.training.start import start_network
+from echoplane.training.summary import device_line, summarise
+from echoplane.training.trackers import Tracker, flatten, open_trackers
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What a finished run gives.
+
+    Attributes
+    ----------
+    folder : Path
+    recipe : TrainRecipe
+        With absolute paths.
+    data : TrainingData
+    network : nn.Module
+        With the best weights, on the CPU, in evaluation mode.
+    history : list of dict
+        Figures of each epoch.
+    best_epoch : int
+        Counted from 0.
+    predictions : Predictions or None
+        Of the best weights on the validation cines.
+    figures : mapping of str to float
+        Of `predictions`.
+    """
+
+    folder: Path
+    recipe: TrainRecipe
+    data: TrainingData
+    network: nn.Module
+    history: list[dict[str, float]]
+    best_epoch: int
+    predictions: Predictions | None
+    figures: Mapping[str, float]
+
+
+def fit(
+    recipe: TrainRecipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: str = "auto",
+    fabric: Fabric | None = None,
+    report: Report | None = None,
+) -> FitResult:
+    """Train, or go on with, one network.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+    folder : str or Path
+        The run folder; see :mod:`echoplane.training.run_folder`.
+    resume : bool
+        Go on where the run in `folder` stopped, or start it where there is none.
+    devices, nodes : int
+        Processes on this machine, and machines. More than one starts copies of the running script.
+    accelerator : {"auto", "cpu", "cuda"}
+    fabric : Fabric, optional
+        One that is launched already, instead of the three before.
+    report : callable, optional
+        Gets the events of :mod:`echoplane.training.events`, in the first process only.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds a run and `resume` is False, or the recipe makes no sense.
+    StoreError, DataError, LeakError, BundleError
+        When stores, labels, split or first weights do not fit.
+    DataError
+        When the loss is no number any more.
+    """
+    folder, recipe = Path(folder), absolute(recipe)
+    check_folder(folder, resume)
+    fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
+    run = _Run(recipe, folder, open_data(recipe), fabric, report)
+    status = "failed"
+    try:
+        run.start(resume)
+        while not run.done:
+            run.epoch()
+        status = "success"
+    finally:
+        run.close(status)
+    return run.finish()
+
+
+class _Run:
+    def __init__(
+        self, recipe: TrainRecipe, folder: Path, data: TrainingData, fabric: Fabric, report: Report | None
+    ) -> None:
+        self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
+        self.plain = config.to_mapping(recipe)
+        self.first = fabric.global_rank == 0
+        self.report: Report = report if report and self.first else lambda _event: None
+        torch.manual_seed(recipe.seed)
+        self.network, loaded = start_network(recipe.network, len(data.views))
+        self.loaded = loaded
+        if recipe.fit.channels_last:
+            self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(self.network, recipe.optimizer)
+        # Sets up copies for distributed training; parameters stay the same objects.
+        self.model, self.stepper = fabric.setup(self.network, self.optimizer)
+        self.mean = WeightMean(self.network, recipe.fit.ema) if recipe.fit.ema else None
+        world, rank = fabric.world_size, fabric.global_rank
+        order = EpochBatches(data.chance, data.epoch_clips, recipe.fit.batch, recipe.seed, rank, world)
+        self.batches = Batches(data.train.clips, order, recipe.fit.workers, fabric.device.type == "cuda")
+        self.targets = torch.from_numpy(data.train.targets)
+        self.progress = Progress()
+        self.timings: list[dict[str, float]] = []
+        self.trackers: list[Tracker] = []
+
+    @property
+    def done(self) -> bool:
+        settings, progress = self.recipe.fit, self.progress
+        waited = progress.epoch - 1 - progress.best_epoch
+        return progress.epoch >= settings.epochs or (0 < settings.patience <= waited and progress.best_epoch >= 0)
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that validates and is kept."""
+        return self.mean.network if self.mean else self.network
+
+    def start(self, resume: bool) -> None:
+        saved = load_last(self.folder, self.plain) if resume else None
+        if saved:
+            self.progress, states = saved
+            self._restore(states)
+        n, (h, w) = self.data.train.clips.rule.frames, self.data.prepare.size
+        table = summarise(self.network, (n, h, w))
+        fit = self.recipe.fit
+        if self.first:
+            if not saved:
+                write_start(self.folder, self.recipe, self.data, table)
+            self.trackers = open_trackers(
+                self.folder, self.recipe.name, self.recipe.trackers, self.progress.epoch * len(self.batches)
+            )
+            for tracker in self.trackers:
+                tracker.log_hyperparams(flatten(self.plain))
+        where = device_line(self.fabric.device, self.fabric.world_size, fit.precision)
+        warnings = (*self.data.warnings, *self._weight_notes())
+        counts = self.data.counts()
+        self.report(
+            Started(
+                str(self.folder), table, counts, warnings, self.progress.epoch, fit.epochs, len(self.batches), where
+            )
+        )
+
+    def epoch(self) -> None:
+        """Train one epoch, validate, save."""
+        number = self.progress.epoch
+        # Dropout and whatever else draws inside the network: the same after a resume, another in each process.
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.recipe.seed, number, self.fabric.global_rank]).generate_state(1)[0])
+        )
+        started = time.perf_counter()
+        loss, waiting = self._train(number)
+        seconds = time.perf_counter() - started
+        figures: dict[str, float] = {"epoch": float(number), "train/loss": loss}
+        if self.data.validation:
+            figures.update({f"validation/{k}": v for k, v in self._score(self._predict(self.data.validation)).items()})
+        is_best = self._note(figures)
+        self.timings.append({"epoch": number, "clips_per_second": self.data.epoch_clips / seconds,
+                             "waiting": waiting / seconds})  # fmt: skip
+        if self.first:
+            self._save(is_best)
+        self.fabric.barrier()
+        speed = self.timings[-1]
+        self.report(EpochEnded(number, figures, speed["clips_per_second"], speed["waiting"], is_best))
+
+    def close(self, status: str) -> None:
+        """Let trackers write out what waits."""
+        for tracker in self.trackers:
+            tracker.finalize(status)
+
+    def finish(self) -> FitResult:
+        """Read the best weights back and answer the validation cines with them."""
+        load(self.kept, read_state(self.folder / BEST))
+        predictions, figures = None, {}
+        if self.data.validation:
+            predictions = self._predict(self.data.validation)
+            figures = self._score(predictions)
+            if self.first:
+                predictions.save(self.folder / VALIDATION)
+        network = self.kept.to("cpu").eval()
+        history, best = self.progress.history, self.progress.best_epoch
+        return FitResult(self.folder, self.recipe, self.data, network, history, best, predictions, figures)
+
+    def _train(self, number: int) -> tuple[float, float]:
+        fit, steps = self.recipe.fit, len(self.batches)
+        self.network.train()
+        hold_frozen(self.network)
+        total, clips, waiting = 0.0, 0, 0.0
+        batches = self.batches.epoch(number)
+        for step in range(steps):
+            asked = time.perf_counter()
+            batch = next(batches)
+            waiting += time.perf_counter() - asked
+            factor = rate_factor(self.recipe.schedule, number * steps + step, steps, fit.epochs)
+            set_rate(self.optimizer, self.recipe.optimizer.lr * factor)
+            loss = self._step(batch)
+            if not math.isfinite(loss):
+                raise DataError(
+                    f"the loss became {loss} in epoch {number + 1}, step {step + 1}; the last whole epoch is saved. "
+                    "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=32."
+                )
+            size = len(batch["row"])
+            total, clips = total + loss * size, clips + size
+            self.report(Stepped(number, step, loss))
+        sums = self.fabric.all_reduce(torch.tensor([total, float(clips)]), reduce_op="sum")
+        return float(sums[0] / sums[1]), waiting
+
+    def _step(self, batch: Batch) -> float:
+        clips = ready(batch["clip"], self.data.prepare, self.fabric.device, self.recipe.fit.channels_last)
+        targets = self.targets[batch["row"]].to(self.fabric.device)
+        loss = soft_cross_entropy(self.model(clips), targets, self.recipe.loss.label_smoothing)
+        self.stepper.zero_grad()
+        self.fabric.backward(loss)
+        if self.recipe.fit.clip_gradient:
+            self.fabric.clip_gradients(self.model, self.stepper, max_norm=self.recipe.fit.clip_gradient)
+        self.stepper.step()
+        if self.mean:
+            self.mean.update(self.network)
+        return float(loss.detach())
+
+    def _predict(self, part: LabelledClips) -> Predictions:
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        with EvaluationMode(self.kept) as network, self.fabric.autocast():
+            answers = answer_clips(
+                network, part, self.data.prepare, batch=self.recipe.fit.batch, device=self.fabric.device,
+                channels_last=self.recipe.fit.channels_last, rank=rank, world=world,
+            )  # fmt: skip
+        parts = [found for found in gather_objects(answers, world) if len(found[0])]
+        items, logits = (np.concatenate([found[i] for found in parts]) for i in (0, 1))
+        return as_predictions(items, logits, part, self.data.views)
+
+    def _score(self, predictions: Predictions) -> dict[str, float]:
+        assert self.data.validation is not None
+        return score(predictions, self.data.validation.store_of, self.data.names)
+
+    def _note(self, figures: dict[str, float]) -> bool:
+        """Add an epoch to the progress; return whether it is the best so far (the latest, without validation)."""
+        progress = self.progress
+        name = self.recipe.fit.monitor
+        value = figures.get(f"validation/{name}", float(progress.epoch))
+        better = -value if name == "loss" and self.data.validation else value
+        is_best = better > progress.best_score
+        if is_best:
+            progress.best_score, progress.best_epoch = better, progress.epoch
+        progress.history.append(figures)
+        progress.epoch += 1
+        return is_best
+
+    def _save(self, is_best: bool) -> None:
+        if is_best:
+            save_best(self.folder, self.kept)
+        states: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+        }
+        if self.mean:
+            states["mean"] = self.mean.network.state_dict()
+            states["mean_steps"] = self.mean.steps
+        save_last(self.folder, self.progress, self.plain, states)
+        write_table(self.folder / HISTORY, self.progress.history)
+        write_table(self.folder / TIMINGS, self.timings)
+        figures = {k: v for k, v in self.progress.history[-1].items() if k != "epoch"}
+        rate = self.optimizer.param_groups[0]["lr"]
+        for tracker in self.trackers:
+            tracker.log_metrics({**figures, "lr": rate}, step=self.progress.epoch * len(self.batches))
+
+    def _restore(self, states: Mapping[str, Any]) -> None:
+        self.network.load_state_dict(states["network"])
+        self.optimizer.load_state_dict(states["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(states["precision"])
+        if self.mean:
+            self.mean.network.load_state_dict(states["mean"])
+            self.mean.steps = int(states["mean_steps"])
+
+    def _weight_notes(self) -> tuple[str, ...]:
+        if self.loaded is None:
+            return ()
+        source = self.recipe.network.weights
+        if self.loaded.missing:
+            return (f"Weights of {source}: {len(self.loaded.loaded)} loaded, new: {', '.join(self.loaded.missing)}.",)
+        return (f"Weights of {source}: all {len(self.loaded.loaded)} loaded.",)

@@ -1,0 +1,72 @@
+"""Batches of an epoch, loaded ahead: by a thread where cores are few, by processes where they are many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader
+
+from echoplane.data.dataset import Batch, ClipDataset, collate
+from echoplane.training.order import EpochBatches
+from echoplane.training.prefetch import prefetch
+
+#: With up to so many cores the network needs them all, and a thread is enough.
+FEW_CORES = 4
+
+#: More processes than this only wait for the network.
+MOST_WORKERS = 12
+
+
+def choose_workers(wanted: int) -> int:
+    """Return the number of loading processes; -1 chooses."""
+    cores = os.cpu_count() or 1
+    if wanted >= 0:
+        return wanted
+    return 0 if cores <= FEW_CORES else min(cores - 2, MOST_WORKERS)
+
+
+class Batches:
+    """The training batches, epoch after epoch.
+
+    Parameters
+    ----------
+    clips : ClipDataset
+    order : EpochBatches
+    workers : int
+        As in :class:`echoplane.training.recipe.Fit`.
+    pin_memory : bool
+        For GPUs.
+    """
+
+    def __init__(self, clips: ClipDataset, order: EpochBatches, workers: int, pin_memory: bool) -> None:
+        self.order = order
+        self.workers = choose_workers(workers)
+        self.loader: DataLoader[Batch] = DataLoader(
+            clips,
+            batch_sampler=order,
+            num_workers=self.workers,
+            collate_fn=collate,
+            pin_memory=pin_memory,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=_one_thread if self.workers else None,
+            # Forking a process whose OpenCV and OpenMP threads are running can hang the child.
+            multiprocessing_context="spawn" if self.workers else None,
+            prefetch_factor=4 if self.workers else None,
+        )
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, always the same ones for the same number."""
+        self.order.epoch = number
+        return iter(self.loader) if self.workers else prefetch(self.loader)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def _one_thread(_worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,159 @@
+"""The folder of a run: everything that is needed to make it again.
+
+::
+
+    recipe.yaml       the whole recipe, pointing at split.csv: `echoplane train recipe.yaml` makes the run again
+    split.csv         which cine trained, which validated
+    run.json          versions, seed, processor, git commit, stores with their content hashes
+    network.txt       the network as a table
+    history.csv       figures of each epoch; the same to the last digit after a resume
+    timings.csv       clips a second and waiting of each epoch, which are never the same twice
+    tensorboard/
+    last.ckpt         to go on; best.safetensors: the weights with the best score
+    validation.npz    what the best weights answer on the validation cines
+    bundle/           to predict with
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from echoplane import config
+from echoplane._files import atomic_write
+from echoplane.errors import UsageError
+from echoplane.store import StoreReader
+from echoplane.training.checkpoint import BEST, LAST
+from echoplane.training.cines import TrainingData
+from echoplane.training.recipe import TrainRecipe
+
+RECIPE = "recipe.yaml"
+SPLIT = "split.csv"
+FACTS = "run.json"
+NETWORK = "network.txt"
+HISTORY = "history.csv"
+TIMINGS = "timings.csv"
+VALIDATION = "validation.npz"
+BUNDLE = "bundle"
+
+_PACKAGES = ("echoplane", "torch", "lightning", "numpy", "opencv-python-headless", "safetensors")
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """Refuse to write over another run.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds a run and `resume` is False.
+    """
+    if not resume and any((folder / name).exists() for name in (LAST, BEST, HISTORY, RECIPE)):
+        raise UsageError(f"{folder}: holds a run already. Go on with it by --resume, or choose another folder.")
+
+
+def absolute(recipe: TrainRecipe) -> TrainRecipe:
+    """Return the recipe with absolute paths, so that it means the same wherever it is read."""
+
+    def place(path: str) -> str:
+        return path if not path or "://" in path else str(Path(path).resolve())
+
+    stores = tuple(dataclasses.replace(store, path=place(store.path)) for store in recipe.data.stores)
+    data = dataclasses.replace(recipe.data, stores=stores, split=place(recipe.data.split))
+    network = dataclasses.replace(recipe.network, weights=place(recipe.network.weights))
+    return dataclasses.replace(recipe, data=data, network=network)
+
+
+def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: str) -> None:
+    """Write what is known before the first step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data.split.save(folder / SPLIT)
+    # The split holds whoever is held out, and whichever store is for one side: said once, in one place.
+    use = dataclasses.replace(recipe.data, split=SPLIT, hold_out=(), stores=_undivided(recipe), validation=0.0)
+    kept = dataclasses.replace(recipe, views=data.views, data=use)
+    config.save(kept, folder / RECIPE)
+    with atomic_write(folder / NETWORK) as stream:
+        stream.write(network)
+    with atomic_write(folder / FACTS) as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(facts(recipe, data)), indent=2).decode() + "\n")
+
+
+def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
+    """Return where and of what a run is made."""
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "seed": recipe.seed,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES if _installed(name)},
+        "git": git_commit(Path.cwd()),
+        "stores": [
+            {"path": store.path, "cines": len(store), "content": content_hash(store), "origin": store.info.origin}
+            for store in data.stores
+        ],
+        "cines": data.counts(),
+        "warnings": list(data.warnings),
+    }
+
+
+def content_hash(store: StoreReader) -> str:
+    """Return a SHA-256 over keys, labels and checksums of all cines: the same content, the same hash."""
+    text = "\n".join(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write rows of figures as CSV, whole or not at all; every column that any row has."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_write(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+
+
+def git_commit(folder: Path) -> str:
+    """Return the commit that `folder` stands at, with ``-dirty`` where files were changed; empty outside of git."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude", "*"],
+            cwd=folder, capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _undivided(recipe: TrainRecipe) -> tuple[Any, ...]:
+    return tuple(dataclasses.replace(store, use="all") for store in recipe.data.stores)

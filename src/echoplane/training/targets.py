@@ -1,0 +1,137 @@
+"""From the labels of the stores to what the network is to answer.
+
+Letters: R cines, K views. A target is a row of K numbers: shares that sum to 1, or, where only "one of these" is known,
+ones at these and zeros elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from echoplane.errors import ConfigError, DataError
+from echoplane.records import FloatArray
+from echoplane.store import StoreRow
+from echoplane.training.recipe import LabelUse
+from echoplane.views import suggest
+
+#: The short-axis levels from base to apex; neighbours in this list look alike.
+LEVELS = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
+
+#: Sums above this belong to "one of these" targets; shares sum to 1.
+ONE_OF = 1.5
+
+
+def check_labels(views: Sequence[str], labels: Mapping[str, LabelUse]) -> None:
+    """Refuse label tables that lead outside of the views.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than two views, a view twice, or a label mapped to something that is not a view.
+    """
+    if len(views) < 2 or len(set(views)) != len(views):
+        raise ConfigError(f"views {list(views)}: expected two labels or more, each once.")
+    for label, use in labels.items():
+        names = [use] if isinstance(use, str) else list(use)
+        for name in names:
+            if name not in views and use != "":
+                raise ConfigError(f"labels.{label}: {name!r} is not among views {list(views)}{suggest(name, views)}.")
+
+
+def make_targets(rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping[str, LabelUse]) -> FloatArray:
+    """Translate labels into targets.
+
+    Parameters
+    ----------
+    rows : sequence of StoreRow
+    views : sequence of str
+        The K answers in order.
+    labels : mapping
+        As in :class:`echoplane.training.recipe.TrainRecipe`.
+
+    Returns
+    -------
+    float32 array, (R, K)
+        All zero for cines that are left out: unlabelled ones, and those whose label is mapped to ``""``.
+
+    Raises
+    ------
+    DataError
+        When labels occur that are neither views nor mapped; lists them with their counts.
+    """
+    check_labels(views, labels)
+    strangers = Counter(name for row in rows for name in _names(row) if name not in views and name not in labels)
+    if strangers:
+        listed = ", ".join(f"{name!r} ({count} cines{suggest(name, views)})" for name, count in strangers.most_common())
+        raise DataError(
+            f"labels that the recipe does not know: {listed}. Add each under 'labels:', for example "
+            f'"{next(iter(strangers))}: other", or with "" to leave these cines out.'
+        )
+    table = {name: _target(name, views, labels) for row in rows for name in _names(row)}
+    targets = np.zeros((len(rows), len(views)), np.float32)
+    for i, row in enumerate(rows):
+        if not row.shares:
+            targets[i] = table.get(row.label, 0)
+            continue
+        for name, share in row.shares.items():
+            one = table[name]
+            targets[i] += share * one / max(float(one.sum()), 1.0)
+        total = targets[i].sum()
+        targets[i] /= total if total > 0 else 1.0
+    return targets
+
+
+def soften_levels(targets_RK: FloatArray, views: Sequence[str], share: float) -> FloatArray:
+    """Give a share of each short-axis level to the levels next to it.
+
+    Parameters
+    ----------
+    targets_RK : float32 array, (R, K)
+        Rows of "one of these" stay as they are.
+    views : sequence of str
+    share : float
+        In [0, 1). Split evenly where there are two neighbours among the views.
+
+    Returns
+    -------
+    float32 array, (R, K)
+    """
+    spread = np.eye(len(views), dtype=np.float32)
+    column = {view: k for k, view in enumerate(views)}
+    for place, level in enumerate(LEVELS):
+        near = [column[n] for n in (*LEVELS[max(place - 1, 0) : place], *LEVELS[place + 1 : place + 2]) if n in column]
+        if level in column and near:
+            spread[column[level], column[level]] = 1 - share
+            spread[column[level], near] = share / len(near)
+    one_of = targets_RK.sum(axis=1, keepdims=True) > ONE_OF
+    return np.where(one_of, targets_RK, targets_RK @ spread).astype(np.float32)
+
+
+def hard_labels(targets_RK: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the view with the largest share, (R,); -1 for cines that are left out or "one of these"."""
+    total = targets_RK.sum(axis=1)
+    known = (total > 0) & (total <= ONE_OF)
+    return np.where(known, targets_RK.argmax(axis=1), -1).astype(np.int64)
+
+
+def _names(row: StoreRow) -> list[str]:
+    return [name for name, share in row.shares.items() if share > 0] if row.shares else [row.label] if row.label else []
+
+
+def _target(name: str, views: Sequence[str], labels: Mapping[str, LabelUse]) -> FloatArray:
+    use = labels.get(name, name)
+    target = np.zeros(len(views), np.float32)
+    if isinstance(use, str):
+        if use:
+            target[list(views).index(use)] = 1.0
+    elif isinstance(use, Mapping):
+        for view, share in use.items():
+            target[list(views).index(view)] = share
+        target /= target.sum()
+    else:
+        for view in use:
+            target[list(views).index(view)] = 1.0
+    return target

@@ -1,0 +1,147 @@
+"""The loop: it learns, it goes on where it stopped, it gives the same numbers again."""
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from echoplane import config
+from echoplane.errors import ConfigError, DataError, UsageError
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.weights import read_state
+from echoplane.training.events import EpochEnded, Event, Started, Stepped
+from echoplane.training.fit import FitResult, fit
+from echoplane.training.recipe import load_recipe
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(epochs: int) -> Any:
+    """A report that breaks off the run in the middle of an epoch."""
+
+    def report(event: Event) -> None:
+        if isinstance(event, Stepped) and event.epoch == epochs and event.step == 1:
+            raise Stop
+
+    return report
+
+
+def same(one: FitResult, two: FitResult) -> None:
+    assert one.history == two.history
+    first, second = one.network.state_dict(), two.network.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (one.folder / "history.csv").read_bytes() == (two.folder / "history.csv").read_bytes()
+
+
+def test_learns_easy_views(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    events: list[Event] = []
+    recipe = make_recipe(make_store(), fit__epochs=25, fit__ema=0.5, augment="none", optimizer__lr=0.01)
+    result = fit(recipe, tmp_path / "run", report=events.append)
+    assert result.figures["balanced_accuracy"] >= 0.8
+    assert result.history[-1]["train/loss"] < result.history[0]["train/loss"] / 2
+    assert isinstance(events[0], Started)
+    assert sum(isinstance(event, EpochEnded) for event in events) == 25
+
+
+def test_the_folder_holds_what_makes_the_run_again(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    result = fit(make_recipe(make_store()), tmp_path / "run")
+    again = fit(load_recipe(tmp_path / "run" / "recipe.yaml"), tmp_path / "again")
+    same(result, again)
+    with (tmp_path / "run" / "history.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 3
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names >= {"recipe.yaml", "split.csv", "run.json", "network.txt", "history.csv", "timings.csv", "last.ckpt",
+                     "best.safetensors", "validation.npz", "tensorboard"}  # fmt: skip
+    saved = Predictions.load(tmp_path / "run" / "validation.npz")
+    np.testing.assert_array_equal(saved.logits, result.predictions.logits)
+    best = read_state(tmp_path / "run" / "best.safetensors")
+    assert all(torch.equal(tensor, best[name]) for name, tensor in result.network.state_dict().items())
+
+
+@pytest.mark.parametrize("network", ["cnn3d", "compact3d-s"])
+def test_a_resumed_run_has_the_very_same_curve(make_store: Any, make_recipe: Any, tmp_path: Path, network: str) -> None:
+    changes = {} if network == "cnn3d" else {"network": "{name: compact3d-s}", "fit__precision": "bf16"}
+    recipe = make_recipe(make_store(), **changes)
+    whole = fit(recipe, tmp_path / "whole")
+    for epochs in (0, 1, 2):
+        with pytest.raises(Stop):
+            fit(recipe, tmp_path / "broken", resume=True, report=stop_after(epochs))
+    resumed = fit(recipe, tmp_path / "broken", resume=True)
+    same(whole, resumed)
+    same(whole, fit(recipe, tmp_path / "broken", resume=True))  # nothing left to do
+
+
+def test_neither_workers_nor_another_seed_go_unnoticed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store()
+    one = fit(make_recipe(store, fit__epochs=1), tmp_path / "one")
+    two = fit(make_recipe(store, fit__epochs=1, fit__workers=2), tmp_path / "two")
+    assert one.history == two.history
+    other = fit(make_recipe(store, fit__epochs=1, seed=2), tmp_path / "other")
+    assert other.history != one.history
+
+
+def test_another_recipe_is_not_resumed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store()
+    fit(make_recipe(store, fit__epochs=1), tmp_path / "run")
+    with pytest.raises(UsageError, match="holds a run already"):
+        fit(make_recipe(store), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"fit\.epochs, optimizer\.lr differ"):
+        fit(make_recipe(store, optimizer__lr=0.1), tmp_path / "run", resume=True)
+
+
+def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    result = fit(make_recipe(make_store(), fit__epochs=50, fit__patience=2, optimizer__lr=1e-9), tmp_path / "run")
+    assert len(result.history) == 3
+    assert result.best_epoch == 0
+
+
+def test_without_validation_the_last_weights_are_kept(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    result = fit(make_recipe(make_store(), data__validation=0, fit__epochs=2), tmp_path / "run")
+    assert result.predictions is None
+    assert result.best_epoch == 1
+
+
+def test_a_loss_that_is_no_number_ends_in_advice(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), optimizer__lr=1e30, optimizer__name="sgd", fit__epochs=5)
+    with pytest.raises(DataError, match=r"smaller optimizer\.lr"):
+        fit(recipe, tmp_path / "run")
+
+
+def test_starts_from_another_run_with_a_new_head(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store()
+    first = fit(make_recipe(store, fit__epochs=1), tmp_path / "first")
+    two_views = {"views": "[A4C, other]", "labels": "{PSAX-MV: other, PSAX-PM: other}"}
+    events: list[Event] = []
+    recipe = make_recipe(store, fit__epochs=1, network__weights=str(tmp_path / "first"),
+                         network__fine_tune_from="classifier", **two_views)  # fmt: skip
+    second = fit(recipe, tmp_path / "second", report=events.append)
+    before, after = first.network.state_dict(), second.network.state_dict()
+    kept = [name for name in before if name.startswith("features") and "num_batches" not in name]
+    assert kept
+    assert all(torch.equal(before[name], after[name]) for name in kept)
+    assert after["classifier.6.weight"].shape == (2, 8)
+    assert "new: classifier.6.weight, classifier.6.bias" in events[0].warnings[-1]  # type: ignore[union-attr]
+
+
+def test_several_stores_are_mixed_and_scored_apart(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    phantom, real = make_store("phantom", 6), make_store("real", 4, seed=9, prefix="r")
+    recipe = make_recipe(phantom, real, fit__epochs=1, data__balance=1)
+    stores = (recipe.data.stores[0], dataclasses.replace(recipe.data.stores[1], share=0.5))
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, stores=stores))
+    result = fit(recipe, tmp_path / "run")
+    assert {"phantom/balanced_accuracy", "real/balanced_accuracy"} <= result.figures.keys()
+    again = load_recipe(tmp_path / "run" / "recipe.yaml")
+    assert again.data.stores[1].share == 0.5
+
+
+def test_held_out_patients_validate(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), data__hold_out="[p3, p5]", data__validation=0, fit__epochs=1)
+    result = fit(recipe, tmp_path / "run")
+    assert set(result.predictions.groups) == {"p3", "p5"}
+    assert config.to_mapping(result.recipe)["data"]["hold_out"] == ("p3", "p5")
