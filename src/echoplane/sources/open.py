@@ -73,8 +73,6 @@ def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limi
         ``NoFramesError``.
     UsageError
         For an array of another dtype or shape.
-    MissingExtraError
-        For a volume file where the extra ``volume`` is not installed.
 
     Examples
     --------

@@ -35,7 +35,7 @@ class Scaling:
     Attributes
     ----------
     low, high : float
-        What becomes 0 and 255.
+        What becomes 0 and 255; `low` may be the greater one, for samples whose meaning falls as they rise.
     note : str
         Sentence for the results; empty where nothing is changed.
     """
@@ -53,7 +53,7 @@ class Scaling:
         wide = np.float32 if samples.dtype.itemsize <= 2 else np.float64
         values = np.nan_to_num(samples.astype(wide), nan=self.low, posinf=self.high, neginf=self.low)
         values -= self.low
-        values *= 255.0 / span if span > 0 else 0.0
+        values *= 255.0 / span if span else 0.0
         np.rint(values, out=values)
         return np.asarray(np.clip(values, 0, 255, out=values), np.uint8)
 
