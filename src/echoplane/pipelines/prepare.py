@@ -1,0 +1,333 @@
+"""A labelled data set into a clip store: read every cine once, prepare it, label it, and say what did not fit."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from echoplane._files import atomic_write
+from echoplane.config import to_mapping
+from echoplane.data.adapters import Options, layout_named, read_manifest
+from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
+from echoplane.errors import DataError, PrepareError, ReadError, UsageError
+from echoplane.pipelines._workers import spread
+from echoplane.prepare import PrepareRecipe, prepare, recipe_named
+from echoplane.records import Cine, CineKind, UInt8Array
+from echoplane.sources.dicom.identity import patient_and_study
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.open import open_cine
+from echoplane.store import StoreReader, StoreRow, StoreWriter
+
+FAILURES_FILE = "failures.csv"
+LABELS_FILE = "labels.csv"
+#: Secret with which patient identifiers are hashed; stays beside the store and is not part of it.
+KEY_FILE = ".patient-key"
+
+_NOT_B_MODE: Mapping[CineKind, str] = {
+    CineKind.COLOR_DOPPLER: "Shows colour Doppler. Use --include-color to store it all the same.",
+    CineKind.SPECTRAL_DOPPLER: "Shows spectral Doppler, no picture of the heart.",
+    CineKind.M_MODE: "Shows M-mode, no picture of the heart.",
+    CineKind.VOLUME: "Is a volume, not a cine.",
+    CineKind.SECONDARY_CAPTURE: "Is a screen capture, not a cine of the scanner.",
+    CineKind.STILL: "Is a single frame. Use --include-stills to store it all the same.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareSettings:
+    """How a data set becomes a store.
+
+    Attributes
+    ----------
+    layout : str
+        See :data:`echoplane.data.adapters.LAYOUTS`.
+    recipe : PrepareRecipe or str
+        A recipe, or the name of one.
+    labels : LabelTable
+        The user's own table, over the one of the layout.
+    sheet : Path or None
+        Label sheet, where the layout has one.
+    patients : str
+        Who is who where the layout does not tell: ``"header"`` hashes the DICOM PatientID; ``"none"``; or a
+        regular expression with groups named ``patient`` (and ``study``), searched in the cine's key.
+    patient_key : bytes or None
+        Secret of the hashes, so that two stores agree on a patient; None: one of the store's own.
+    include_color, include_stills : bool
+        Store colour Doppler, and single frames of layouts that are not made of them.
+    jobs : int
+        Processes.
+    limits : Limits
+    """
+
+    layout: str = "folders"
+    recipe: PrepareRecipe | str = "default"
+    labels: LabelTable = field(default_factory=LabelTable)
+    sheet: Path | None = None
+    patients: str = "header"
+    patient_key: bytes | None = None
+    include_color: bool = False
+    include_stills: bool = False
+    jobs: int = 1
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRun:
+    """How a run ended.
+
+    Attributes
+    ----------
+    stored, skipped : int
+        Cines stored now, and those that an earlier run had stored.
+    failures : tuple of Failure
+        Sorted by file.
+    views : mapping of str to int
+        Cines in the store by view.
+    interrupted : bool
+    """
+
+    stored: int
+    skipped: int
+    failures: tuple[Failure, ...]
+    views: Mapping[str, int]
+    interrupted: bool
+
+    @property
+    def failed(self) -> int:
+        """Files that are not in the store, those left out on purpose not counted."""
+        return sum(failure.status != "left_out" for failure in self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    row: ManifestRow
+    label: str
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    row: StoreRow
+    frames: UInt8Array
+
+
+def prepare_dataset(
+    source: str | Path,
+    out: str | Path,
+    settings: PrepareSettings | None = None,
+    *,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_cine: Callable[[], None] = lambda: None,
+) -> PrepareRun:
+    """Read, label, prepare and store every cine of a data set, going on where an earlier run stopped.
+
+    Parameters
+    ----------
+    source : str or Path
+        Folder of the data set.
+    out : str or Path
+        Folder of the store; gets ``failures.csv`` and ``labels.csv`` too.
+    settings : PrepareSettings
+    on_start : callable
+        Told how many cines there are to do.
+    on_cine : callable
+        Called after each.
+
+    Returns
+    -------
+    PrepareRun
+        Also after an interrupt (Ctrl-C), with what was done until then.
+
+    Raises
+    ------
+    DataError
+        The folder does not look like the layout, or the store was labelled in another way.
+    UnknownLabelsError
+        Labels that nobody knows; raised before anything is read.
+    StoreError
+        The folder holds something else, or a store of another recipe.
+    """
+    settings = settings or PrepareSettings()
+    recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
+    layout = layout_named(settings.layout)
+    manifest = _with_patients(read_manifest(layout.name, source, Options(settings.sheet)), settings.patients)
+    given = manifest.given_labels()
+    meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
+    tasks, failures = _label(manifest, meanings)
+    views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
+    height, width = recipe.size
+    stored, done, interrupted = 0, 0, True
+    with StoreWriter(
+        out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
+    ) as writer:
+        _refuse_other_labels(StoreReader(out), tasks)
+        save_table(meanings, Path(out) / LABELS_FILE, given)
+        todo = [task for task in tasks if task.row.cine not in writer]
+        done = len(tasks) - len(todo)
+        on_start(len(todo))
+        work = functools.partial(_one, recipe=recipe, settings=settings, key=_patient_key(Path(out), settings))
+        results = spread(work, todo, settings.jobs, _crashed)
+        try:
+            for result in results:
+                if isinstance(result, Failure):
+                    failures.append(result)
+                else:
+                    writer.append(result.frames, result.row)
+                    stored += 1
+                on_cine()
+            interrupted = False
+        except KeyboardInterrupt:
+            pass  # whole cines are kept; the caller is told
+        finally:
+            results.close()
+            failures.sort(key=lambda failure: (failure.file, failure.status))
+            _write_failures(failures, Path(out) / FAILURES_FILE)
+    counts = Counter(row.top_label() for row in StoreReader(out))
+    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted)
+
+
+def _with_patients(manifest: Manifest, patients: str) -> Manifest:
+    """Fill in patient and study from the key, where a pattern is given and the layout does not tell."""
+    if patients in ("header", "none"):
+        return manifest
+    try:
+        pattern = re.compile(patients)
+    except re.error as error:
+        raise UsageError(
+            f"--patients {patients!r} is neither header, none nor a regular expression: {error}."
+        ) from None
+    if "patient" not in pattern.groupindex:
+        raise UsageError(
+            f"--patients {patients!r}: a pattern needs a group (?P<patient>...), and may have (?P<study>...)."
+        )
+    rows, misses = [], []
+    for row in manifest.rows:
+        match = pattern.search(row.cine)
+        found = match.groupdict() if match else {}
+        if not found.get("patient"):
+            misses.append(row.cine)
+        patient, study = row.patient or found.get("patient") or "", row.study or found.get("study") or ""
+        rows.append(replace(row, patient=patient, study=study))
+    if misses:
+        raise DataError(f"--patients {patients!r} finds no patient in {len(misses)} cines, for example {misses[0]!r}.")
+    return Manifest(tuple(rows), manifest.failures)
+
+
+def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task], list[Failure]]:
+    tasks, failures = [], list(manifest.failures)
+    for row in manifest.rows:
+        label = meanings[row.given_label] if row.given_label else ""
+        shares: dict[str, float] = {}
+        for given, share in row.given_shares.items():
+            if meanings[given] != SKIP:
+                shares[meanings[given]] = shares.get(meanings[given], 0.0) + share
+        if label == SKIP or (row.given_shares and not shares):
+            reason = f"The label table says to leave out {row.given_label or ', '.join(row.given_shares)!r}."
+            failures.append(Failure(row.cine, "left_out", reason))
+            continue
+        total = sum(shares.values())
+        tasks.append(_Task(row, label, {view: share / total for view, share in shares.items()}))
+    return tasks, failures
+
+
+def _refuse_other_labels(store: StoreReader, tasks: list[_Task]) -> None:
+    wanted = {task.row.cine: task.label for task in tasks}
+    other = [row for row in store if row.cine in wanted and row.label != wanted[row.cine]]
+    if other:
+        raise DataError(
+            f"{store.path}: {len(other)} stored cines have another label than now, for example {other[0].cine!r}: "
+            f"{other[0].label!r}, now {wanted[other[0].cine]!r}. Labels or table have changed; use a new folder."
+        )
+
+
+def _patient_key(out: Path, settings: PrepareSettings) -> bytes:
+    """Return the secret for patient hashes; a store keeps its own, so that going on gives the same patients."""
+    if settings.patients != "header":
+        return b""
+    if settings.patient_key is not None:
+        return settings.patient_key
+    file = out / KEY_FILE
+    if not file.exists():
+        with atomic_write(file, "wb") as stream:
+            stream.write(secrets.token_bytes(32))
+        file.chmod(0o600)
+    return file.read_bytes()
+
+
+def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: bytes) -> _Done | Failure:
+    """Read and prepare one cine; whatever goes wrong becomes its row."""
+    row = task.row
+    try:
+        cine = open_cine(row.item, limits=settings.limits)
+        refused = _unwanted(cine, row, settings)
+        if refused:
+            return refused
+        prepared = prepare(cine, recipe)
+    except (ReadError, PrepareError) as error:
+        return Failure(row.cine, error.status, error.sentence)
+    except Exception as error:  # noqa: BLE001 - one file must not end the run; the row names the kind
+        return Failure(row.cine, "error", f"{type(error).__name__} while it was prepared; please report it.")
+    if not prepared.frames.any():
+        return Failure(row.cine, "not_b_mode", "Is black everywhere inside the sector.")
+    patient, study = row.patient, row.study
+    if key and not patient:
+        patient, hashed = patient_and_study(row.item.path, key) if row.item.path.is_file() else ("", "")
+        study = study or hashed
+    return _Done(
+        StoreRow(
+            row.cine,
+            label=task.label,
+            shares=task.shares,
+            group=patient,
+            study=study,
+            split=row.split,
+            source=row.item.source,
+            given_label=row.given_label,
+            fps=cine.fps if cine.fps is not None else row.fps,
+            sector=prepared.sector,
+            crop=prepared.crop,
+            notes=(*cine.notes, *prepared.notes),
+            extra=row.extra,
+        ),
+        prepared.frames,
+    )
+
+
+def _unwanted(cine: Cine, row: ManifestRow, settings: PrepareSettings) -> Failure | None:
+    kind = cine.kind
+    if cine.n_frames == 1 and kind in (CineKind.B_MODE, CineKind.UNKNOWN):
+        kind = CineKind.STILL
+    if kind is CineKind.STILL and (row.still or settings.include_stills):
+        return None
+    if kind is CineKind.COLOR_DOPPLER and settings.include_color:
+        return None
+    return Failure(row.cine, str(kind), _NOT_B_MODE[kind]) if kind in _NOT_B_MODE else None
+
+
+def _crashed(task: _Task) -> Failure:
+    reason = "The process that read it died: the file crashes a decoder, or needs more memory than there is."
+    return Failure(task.row.cine, "unreadable", reason)
+
+
+def _write_failures(failures: list[Failure], path: Path) -> None:
+    with atomic_write(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("file", "status", "reason"))
+        writer.writerows((failure.file, failure.status, failure.reason) for failure in failures)
+
+
+def read_failures(path: str | Path) -> Iterator[Failure]:
+    """Read ``failures.csv`` of a store back; nothing when there is none."""
+    if not os.path.exists(path):  # noqa: PTH110
+        return
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        for line in csv.DictReader(stream):
+            yield Failure(line["file"], line["status"], line["reason"])
