@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,18 @@ import msgspec
 import numpy as np
 
 from echoplane._files import atomic_write
+from echoplane.errors import StoreError, UsageError
+from echoplane.inference.engine import load_engine
 from echoplane.metrics import plots
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.intervals import Comparison, Interval
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import Summary, compare_predictions, summarise
+from echoplane.models.bundle import Bundle
 from echoplane.pipelines import _html
+from echoplane.pipelines.answer import Progress, answer_store
 from echoplane.records import UInt8Array
+from echoplane.store.reader import open_stores
 
 #: Gives the frames (T, H, W) of a cine by its name, or None where there are none.
 Pictures = Callable[[str], UInt8Array | None]
@@ -195,3 +200,59 @@ def _misread(s: Summary, pictures: Pictures | None, most: int) -> list[str]:
             shown.append(_html.moving_picture(frames[chosen], caption))
     rows = [(c, t, a, p) for c, t, a, p in s.misread]
     return [_html.side_by_side(*shown), _html.table(["cine", "truth", "answer", "probability"], rows)]
+
+
+def predictions_from(
+    inputs: Sequence[str | Path],
+    bundle: str | Bundle | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Predictions, dict[str, int]]:
+    """Read predictions, or make them by running a bundle over stores.
+
+    Parameters
+    ----------
+    inputs : sequence of path
+        One ``.npz`` file of predictions, or one or more stores.
+    bundle : str, Bundle or None
+        For stores; None takes the weights that ship with the package.
+    split : str, optional
+        For stores: only rows whose own split has this name.
+    progress : callable, optional
+        For stores: called with (done, total).
+
+    Returns
+    -------
+    predictions : Predictions
+    left_out : dict of str to int
+        Reasons, and how many cines each left out; empty for a file of predictions.
+
+    Raises
+    ------
+    DataError, StoreError, BundleError, UsageError
+        When an input cannot be read, or does not fit the bundle.
+    """
+    files = [Path(p) for p in inputs if str(p).endswith(".npz")]
+    if files:
+        if len(inputs) != 1:
+            raise UsageError("give one file of predictions, or stores; not both, and not several files.")
+        return Predictions.load(files[0]), {}
+    loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+    keep = (lambda row: row.split == split) if split else None
+    answers = answer_store(loaded, load_engine(loaded), open_stores(inputs), keep, progress)
+    return answers.predictions, answers.left_out
+
+
+def store_pictures(inputs: Sequence[str | Path]) -> Pictures:
+    """Return a function that finds the frames of a cine, by the names that :func:`predictions_from` gives."""
+    stores = open_stores(inputs)
+
+    def pictures(name: str) -> UInt8Array | None:
+        number, _, rest = name.partition("/") if len(stores) > 1 else ("0", "", name)
+        try:
+            store = stores[int(number)]
+            return store.frames(store.find(rest))
+        except (StoreError, ValueError, IndexError):
+            return None
+
+    return pictures

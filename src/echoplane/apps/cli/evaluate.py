@@ -1,0 +1,146 @@
+"""``echoplane evaluate`` and ``echoplane calibrate``: how good is it, and how sure may it be?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from echoplane.apps.cli._common import console, printable
+
+if TYPE_CHECKING:
+    from echoplane.metrics.predictions import Predictions
+    from echoplane.pipelines.calibrate import CalibrationReport
+
+_EVALUATE = """Work out how good a network is on labelled cines that it was not trained on.
+
+\b
+  echoplane evaluate run/predictions.npz -o report/           what cross-validation kept
+  echoplane evaluate store/ --bundle my.echoplane -o report/  run a bundle over a store
+  echoplane evaluate ours.npz --against baseline.npz -o report/
+
+Writes report.html (figures with 95 % intervals by patient, confusion for clips, sums and votes, reliability, ROC, risk
+and coverage, the misread cines as small moving pictures), evaluation.json and misread.csv.
+"""
+
+_CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new bundle that carries it.
+
+\b
+  echoplane calibrate my.echoplane run/predictions.npz -o calibrated.echoplane
+  echoplane calibrate my.echoplane store/ --split validation -o calibrated.echoplane
+
+Fits a temperature (or vector scaling) on cines, conformal sets, the probability below which the answer is 'unsure',
+and the limit above which a cine is unlike anything known. Use cines that the network was not trained on. What is
+printed was measured on patients left out of the fit.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    _register_evaluate(app)
+    _register_calibrate(app)
+
+
+def _register_evaluate(app: typer.Typer) -> None:
+    @app.command("evaluate", help=_EVALUATE, short_help="Work out how good a network is on labelled cines.")
+    def evaluate_command(
+        inputs: Annotated[
+            list[str], typer.Argument(metavar="INPUT...", help="Predictions (.npz), or stores.", show_default=False)
+        ],
+        output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+        bundle: Annotated[
+            str | None, typer.Option(help="Bundle to run over stores.", show_default="the one that ships")
+        ] = None,
+        split: Annotated[str | None, typer.Option(help="Only rows of this split, as the store names it.")] = None,
+        calibrated: Annotated[
+            bool, typer.Option("--calibrated", help="Apply the bundle's calibration first (needs the bundle).")
+        ] = False,
+        against: Annotated[str | None, typer.Option(help="Predictions of another model, to compare with.")] = None,
+        repeats: Annotated[int, typer.Option(min=10, help="Resamples of patients for the intervals.")] = 1000,
+    ) -> None:
+        from echoplane.apps.cli._progress import progress
+        from echoplane.metrics.predictions import Predictions
+        from echoplane.models.bundle import Bundle
+        from echoplane.pipelines import evaluate
+
+        predictions = _read(inputs, bundle, split)
+        scaling = Bundle.load(bundle).facts.calibration if calibrated else None
+        other = (Path(against).stem, Predictions.load(against)) if against else None
+        name = Path(bundle).stem if bundle else Path(inputs[0]).stem
+        with progress("Resampling", "patients"):
+            found = evaluate.evaluate(predictions, name, scaling, other, repeats)
+        stores = [p for p in inputs if not p.endswith(".npz")]
+        pictures = evaluate.store_pictures(stores) if stores else None
+        evaluate.write_evaluation(found, predictions, output, pictures)
+        out = console()
+        for figure in ("accuracy", "balanced_accuracy", "family_accuracy", "ece"):
+            if figure in found.summary.figures:
+                out.print(f"{figure.replace('_', ' ')}: {found.summary.figures[figure]}", markup=False)
+        if found.comparison:
+            out.print(evaluate.verdict(found.comparison, found.name, found.against), markup=False)
+        out.print(f"Report: {printable(str(output / 'report.html'))}", markup=False)
+
+
+def _register_calibrate(app: typer.Typer) -> None:
+    @app.command("calibrate", help=_CALIBRATE, short_help="Make a bundle's probabilities honest.")
+    def calibrate_command(
+        bundle: Annotated[str, typer.Argument(help="Bundle to start from.")],
+        inputs: Annotated[
+            list[str], typer.Argument(metavar="INPUT...", help="Predictions (.npz), or stores.", show_default=False)
+        ],
+        output: Annotated[Path, typer.Option("--output", "-o", help="New bundle: a folder, or a .echoplane file.")],
+        split: Annotated[str | None, typer.Option(help="Only rows of this split, as the store names it.")] = None,
+        method: Annotated[str, typer.Option(help="temperature or vector.")] = "temperature",
+        precision: Annotated[
+            float, typer.Option(min=0.0, max=1.0, help="Wanted share of right answers among those given; 0: no limit.")
+        ] = 0.95,
+        per_view: Annotated[
+            bool, typer.Option("--per-view", help="Conformal coverage for each view by itself.")
+        ] = False,
+        on: Annotated[str, typer.Option(help="The data in words, kept in the bundle.")] = "",
+    ) -> None:
+        from echoplane import config
+        from echoplane.models.bundle import Bundle
+        from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate
+
+        loaded = Bundle.load(bundle)
+        predictions = _read(inputs, bundle, split)
+        recipe = config.from_mapping(
+            CalibrateRecipe, {"method": method, "precision": precision or None, "per_view": per_view}, "options"
+        )
+        made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
+        made.save(output)
+        _print_report(report, output)
+
+
+def _read(inputs: list[str], bundle: str | None, split: str | None) -> Predictions:
+    from echoplane.apps.cli._progress import progress
+    from echoplane.pipelines.evaluate import predictions_from
+
+    with progress("Answering", "cines") as bar:
+
+        def step(done: int, total: int) -> None:
+            if done == 1:
+                bar.start(total)
+            bar.step()
+
+        predictions, left_out = predictions_from(inputs, bundle, split, step)
+    for reason, count in left_out.items():
+        console(stderr=True).print(f"left out {count} cines: {reason}", markup=False)
+    return predictions
+
+
+def _print_report(report: CalibrationReport, output: Path) -> None:
+    out = console()
+    out.print(f"{report.cines} cines of {report.patients} patients; measured on patients left out of the fit:")
+    out.print(f"  expected calibration error {report.ece_before:.3f} -> {report.ece_after:.3f}", markup=False)
+    out.print(f"  negative log likelihood    {report.nll_before:.3f} -> {report.nll_after:.3f}", markup=False)
+    for level, (covered, size) in report.coverage.items():
+        out.print(f"  sets at {level}: hold the true view {covered:.3f}, {size:.2f} views on average", markup=False)
+    if report.answered is not None:
+        right = f", {report.right:.3f} of them right" if report.right is not None else ""
+        out.print(f"  answered {report.answered:.3f} of the cines{right}", markup=False)
+        if not report.reached:
+            out.print("  no threshold reaches the wanted precision on these cines; none was set", markup=False)
+    out.print(f"Written to {printable(str(output))}", markup=False)

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from echoplane import config
+from echoplane.apps.cli.main import build_app
+from echoplane.metrics.predictions import Predictions
+from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.models.export import export_bundle
+from echoplane.models.registry import build
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.sampling.rule import SamplingRule
+from echoplane.store.schema import StoreRow
+from echoplane.store.writer import StoreWriter
+
+VIEWS = ("A2C", "A4C", "PSAX-MV")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parts")
+    torch.manual_seed(0)
+    recipe, rule = PrepareRecipe(size=(32, 32)), SamplingRule(frames=6, seconds=0.5, max_clips=2)
+    facts = BundleFacts("b", VIEWS, NetworkSpec("compact3d-s"), recipe, rule)
+    export_bundle(build("compact3d-s", 3), facts).save(folder / "b.echoplane")
+    rng = np.random.default_rng(0)
+    with StoreWriter(folder / "store", recipe=config.to_mapping(recipe), views=VIEWS, height=32, width=32) as writer:
+        for i in range(12):
+            row = StoreRow(f"c{i}", label=[*VIEWS, "PLAX"][i % 4], group=f"p{i // 2}", fps=20.0, n_frames=20)
+            writer.append(rng.integers(0, 255, (20, 32, 32), dtype=np.uint8), row)
+    y = np.arange(90) % 3
+    logits = rng.normal(size=(90, 3)) + 2 * np.eye(3)[y]
+    for name, noise in (("ours", 0.0), ("theirs", 3.0)):
+        noisy = (logits + noise * rng.normal(size=(90, 3))).astype(np.float32)
+        Predictions(VIEWS, tuple(f"c{i}" for i in range(90)), tuple(f"p{i // 3}" for i in range(90)), y, np.arange(90),
+                    noisy, np.zeros(90, dtype=int), ("",) * 90).save(folder / f"{name}.npz")  # fmt: skip
+    return folder
+
+
+def run(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(build_app(), [str(w) for w in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        return 99, f"{type(done.exception).__name__}: {done.exception}"
+    return done.exit_code, done.output
+
+
+def test_evaluate_predictions_against_others(parts: Path, tmp_path: Path) -> None:
+    code, text = run("evaluate", parts / "ours.npz", "--against", parts / "theirs.npz", "-o", tmp_path, "--repeats", 50)
+    assert code == 0, text
+    assert "ours reads more cines right than theirs" in text
+    assert {p.name for p in tmp_path.iterdir()} == {"report.html", "evaluation.json", "misread.csv"}
+
+
+def test_evaluate_a_store_says_what_it_left_out_and_shows_pictures(parts: Path, tmp_path: Path) -> None:
+    code, text = run("evaluate", parts / "store", "--bundle", parts / "b.echoplane", "-o", tmp_path, "--repeats", 10)
+    assert code == 0, text
+    assert "left out 3 cines: label 'PLAX' is not in the vocabulary" in text
+    assert "data:image/webp" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_calibrate_writes_a_bundle_that_carries_it(parts: Path, tmp_path: Path) -> None:
+    made = tmp_path / "new.echoplane"
+    code, text = run("calibrate", parts / "b.echoplane", parts / "ours.npz", "-o", made, "--on", "made-up cines")
+    assert code == 0, text
+    assert "expected calibration error" in text
+    facts = Bundle.load(made).facts
+    assert facts.calibrated_on == "made-up cines"
+    assert facts.calibration.scale != (1.0,)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "{}/ours.npz", "{}/theirs.npz", "-o", "x"], "one file of predictions"),
+        (["evaluate", "{}/no.npz", "-o", "x"], "no.npz"),
+        (["calibrate", "{}/b.echoplane", "{}/ours.npz", "-o", "x", "--method", "magic"], "magic"),
+    ],
+)
+def test_wrong_usage(parts: Path, words: list[str], message: str) -> None:
+    code, text = run(*(w.format(parts) for w in words))
+    assert code != 0
+    assert message in text
