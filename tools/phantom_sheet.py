@@ -12,9 +12,7 @@ import os
 import random
 from pathlib import Path
 
-import cv2
-
-from echoplane.pipelines.phantom_sheet import compare, phantom_samples, real_samples, sheet
+from echoplane.pipelines.phantom_sheet import compare, phantom_samples, real_samples, write_sheet
 
 VIEWS = ("A2C", "A3C", "A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "PLAX", "PSAX-AV", "A5C", "SC4C")
 
@@ -34,7 +32,7 @@ def main() -> None:
     phantom = phantom_samples(options.views, options.seed, options.per_view)
     random.Random(options.seed).shuffle(real)
     shown = [s for s in real if s.view in options.views or s.view == "PSAX"]
-    cv2.imwrite(str(options.output), sheet(shown, phantom, options.columns, options.side))
+    write_sheet(options.output, shown, phantom, options.columns, options.side)
     print(f"{options.output}: {len(real)} real clips, {len(phantom)} phantom clips")
     if real and not options.no_statistics:
         print(compare(real, phantom))

@@ -104,6 +104,7 @@ def render_clip(
     disease: str | None = None,
     patient: Patient | None = None,
     nuisances: Collection[str] = GROUPS,
+    machine: int | None = None,
 ) -> PhantomCine:
     """Render one clip as a scanner would store it.
 
@@ -125,6 +126,8 @@ def render_clip(
         Use this patient rather than the seed's own; `disease` then says nothing.
     nuisances : collection of str
         Groups that are on: "acoustics", "screen", "pose", "disease".
+    machine : int, optional
+        Seed of the machine, for clips that come off the same one; the clip's own when left out.
 
     Raises
     ------
@@ -133,7 +136,9 @@ def render_clip(
     """
     if frames < 1:
         raise UsageError(f"frames {frames}: must be at least 1.")
-    rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size)
+    rec = plan_recording(
+        view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size, machine=machine
+    )
     fps = fps or rec.frame_rate
     times = [n / fps for n in range(frames)]
     pictures = render_page(rec, times) if rec.content in PAGES else _pictures(rec, times)

@@ -31,7 +31,7 @@ from echoplane.phantom.recording import (
 )
 from echoplane.phantom.scene import Patient, Pose, Scene, draw_patient, draw_pose
 from echoplane.phantom.screen import Screen, Size, draw_screen, frame_fan
-from echoplane.views import suggest
+from echoplane.views import find_view, suggest
 
 #: Frames a second that machines and their exports run at.
 FRAME_RATES = (15.0, 24.0, 25.0, 30.0, 30.0, 33.0, 40.0, 50.0, 50.0, 56.0, 60.0, 72.0, 90.0)
@@ -41,7 +41,7 @@ USUAL_DEPTH = 13.0
 #: Views that are no plane of the heart.
 OTHER_CONTENT = ("DOPPLER", "M-MODE", "NOISE")
 #: Everything that can be rendered.
-PHANTOM_VIEWS: tuple[str, ...] = (*AIMS, "PSAX", *OTHER_CONTENT)
+PHANTOM_VIEWS: tuple[str, ...] = (*AIMS, *OTHER_CONTENT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +62,7 @@ def plan_recording(
     patient: Patient | None = None,
     nuisances: frozenset[str] | None = None,
     size: Size | None = None,
+    machine: int | None = None,
 ) -> Recording:
     """Draw a recording.
 
@@ -79,6 +80,8 @@ def plan_recording(
         Groups that are on, of :data:`echoplane.phantom.recording.GROUPS`; all when left out.
     size : tuple of int, optional
         (height, width) of the picture; the layout's own when left out.
+    machine : int, optional
+        Seed of the machine and its screen, for clips that come off the same one; the clip's own when left out.
 
     Raises
     ------
@@ -88,17 +91,16 @@ def plan_recording(
     groups = ALL_GROUPS if nuisances is None else frozenset(nuisances)
     if unknown := groups - ALL_GROUPS:
         raise UsageError(f"unknown nuisance group {sorted(unknown)[0]!r}; known: {', '.join(GROUPS)}.")
-    if view not in PHANTOM_VIEWS:
-        known = ", ".join(PHANTOM_VIEWS)
-        raise UsageError(f"the phantom has no view {view!r}{suggest(view, PHANTOM_VIEWS)}; known: {known}.")
+    view = phantom_view(view)
     if patient is None:
         wanted = disease if disease is not None or "disease" in groups else "none"
         patient = draw_patient(int(stream(seed, PATIENT).integers(2**31)), wanted)
     content = _draw_content(view, seed, patient, 1.0 if "pose" in groups else 0.0)
+    machine = seed if machine is None else machine
     sound, screened = "acoustics" in groups, "screen" in groups
     depth = look_around(content.source, content.pose, LEFT_HEART) or USUAL_DEPTH
     shape = draw_shape(stream(seed, SHAPE), view, depth) if screened else Shape(depth_cm=1.08 * depth)
-    screen = draw_screen(stream(seed, SCREEN), size) if screened else Screen(size=size or Screen().size)
+    screen = draw_screen(stream(machine, SCREEN), size) if screened else Screen(size=size or Screen().size)
     fan, framing = frame_fan(screen, shape)
     posed = view not in OTHER_CONTENT
     return Recording(
@@ -111,7 +113,7 @@ def plan_recording(
         pose=content.pose,
         shares=dict(content.pose.shares) if posed else {view: 1.0},
         acoustics=draw_acoustics(stream(seed, ACOUSTICS)) if sound else Acoustics(),
-        scanner=draw_scanner(stream(seed, SCANNER)) if sound else Scanner(),
+        scanner=draw_scanner(stream(machine, SCANNER)) if sound else Scanner(),
         shape=shape,
         screen=screen,
         fan=fan,
@@ -120,6 +122,22 @@ def plan_recording(
         groups=groups,
         frame_rate=float(stream(seed, TIMING, 1).choice(FRAME_RATES)),
     )
+
+
+def phantom_view(name: str) -> str:
+    """Return the label that a spelling means.
+
+    Raises
+    ------
+    UsageError
+        When the phantom cannot show it.
+    """
+    found = find_view(name)
+    label = found.label if found else name
+    if label not in PHANTOM_VIEWS:
+        hint = suggest(name, PHANTOM_VIEWS) or f"; known: {', '.join(PHANTOM_VIEWS)}."
+        raise UsageError(f"the phantom has no view {name!r}{hint}")
+    return label
 
 
 def _draw_content(view: str, seed: int, patient: Patient, error: float) -> _Content:

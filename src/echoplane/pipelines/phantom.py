@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 import multiprocessing
@@ -10,11 +11,19 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
+import numpy as np
 
+from echoplane._files import atomic_write
 from echoplane.config import to_mapping
+from echoplane.errors import UsageError
+from echoplane.phantom.clip import PhantomCine
 from echoplane.phantom.dataset import DatasetPlan, render_planned
+from echoplane.phantom.dicom import Place, write_dicom
+from echoplane.phantom.study import StudyClip, render_study, study_patient
 from echoplane.phantom.training import TrainingClip
+from echoplane.pipelines._movie import MOVIES, write_movie
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
+from echoplane.records import UInt8Array
 from echoplane.store import StoreRow, StoreWriter
 
 Progress = Callable[[int, int], None]
@@ -114,3 +123,123 @@ def _render_chunk(plan: DatasetPlan, chunk: list[int], recipe: PrepareRecipe) ->
 
 def _one_thread() -> None:
     cv2.setNumThreads(1)
+
+
+#: Endings that :func:`write_clip` knows.
+CLIP_ENDINGS = (*MOVIES, ".dcm", ".png", ".npz")
+#: Columns of the truth table of studies.
+TRUTH = (
+    "file", "patient", "study", "view", "shares", "content", "frames", "fps", "ejection_fraction", "disease", "seed",
+)  # fmt: skip
+
+
+def write_clip(cine: PhantomCine, path: str | Path, *, view_codes: bool = False) -> None:
+    """Write one clip in the format its name asks for.
+
+    Parameters
+    ----------
+    cine : PhantomCine
+    path : str or Path
+        ``.mp4``, ``.gif``, ``.webp``; ``.dcm``; ``.png`` (six frames side by side); or ``.npz`` with ``frames``,
+        ``labels`` (uint8, tissue of every pixel, 255 outside the sector), ``phases`` and ``fps``.
+    view_codes : bool
+        Write the view into a DICOM file.
+
+    Raises
+    ------
+    UsageError
+        For another ending.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending in MOVIES:
+        write_movie(path, (_even(frame) for frame in _colour(cine.frames)), cine.fps)
+    elif ending == ".dcm":
+        seed = cine.recording.seed
+        write_dicom(cine, path, Place(f"clip {seed}", f"PHANTOM-{seed}", 1), view_codes=view_codes)
+    elif ending == ".png":
+        chosen = np.linspace(0, len(cine.frames) - 1, min(6, len(cine.frames))).round().astype(int)
+        with atomic_write(path, "wb") as stream:
+            strip = np.concatenate(list(_colour(cine.frames[chosen])), axis=1)
+            stream.write(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
+    elif ending == ".npz":
+        labels = cine.labels(range(len(cine.frames)))
+        with atomic_write(path, "wb") as stream:
+            np.savez_compressed(stream, frames=cine.frames, labels=labels, phases=cine.phases, fps=cine.fps)
+    else:
+        raise UsageError(f"{path}: a phantom clip can be written as {', '.join(CLIP_ENDINGS)}.")
+
+
+def _colour(frames_THW: UInt8Array) -> UInt8Array:
+    return frames_THW if frames_THW.ndim == 4 else np.repeat(frames_THW[..., None], 3, axis=3)
+
+
+def _even(frame: UInt8Array) -> UInt8Array:
+    """Pad a frame to even sides, which H.264 needs."""
+    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+
+
+def write_studies(
+    out: str | Path,
+    *,
+    patients: int = 1,
+    seed: int = 0,
+    disease: str | None = None,
+    view_codes: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write whole examinations as DICOM, one folder a patient, and ``truth.csv`` beside the folders.
+
+    Parameters
+    ----------
+    out : str or Path
+    patients : int
+    seed : int
+        The same seed gives the same files.
+    disease : str, optional
+        Of all patients; drawn for each when left out.
+    view_codes : bool
+        Write the views into the files too.
+    progress : callable, optional
+        Called with (studies done, studies) after every study.
+
+    Returns
+    -------
+    int
+        Files written.
+    """
+    if patients < 1:
+        raise UsageError(f"patients {patients}: must be at least 1.")
+    out = Path(out)
+    rows = []
+    for number in range(patients):
+        name = f"PHANTOM-{seed}-{number:04d}"
+        sex = "M" if study_patient(seed, number, disease).body.male else "F"
+        for clip, cine in render_study(seed, number, disease):
+            file = f"{name}/{clip.number:03d}.dcm"
+            write_dicom(cine, out / file, Place(name, name, clip.number, sex), view_codes=view_codes)
+            rows.append(_truth(file, name, clip, cine))
+        if progress:
+            progress(number + 1, patients)
+    with atomic_write(out / "truth.csv") as stream:
+        table = csv.DictWriter(stream, TRUTH, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    return len(rows)
+
+
+def _truth(file: str, name: str, clip: StudyClip, cine: PhantomCine) -> dict[str, object]:
+    facts = cine.recording.facts()
+    return {
+        "file": file,
+        "patient": name,
+        "study": name,
+        "view": cine.view,
+        "shares": " ".join(f"{view}:{share:.3f}" for view, share in cine.shares.items()),
+        "content": facts["content"],
+        "frames": len(cine.frames),
+        "fps": round(cine.fps, 3),
+        "ejection_fraction": facts["ejection_fraction"],
+        "disease": facts["disease"],
+        "seed": clip.seed,
+    }

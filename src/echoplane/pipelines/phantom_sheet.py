@@ -11,12 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from echoplane._files import atomic_write
 from echoplane.errors import DataError
 from echoplane.phantom.training import render_training_clip
 from echoplane.prepare import prepare
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
 from echoplane.records import FloatArray, UInt8Array
-from echoplane.sources import open_cine
+from echoplane.sources.open import open_cine
 from echoplane.views import VIEWS, Family, family_of, find_view
 
 #: Frames compared are this far apart; a network sees about this step.
@@ -130,9 +131,8 @@ def statistics(frames: UInt8Array) -> FloatArray:
 
 def compare(real: Sequence[Sample], phantom: Sequence[Sample]) -> str:
     """Return a table: median and quartiles of every figure, real and phantom, by family of views."""
-    lines = [
-        f"{'figure':8s} {'family':12s} {'real: quartiles':>26s} {'phantom: quartiles':>26s}  real clips outside phantom 5-95 %"
-    ]
+    head = f"{'figure':8s} {'family':12s} {'real: quartiles':>26s} {'phantom: quartiles':>26s}"
+    lines = [f"{head}  real clips outside phantom 5-95 %"]
     for family in (Family.APICAL, Family.SHORT_AXIS):
         ours = np.array([statistics(s.frames) for s in phantom if family_of(s.view) is family])
         theirs = np.array([statistics(s.frames) for s in real if family_of(s.view) is family])
@@ -169,6 +169,14 @@ def sheet(real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, s
             if samples:
                 rows.append(_row(f"{view} {name}", samples[:columns], columns, side))
     return np.concatenate(rows)
+
+
+def write_sheet(
+    path: str | Path, real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, side: int = 96
+) -> None:
+    """Write :func:`sheet` as a PNG file."""
+    with atomic_write(path, "wb") as stream:
+        stream.write(cv2.imencode(".png", sheet(real, phantom, columns, side))[1].tobytes())
 
 
 def _row(title: str, samples: Sequence[Sample], columns: int, side: int) -> UInt8Array:
