@@ -71,8 +71,8 @@ def sheet(
         tiles = []
         for seed in patients:
             patient = draw_patient(seed, disease)
-            scene = Scene(patient, 0)
             pose = draw_pose(patient, view, np.random.default_rng([seed, len(view)]), error)
+            scene = Scene(patient, 0, pose)
             for name in times:
                 phase = phase_of(scene, name)
                 depth = DEPTHS_CM.get(view, 16.0)

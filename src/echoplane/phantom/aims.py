@@ -6,6 +6,7 @@ American Society of Echocardiography (apical views: apex up, left ventricle righ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ class Aim:
     spread: Spread
 
 
-_APICAL = Spread(7.5, 4.0, 6.0, 0.6, 0.45, 0.3, foreshortens=True)
-_SHORT = Spread(9.0, 4.5, 6.0, 0.8, 0.0, 0.5)
+_APICAL = Spread(6.5, 3.5, 6.0, 0.6, 0.4, 0.3, foreshortens=True)
+_SHORT = Spread(8.0, 4.0, 6.0, 0.8, 0.0, 0.5)
 _LONG = Spread(6.0, 4.0, 6.0, 0.8, 0.4, 0.5)
 _OTHER = Spread(8.0, 6.0, 7.0, 0.8, 0.6, 0.8)
 
@@ -104,21 +105,29 @@ def _short(mean: float, sd: float, low: float, high: float) -> _Aim:
 
     def aim(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
         level = float(np.clip(mean + error * sd * rng.normal(), low, high))
-        return _at_level(level, patient, plan)
+        return _at_level(level, patient, rng, error)
 
     return aim
 
 
-def _at_level(level: float, patient: Patient, plan: Layout) -> Aim:
-    z = np.array([0.0, 0.0, level * patient.lv.length])
-    far = float(np.linalg.norm(plan.parasternal_window[:2])) - 0.6 * max(0.0, level - 0.3)
+def _at_level(level: float, patient: Patient, rng: np.random.Generator, error: float) -> Aim:
+    lv, rv = patient.lv, patient.rv
+    z = np.array([0.0, 0.0, level * lv.length])
+    # The heart gets slimmer to the apex, and the probe follows it, though the chest curves less.
+    slim = math.sqrt(max(0.2, 1 - (max(0.0, level - 0.3) / 0.75) ** 2))
+    surface = (lv.radius + lv.wall) * slim + 0.5 * rv.width * max(0.0, 1 - (max(level, 0.0) / rv.reach) ** 1.6)
+    tract = 0.6 * rv.outflow * max(0.0, 1 - max(0.0, level - 0.2) / 0.4)
+    slack = (0.5 + float(rng.normal()) * 0.4 * error) * max(0.0, level - 0.2)
+    far = surface + tract + rv.wall + patient.thorax.wall_cm + 1.2 * max(0.0, slack)
     up = around(SHORT_AXIS_UP_DEG)
-    aside = around(SHORT_AXIS_UP_DEG + 90, 0.8)  # the picture's middle lies between the ventricles
-    return Aim(up * far + z, aside + z, around(SHORT_AXIS_UP_DEG - 90), up, _SHORT)
+    aside = around(SHORT_AXIS_UP_DEG + 90, 0.8 * slim)  # the picture's middle lies between the ventricles
+    # Seen from the left chest, the plane runs a little towards the apex on the right ventricle's side.
+    right = around(SHORT_AXIS_UP_DEG - 90, 1.0, -0.09)
+    return Aim(up * far + z, aside + z + 0.09 * 0.8 * slim * np.array([0.0, 0.0, 1.0]), right, up, _SHORT)
 
 
 def _any_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
-    return _at_level(float(rng.uniform(0.08, 0.94)), patient, plan)
+    return _at_level(float(rng.uniform(0.08, 0.94)), patient, rng, error)
 
 
 def _aortic_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
@@ -165,7 +174,7 @@ AIMS: Mapping[str, _Aim] = {
     "A5C": _five_chamber,
     "RV-A4C": _right_focused,
     "PSAX-AV": _aortic_level,
-    "PSAX-MV": _short(0.215, 0.045, 0.10, 0.33),
+    "PSAX-MV": _short(0.225, 0.042, 0.13, 0.33),
     "PSAX-PM": _short(0.50, 0.075, 0.31, 0.69),
     "PSAX-AP": _short(0.82, 0.055, 0.69, 0.95),
     "PSAX": _any_level,

@@ -15,6 +15,7 @@ import numpy as np
 from echoplane.phantom.population import Patient
 
 _BEATS = 512
+_LAST = math.nextafter(1.0, 0.0)
 CONTRACTION_S = 0.05
 RELAXATION_S = 0.07
 
@@ -94,7 +95,7 @@ class Clock:
     def phase(self, time_s: float) -> float:
         """Share of the beat since the R wave, in [0, 1)."""
         since, length, _ = self.beat(time_s)
-        return min(max(since / length, 0.0), np.nextafter(1.0, 0.0))
+        return min(max(since / length, 0.0), _LAST)
 
     def end_systole(self, length_s: float) -> float:
         """Seconds from the R wave to the closing of the aortic valve, for a beat of this length."""
@@ -112,31 +113,34 @@ class Clock:
         length = 60.0 / self._rate
         return self._state(phase * length, length, 1.0)
 
+    def _filled(self, since: float, opening: float, early_end: float, kick: float, length: float) -> float:
+        """Share of the stroke volume that has come back: an early wave, a trickle, the kick of the atria."""
+        share = self._atrial
+        trickle_end = kick if share > 0 else length
+        passive = 0.9 * _ramp(since, opening, early_end) + 0.1 * _ramp(since, opening, trickle_end)
+        return (1 - share) * passive + share * _ramp(since, kick, length)
+
+    def _mitral(self, since: float, opening: float, kick: float, length: float) -> float:
+        """Return the opening of the mitral valve: wide in the early wave, half shut at rest, open again for the kick."""
+        early = _ramp(since, opening, opening + 0.07) * (1 - 0.62 * _ramp(since, opening + 0.1, opening + 0.22))
+        late = min(max((since - kick) / (length - kick), 0.0), 1.0)
+        again = 0.4 * math.sin(math.pi * late) if self._atrial > 0 else 0.0
+        return min(1.0, early + again) * (1 - _ramp(since, length - 0.03, length))
+
     def _state(self, since: float, length: float, strength: float) -> Instant:
         closing = self.end_systole(length)
         opening = closing + RELAXATION_S
         kick = max(length - 0.13, opening + 0.3 * (length - opening))
         early_end = min(opening + 0.24, kick + 0.3 * (length - kick))
-        ejected = (
-            _ramp(since, CONTRACTION_S, closing) + _ramp(since, CONTRACTION_S, CONTRACTION_S + 0.8 * closing)
-        ) / 2
-        passive = 0.9 * _ramp(since, opening, early_end) + 0.1 * _ramp(since, opening, kick)
-        active = _ramp(since, kick, length)
-        share = self._atrial
-        filled = (1 - share) * passive + share * active if share > 0 else passive
-        filled = filled if since < length else 1.0
-        if share == 0:
-            filled = 0.9 * _ramp(since, opening, early_end) + 0.1 * _ramp(since, opening, length)
-        systole = strength * max(0.0, ejected - filled)
-        wave_e = _ramp(since, opening, opening + 0.07)
-        rest = 1 - 0.62 * _ramp(since, opening + 0.1, opening + 0.22)
-        wave_a = 0.4 * math.sin(math.pi * min(max((since - kick) / (length - kick), 0.0), 1.0)) if share > 0 else 0.0
-        shut = 1 - _ramp(since, length - 0.03, length)
-        mitral = min(1.0, wave_e * rest + wave_a) * shut
+        # Ejection is fast first: the mean of two ramps, one shorter.
+        brisk = CONTRACTION_S + 0.8 * (closing - CONTRACTION_S)
+        ejected = 0.5 * (_ramp(since, CONTRACTION_S, closing) + _ramp(since, CONTRACTION_S, brisk))
+        filled = self._filled(since, opening, early_end, kick, length)
+        mitral = self._mitral(since, opening, kick, length)
         semilunar = _ramp(since, CONTRACTION_S, CONTRACTION_S + 0.04) * (1 - _ramp(since, closing - 0.035, closing))
         return Instant(
-            phase=min(since / length, np.nextafter(1.0, 0.0)),
-            systole=systole,
+            phase=min(max(since / length, 0.0), _LAST),
+            systole=strength * max(0.0, ejected - filled),
             systole_rv=strength * max(0.0, ejected**1.15 - filled),
             atria=max(0.0, ejected - filled),
             mitral=mitral,

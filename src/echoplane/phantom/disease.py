@@ -16,7 +16,7 @@ _Change = Callable[[Patient, np.random.Generator], Patient]
 
 
 def _grown(atrium: Atrium, factor: float) -> Atrium:
-    """The same atrium, `factor` times as large in every direction, and a stiffer one."""
+    """Return the atrium `factor` times as large in every direction, and stiffer."""
     return replace(
         atrium,
         half_width=atrium.half_width * factor,

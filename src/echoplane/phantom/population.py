@@ -184,7 +184,7 @@ def _draw_left_ventricle(body: Body, rng: np.random.Generator) -> LeftVentricle:
     ratio = _clipped(rng, 0.268, 0.018)
     drop = float(rng.uniform(0.22, 0.36))
     length = (volume / (cavity_share(drop) * math.pi * ratio**2)) ** (1 / 3)
-    wall = _clipped(rng, 0.88 if body.male else 0.80, 0.09) * (1 + 0.002 * (body.age - 50))
+    wall = _clipped(rng, 0.92 if body.male else 0.83, 0.09) * (1 + 0.002 * (body.age - 50))
     fraction = _clipped(rng, 0.62 if body.male else 0.64, 0.05)
     return LeftVentricle(
         length=length,
@@ -212,7 +212,7 @@ def _draw_right_ventricle(body: Body, rng: np.random.Generator) -> RightVentricl
         wall=_clipped(rng, 0.38, 0.06),
         facing_deg=_clipped(rng, 200, 5),
         tapse=_clipped(rng, 2.3, 0.3),
-        squeeze=_clipped(rng, 0.30, 0.06),
+        squeeze=_clipped(rng, 0.40, 0.06),
         outflow=_clipped(rng, 1.4, 0.13) * scale,
         trabeculae=float(rng.uniform(0.25, 0.55)),
         moderator_level=_clipped(rng, 0.56, 0.06),
@@ -222,8 +222,8 @@ def _draw_right_ventricle(body: Body, rng: np.random.Generator) -> RightVentricl
 def _draw_atria(body: Body, rng: np.random.Generator) -> tuple[Atrium, Atrium]:
     scale = (body.surface_m2 / 1.85) ** (1 / 3) * _clipped(rng, 1.0, 0.06)
     shape = [_clipped(rng, 1.0, 0.05) for _ in range(6)]
-    left = Atrium(2.25 * scale * shape[0], 1.9 * scale * shape[1], 2.1 * scale * shape[2], _clipped(rng, 1.14, 0.03))
-    right = Atrium(1.95 * scale * shape[3], 2.0 * scale * shape[4], 2.05 * scale * shape[5], _clipped(rng, 1.11, 0.03))
+    left = Atrium(2.1 * scale * shape[0], 1.75 * scale * shape[1], 2.0 * scale * shape[2], _clipped(rng, 1.22, 0.04))
+    right = Atrium(1.95 * scale * shape[3], 2.0 * scale * shape[4], 2.05 * scale * shape[5], _clipped(rng, 1.18, 0.04))
     return left, right
 
 

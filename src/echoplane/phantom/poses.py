@@ -121,7 +121,7 @@ def _ladder(value: float, borders: tuple[float, ...], blur: float) -> list[float
 
 
 def apical_shares(origin: Vector, axis: Vector, lateral: Vector, plan: Layout) -> dict[str, float]:
-    """What an apical plane shows, from its angle around the long axis and its distance to the aortic valve."""
+    """Say what an apical plane shows, from its angle around the long axis and its distance to the aortic valve."""
     degrees = math.degrees(math.atan2(lateral[1], lateral[0]))
     two, three = _ladder(degrees, APICAL_BORDERS_DEG, _ANGLE_BLUR_DEG)[1:]
     four = 1 - two - three

@@ -29,12 +29,15 @@ class Scene:
     patient : Patient
     seed : int
         Draws what differs from recording to recording: the lengths of the beats, the point of the beat at time zero.
+    probe : Pose, optional
+        Where the probe is held; ribs lie beside it. Without it the chest has no ribs.
     """
 
-    def __init__(self, patient: Patient, seed: int = 0) -> None:
+    def __init__(self, patient: Patient, seed: int = 0, probe: Pose | None = None) -> None:
         self.patient = patient
         self.clock = Clock(patient, seed)
-        self._anatomy = Anatomy(patient)
+        held = None if probe is None else (probe.origin.astype(np.float64), probe.axis.astype(np.float64))
+        self._anatomy = Anatomy(patient, held)
 
     def phase(self, time_s: float) -> float:
         """Phase of the beat in [0, 1); 0 is the R wave (end-diastole)."""

@@ -49,10 +49,18 @@ class _Sight:
 
 
 class Anatomy:
-    """All structures of one patient."""
+    """All structures of one patient.
 
-    def __init__(self, patient: Patient) -> None:
+    Parameters
+    ----------
+    patient : Patient
+    probe : tuple of array, optional
+        Face of the probe and direction of its middle beam: where ribs have to make room.
+    """
+
+    def __init__(self, patient: Patient, probe: tuple[Vector, Vector] | None = None) -> None:
         self.patient = patient
+        self._probe = probe
         self.plan = layout(patient)
         self._left = LeftShape(patient)
         self._right = RightShape(patient, self.plan)
@@ -78,7 +86,8 @@ class Anatomy:
         if seen is not None and seen.shape == shape and float(np.abs(corners - seen.corners).max()) < _DRIFT:
             return seen
         p, patient, plan = canvas.coarse, self.patient, self.plan
-        liver, ribs = thorax.liver(p, patient, plan), thorax.ribs(p, patient, plan)
+        liver = thorax.liver(p, patient, plan)
+        ribs = thorax.ribs(p, patient, plan, *self._probe) if self._probe else np.full_like(liver, 9.0)
         self._fine.look(p)
         self._seen = _Sight(
             corners=corners.copy(),

@@ -18,7 +18,7 @@ Window = tuple[slice, slice]
 _FAR = np.float32(9.0)
 
 
-def as_float(value: npt.NDArray[np.floating]) -> FloatArray:
+def as_float(value: npt.ArrayLike) -> FloatArray:
     """Single precision view or copy."""
     return np.asarray(value, dtype=np.float32)
 

@@ -25,7 +25,7 @@ def papillary(p: Points, base: Vector, head: Vector, radius: float, thicken: flo
 
 
 def chordae(patient: Patient, plan: Layout, opening: float) -> list[tuple[Vector, Vector]]:
-    """Ends of the main chordae: from the heads of the papillary muscles to the leaflets' edges."""
+    """Return the ends of the main chordae: from the heads of the papillary muscles to the leaflets' edges."""
     valves = patient.valves
     front, side = plan.mitral_front, plan.mitral_side
     shut, wide = 0.55, 1.75
@@ -40,7 +40,7 @@ def chordae(patient: Patient, plan: Layout, opening: float) -> list[tuple[Vector
 
 
 def band(patient: Patient, plan: Layout) -> tuple[Vector, Vector]:
-    """Ends of the moderator band: from the lower septum to the free wall at the anterior papillary muscle."""
+    """Return the ends of the moderator band: from the lower septum to the free wall."""
     lv, rv = patient.lv, patient.rv
     level = rv.moderator_level * lv.length
     outer = plan.base_outer * (1 - 0.5 * (rv.moderator_level - 0.3) ** 2)

@@ -53,8 +53,14 @@ class FineStructures:
             0.12 + 0.2 * v.aortic_calcium, v.aortic_calcium,
         )  # fmt: skip
         self._pulmonary = Cusps(
-            plan.pulmonary, plan.pulmonary_axis, *across(plan.pulmonary_axis),
-            vessels.pulmonary, 0.9, v.cusp_deg + 30, 0.10, 0.0,
+            plan.pulmonary,
+            plan.pulmonary_axis,
+            *across(plan.pulmonary_axis),
+            vessels.pulmonary,
+            0.9,
+            v.cusp_deg + 30,
+            0.10,
+            0.0,
         )
 
     def look(self, p: Points) -> None:
@@ -69,9 +75,7 @@ class FineStructures:
             "sinus": float(details.coronary_sinus(p, plan).min()) < 2.2,
         }
 
-    def paint(
-        self, canvas: Canvas, coarse: Points, fine: Points, large: Large, now: Instant, narrow: float
-    ) -> None:
+    def paint(self, canvas: Canvas, coarse: Points, fine: Points, large: Large, now: Instant, narrow: float) -> None:
         """Paint everything that comes near the points."""
         self._left_wall(canvas, coarse, fine, large, narrow)
         self._right_wall(canvas, coarse, fine, large)
@@ -127,14 +131,14 @@ class FineStructures:
         if window is not None:
             p = _cut(fine, window)
             half = (v.tricuspid, v.tricuspid)
-            ring = details.ring(p, plan.tricuspid, plan.septal, plan.forward, half, 0.20)
+            ring = details.ring(p, plan.tricuspid, plan.septal, plan.forward, half, 0.14)
             canvas.paint(ring, Tissue.ANNULUS, window)
             canvas.paint(self._tricuspid.distance(p, now.tricuspid, 0.0), Tissue.LEAFLET_TRICUSPID, window)
         window = self._near(canvas, coarse, plan.mitral, v.mitral_width + 1.2)
         if window is not None:
             p = _cut(fine, window)
             half = (v.mitral_depth + 0.05, v.mitral_width + 0.05)
-            thick = 0.20 + 0.25 * v.mitral_calcium * (self._mitral.local(p)[0] < 0)
+            thick = 0.17 + 0.28 * v.mitral_calcium * (self._mitral.local(p)[0] < 0)
             ring = details.ring(p, plan.mitral, plan.mitral_front, plan.mitral_side, half, 0.0) - thick
             ill = v.mitral_calcium > 0
             canvas.paint(ring, Tissue.CALCIUM if ill else Tissue.ANNULUS, window)

@@ -13,7 +13,7 @@ from echoplane.phantom.population import Patient
 
 #: Angles of the long-axis planes (right of the picture), and of the front of a short axis.
 FOUR_CHAMBER_DEG = 30.0
-TWO_CHAMBER_DEG = 90.0
+TWO_CHAMBER_DEG = 88.0
 THREE_CHAMBER_DEG = 150.0
 SHORT_AXIS_UP_DEG = 124.0
 LONG_AXIS_UP_DEG = 145.0
@@ -70,13 +70,13 @@ def layout(patient: Patient) -> Layout:
     outer = (lv.radius + lv.wall) * math.sqrt(1 - lv.base_drop)
     front = around(valves.mitral_deg)
     mitral = -front * max(base - valves.mitral_depth, 0.45)
-    aortic = around(143.0, base + 0.55 - vessels.aortic_annulus, -0.05)
+    aortic = around(149.0, base + 0.55 - vessels.aortic_annulus, -0.05)
     tilt = math.radians(vessels.aortic_tilt_deg)
     aortic_axis = around(125.0, math.sin(tilt), -math.cos(tilt))
-    la_centre = around(330.0, 1.0 + 0.35 * (patient.la.half_depth - 1.85), -0.85 * patient.la.half_length)
+    la_centre = around(330.0, 1.0 + 0.35 * (patient.la.half_depth - 1.75), -0.85 * patient.la.half_length)
     la_centre = la_centre + around(210.0, 0.15)
     ra_centre = around(206.0, outer + 1.0 + 0.5 * (patient.ra.half_width - 1.95), 0.45 - 0.88 * patient.ra.half_length)
-    tricuspid = around(205.0, outer + 0.05 + valves.tricuspid, 0.55)
+    tricuspid = around(205.0, outer + 0.05 + valves.tricuspid, 0.45)
     pulmonary = around(93.0, outer + 0.75, -2.3)
     pulmonary_axis = unit(0.75 * axes.superior - 0.65 * axes.anterior - 0.1 * axes.right)
     fork = pulmonary + 3.6 * pulmonary_axis
@@ -125,7 +125,5 @@ def layout(patient: Patient) -> Layout:
         papillary_base=bases,
         papillary_head=heads,
         apical_window=np.array([lv.bend[0] * 0.5, lv.bend[1] * 0.5, lv.length + lv.wall_apex + 0.75 * chest]),
-        parasternal_window=around(
-            130.0, outer + 0.5 * rv.width + 0.6 * rv.outflow + rv.wall + chest, 0.26 * lv.length
-        ),
+        parasternal_window=around(130.0, outer + 0.5 * rv.width + 0.6 * rv.outflow + rv.wall + chest, 0.26 * lv.length),
     )

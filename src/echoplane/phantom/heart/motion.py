@@ -25,6 +25,8 @@ from echoplane.records import FloatArray
 
 #: Below this height (behind the base) nothing follows the descent of the base.
 _ROOF = 4.6
+#: Largest jerk of the septum, cm.
+_BOUNCE = 0.55
 
 
 class Motion:
@@ -74,7 +76,7 @@ class Motion:
         cx, cy = self._shape.centre(Z)
         x, y = self._untwist(x - cx, y - cy, Z, now)
         scale = self._crosswise(x, y, Z, k, now)
-        X, Y = x * scale + cx, y * scale + cy
+        X, Y = self._unbounced(x * scale + cx, y * scale + cy, Z, now)
         return self._atria(as_float(X), as_float(Y), Z, now)
 
     def _lengthwise(self, x: FloatArray, y: FloatArray, z: FloatArray, now: Instant) -> tuple[FloatArray, FloatArray]:
@@ -120,8 +122,10 @@ class Motion:
         outer_now = np.sqrt(np.maximum(outer * outer / k + c, np.float32(0.01)))
         beyond = np.maximum(r - outer_now, 0)
         wall = np.sqrt(np.maximum(k * (r * r - c), 0))
-        outside = r + (outer - outer_now) * np.exp(beyond * np.float32(-1 / 2.5)) + self._free_wall(
-            beyond, cosine, sine, Z, now
+        outside = (
+            r
+            + (outer - outer_now) * np.exp(beyond * np.float32(-1 / 2.5))
+            + self._free_wall(beyond, cosine, sine, Z, now)
         )
         R = np.where(r < inner_now, r / narrow, np.where(r < outer_now, wall, outside))
         return as_float(R / r)
@@ -139,6 +143,20 @@ class Motion:
         near = beyond * np.float32(gain)
         far = np.float32(gain * reach) * np.exp((beyond - np.float32(reach)) * np.float32(-1 / 2.5))
         return as_float(there * np.where(beyond < reach, near, far))
+
+    def _unbounced(
+        self, X: FloatArray, Y: FloatArray, Z: FloatArray, now: Instant
+    ) -> tuple[FloatArray, FloatArray]:
+        """Undo the jerk of the septum to the left in early systole."""
+        size = _BOUNCE * self._patient.lv.bounce * now.early
+        if size < 0.01:
+            return as_float(X), as_float(Y)
+        lv = self._patient.lv
+        side, front = np.float32(self._facing[0]), np.float32(self._facing[1])
+        reach = X * side + Y * front
+        weight = smoothstep(reach, 0.2 * lv.radius, lv.radius) * smoothstep(reach, lv.radius + 3.5, lv.radius + 1.2)
+        weight *= smoothstep(Z, -0.5, 1.5) * smoothstep(Z, lv.length, 0.7 * lv.length)
+        return as_float(X + size * weight * side), as_float(Y + size * weight * front)
 
     def _atria(self, X: FloatArray, Y: FloatArray, Z: FloatArray, now: Instant) -> Points:
         """Undo the swelling of the atria across the axis."""

@@ -21,7 +21,7 @@ def smooth_union(a: FloatArray, b: FloatArray, radius: float) -> FloatArray:
 
 def dot(p: Points, v: Vector) -> FloatArray:
     """Inner product of every point with a vector."""
-    return p[0] * np.float32(v[0]) + p[1] * np.float32(v[1]) + p[2] * np.float32(v[2])
+    return as_float(p[0] * np.float32(v[0]) + p[1] * np.float32(v[1]) + p[2] * np.float32(v[2]))
 
 
 def distance_to(p: Points, centre: Vector) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from echoplane.phantom.heart.canvas import as_float
-from echoplane.phantom.heart.frame import unit
+from echoplane.phantom.heart.frame import Vector, unit
 from echoplane.phantom.heart.layout import Layout
 from echoplane.phantom.heart.shapes import Points, dot, round_cone
 from echoplane.phantom.population import Patient
@@ -37,21 +37,16 @@ def free_of_lung(p: Points, patient: Patient, plan: Layout) -> FloatArray:
     spine = plan.arch_middle + plan.arch_radius * plan.arch_across + 0.8 * plan.axes.right
     mediastinum = round_cone(p, spine - 14 * up, spine + 6 * up, 2.6, 2.9)
     root = round_cone(p, plan.aortic, plan.root_end + 5 * up, 2.8, 4.0)
-    return as_float(
-        np.minimum(np.minimum(passage, mediastinum), np.minimum(root, below_diaphragm(p, patient, plan)))
-    )
+    return as_float(np.minimum(np.minimum(passage, mediastinum), np.minimum(root, below_diaphragm(p, patient, plan))))
 
 
-def ribs(p: Points, patient: Patient, plan: Layout) -> FloatArray:
+def ribs(p: Points, patient: Patient, plan: Layout, face: Vector, inward: Vector) -> FloatArray:
     """Signed distance of the ribs above and below the space through which the probe looks, and of the sternum.
 
-    The probe face is where the first samples of the middle beams are; who holds the probe has found the gap between
-    two ribs, so they lie beside it, wherever it is on the chest.
+    Who holds the probe has found the gap between two ribs, so they lie beside its `face`, wherever it is on the
+    chest; `inward` is the direction of the middle beam.
     """
     axes, gap = plan.axes, patient.thorax.rib_gap_cm
-    middle = p[0].shape[0] // 2
-    face = np.array([float(q[middle, 0]) for q in p])
-    inward = unit(np.array([float(q[middle, -1] - q[middle, 0]) for q in p]))
     result = np.full_like(p[0], 99.0)
     on_chest = min(float(np.linalg.norm(face - w)) for w in (plan.apical_window, plan.parasternal_window)) < 5.0
     if not on_chest:
@@ -66,10 +61,8 @@ def ribs(p: Points, patient: Patient, plan: Layout) -> FloatArray:
     return as_float(np.minimum(result, round_cone(p, breast - 9 * axes.superior, breast + 8 * axes.superior, 0.9, 1.1)))
 
 
-def effusion_depth(p: Points, patient: Patient) -> FloatArray | float:
+def effusion_depth(p: Points, patient: Patient) -> FloatArray:
     """Depth of pericardial fluid at each point: deepest behind and below."""
     most = patient.thorax.effusion_cm
-    if most <= 0:
-        return 0.0
     behind = -p[1] * np.float32(1 / 5.0)
     return as_float(np.float32(most) * (0.55 + 0.45 * np.clip(behind, -1, 1)) * np.clip(0.35 + (p[2] + 3) / 6, 0.1, 1))

@@ -42,7 +42,9 @@ def aorta_beyond(p: Points, patient: Patient, plan: Layout) -> tuple[FloatArray,
     across, height = dot(q, plan.arch_across), dot(q, up)
     aside = dot(q, np.cross(plan.arch_across, up))
     radius = np.float32(plan.arch_radius)
-    ring = np.where(height > 0, np.abs(np.sqrt(across * across + height * height) - radius), np.abs(np.abs(across) - radius))
+    ring = np.where(
+        height > 0, np.abs(np.sqrt(across * across + height * height) - radius), np.abs(np.abs(across) - radius)
+    )
     tube = np.sqrt(ring * ring + aside * aside)
     start = np.float32((plan.root_end - plan.arch_middle) @ up)
     rising = np.maximum(tube - np.float32(0.9 * v.ascending), np.maximum(start - height, across))
