@@ -129,7 +129,7 @@ def _parse(text: str, where: str) -> LabelTable:
         meaning = SKIP if label.casefold() == SKIP else _vocabulary(label)
         if not given or meaning is None:
             raise DataError(
-                f"{where}:{number}: {given!r} is given the label {label!r}{suggest(label)}. "
+                f"{where}:{number}: {given!r} is given the label {label!r}{suggest(label) or '.'} "
                 f"Use 'skip', or one of {', '.join(view.label for view in VIEWS)}."
             )
         if entries.setdefault(_key(given), meaning) != meaning:

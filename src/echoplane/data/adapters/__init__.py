@@ -42,7 +42,9 @@ def layout_named(name: str) -> Layout:
     try:
         return LAYOUTS[name]
     except KeyError:
-        raise UsageError(f"no layout is called {name!r}{suggest(name, LAYOUTS)} Known: {', '.join(LAYOUTS)}.") from None
+        raise UsageError(
+            f"no layout is called {name!r}{suggest(name, LAYOUTS) or '.'} Known: {', '.join(LAYOUTS)}."
+        ) from None
 
 
 def read_manifest(name: str, root: str | Path, options: Options | None = None) -> Manifest:

@@ -58,7 +58,7 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
         found = next((folded[s.casefold()] for s in spellings if s.casefold() in folded), None)
         if found is None:
             raise DataError(
-                f"{path}: has no column {' or '.join(map(repr, spellings))}{suggest(spellings[0], header)}. "
+                f"{path}: has no column {' or '.join(map(repr, spellings))}{suggest(spellings[0], header) or '.'} "
                 f"Its columns are: {', '.join(header) or 'none'}."
             )
         renamed[found] = spellings[0]

@@ -33,7 +33,7 @@ def read(root: Path, options: Options) -> Manifest:
         key = key_of(path, root)
         view = _view(path.stem) or listed.get(path.stem.casefold(), "") or _view(path.parent.name)
         if not view:
-            reason = "Neither its name nor its folder tells the view. Save the data set's spreadsheets as A4C.csv and A2C.csv."
+            reason = "Neither its name nor its folder tells the view. Save the spreadsheets as A4C.csv and A2C.csv."
             failures.append(Failure(key, "no_label", reason))
             continue
         patient = _PATIENT.match(path.stem)

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import csv
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from echoplane.data.labels import LabelTable, UnknownLabelsError
+from echoplane.errors import DataError, StoreError, UsageError
+from echoplane.pipelines import prepare as module
+from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset, read_failures
+from echoplane.prepare import PrepareRecipe
+from echoplane.store import StoreReader
+
+SMALL = PrepareRecipe(name="small", mask=False, crop="none", size=(24, 28))
+
+
+def avi(path: Path, frames: int = 6, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for frame in np.random.default_rng(seed).integers(0, 255, (frames, 48, 64, 3), np.uint8):
+        writer.write(frame)
+    writer.release()
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Six cines of three patients, and everything that can go wrong."""
+    root = tmp_path / "clips"
+    for n in range(6):
+        avi(root / ("A4C", "2ch")[n % 2] / f"p{n // 2}_{n}.avi", 5 + n, n)
+    cv2.imwrite(str(root / "A4C" / "still.png"), np.full((48, 64), 99, np.uint8))
+    (root / "A4C" / "cut.avi").write_bytes((root / "A4C" / "p0_0.avi").read_bytes()[:300])
+    (root / "A4C" / "report.txt").write_text("no picture")
+    (root / "notes.csv").write_text("x")
+    black = cv2.VideoWriter(str(root / "A4C" / "black.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for _ in range(5):
+        black.write(np.zeros((48, 64, 3), np.uint8))
+    black.release()
+    return root
+
+
+def content(path: Path) -> dict[str, object]:
+    reader = StoreReader(path)
+    assert reader.verify() == []
+    return {"info": reader.info, "rows": reader.rows}
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_every_file_is_stored_or_named(clips, tmp_path, jobs):
+    steps: list[int] = []
+    run = prepare_dataset(
+        clips,
+        tmp_path / "s",
+        PrepareSettings(recipe=SMALL, jobs=jobs),
+        on_start=lambda total: steps.append(total),
+        on_cine=lambda: steps.append(1),
+    )
+    assert steps == [10, *[1] * 10]
+    assert (run.stored, run.skipped, run.interrupted) == (6, 0, False)
+    assert run.views == {"A4C": 3, "A2C": 3}
+    found = {failure.file: failure.status for failure in run.failures}
+    assert found == {
+        "A4C/black.avi": "not_b_mode",
+        "A4C/cut.avi": "unreadable",
+        "A4C/report.txt": "not_image",
+        "A4C/still.png": "still",
+        "notes.csv": "no_label",
+    }
+    assert tuple(read_failures(tmp_path / "s" / "failures.csv")) == run.failures
+    store = StoreReader(tmp_path / "s")
+    assert store.views == ("A2C", "A4C")
+    row = store.rows[store.find("2ch/p0_1.avi")]
+    assert (row.label, row.given_label, row.fps, row.n_frames) == ("A2C", "2ch", 25.0, 6)
+    assert (row.source, row.crop) == ("2ch/p0_1.avi", (0.0, 0.0, 64.0, 48.0))
+    with (tmp_path / "s" / "labels.csv").open() as stream:
+        assert [(line["given"], line["label"]) for line in csv.DictReader(stream)] == [("2ch", "A2C"), ("A4C", "A4C")]
+
+
+def test_going_on_changes_nothing(clips, tmp_path):
+    prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    before = content(tmp_path / "s")
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    assert (run.stored, run.skipped, len(run.failures)) == (0, 6, 5)
+    assert content(tmp_path / "s") == before
+
+
+def test_another_recipe_or_label_is_refused(clips, tmp_path):
+    prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    with pytest.raises(StoreError, match="made with recipe"):
+        prepare_dataset(clips, tmp_path / "s")
+    table = LabelTable({"a4c": "A5C"})
+    with pytest.raises(DataError, match="3 stored cines have another label than now"):
+        prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, labels=table))
+
+
+def test_unknown_labels_stop_it_before_anything_is_read(clips, tmp_path):
+    avi(clips / "apikal4" / "x.avi")
+    with pytest.raises(UnknownLabelsError, match="'apikal4' \\(1 cines\\)"):
+        prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    assert not (tmp_path / "s").exists()
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, labels=LabelTable({"apikal4": "skip"})))
+    left_out = [failure for failure in run.failures if failure.status == "left_out"]
+    assert [failure.file for failure in left_out] == ["apikal4/x.avi"]
+    assert run.failed == len(run.failures) - 1
+
+
+def test_patients_by_a_pattern(clips, tmp_path):
+    for name in ("black.avi", "cut.avi", "report.txt", "still.png"):
+        (clips / "A4C" / name).unlink()
+    settings = PrepareSettings(recipe=SMALL, patients=r"/(?P<patient>p\d)_")
+    prepare_dataset(clips, tmp_path / "s", settings)
+    assert {row.cine: row.group for row in StoreReader(tmp_path / "s")}["2ch/p1_3.avi"] == "p1"
+    for pattern, says in (
+        ("(", "nor a regular"),
+        ("x", "needs a group"),
+        (r"(?P<patient>q\d)", "finds no patient in 6"),
+    ):
+        with pytest.raises((UsageError, DataError), match=says):
+            prepare_dataset(clips, tmp_path / "t", PrepareSettings(recipe=SMALL, patients=pattern))
+
+
+def test_patients_by_the_header(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.data import get_testdata_file
+
+    source = pydicom.dcmread(get_testdata_file("examples_ybr_color.dcm"))
+    for n, patient in enumerate(("IDENT-1", "IDENT-1", "IDENT-2")):
+        source.PatientID = patient
+        (tmp_path / "clips" / "A4C").mkdir(parents=True, exist_ok=True)
+        source.save_as(tmp_path / "clips" / "A4C" / f"{n}.dcm")
+    settings = PrepareSettings(recipe=SMALL, patient_key=b"secret")
+    prepare_dataset(tmp_path / "clips", tmp_path / "s", settings)
+    rows = StoreReader(tmp_path / "s").rows
+    assert rows[0].group == rows[1].group != rows[2].group
+    assert not any(b"IDENT" in file.read_bytes() for file in (tmp_path / "s").iterdir())
+    assert len(rows[0].group) == 16
+    assert rows[0].study == rows[2].study != ""
+    prepare_dataset(tmp_path / "clips", tmp_path / "t", PrepareSettings(recipe=SMALL))
+    assert StoreReader(tmp_path / "t").rows[0].group != rows[0].group
+    assert (tmp_path / "t" / ".patient-key").stat().st_mode & 0o077 == 0
+    prepare_dataset(tmp_path / "clips", tmp_path / "u", PrepareSettings(recipe=SMALL, patients="none"))
+    assert StoreReader(tmp_path / "u").rows[0].group == ""
+
+
+def test_ctrl_c_keeps_what_is_done(clips, tmp_path):
+    calls = []
+
+    def stop():
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL), on_cine=stop)
+    assert run.interrupted
+    assert len(StoreReader(tmp_path / "s")) == run.stored > 0
+    prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    prepare_dataset(clips, tmp_path / "t", PrepareSettings(recipe=SMALL))
+    assert content(tmp_path / "s") == content(tmp_path / "t")
+
+
+def test_a_fault_of_ours_is_one_row(clips, tmp_path, monkeypatch):
+    def broken(cine, recipe):
+        raise ZeroDivisionError("patient name in a message")
+
+    monkeypatch.setattr(module, "prepare", broken)
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    reasons = {failure.reason for failure in run.failures if failure.status == "error"}
+    assert reasons == {"ZeroDivisionError while it was prepared; please report it."}
+
+
+# Kills --------------------------------------------------------------------------------------------------------
+
+_CHILD = """
+import sys
+from echoplane.pipelines import prepare as module
+from echoplane.store import StoreWriter
+import functools
+# Parts of one cine: many moments at which a kill can hit.
+module.StoreWriter = functools.partial(StoreWriter, part_bytes=1)
+recipe = module.PrepareRecipe(name="small", mask=False, crop="none", size=(24, 28))
+if __name__ == "__main__":
+    settings = module.PrepareSettings(recipe=recipe, jobs=int(sys.argv[3]))
+    module.prepare_dataset(sys.argv[1], sys.argv[2], settings, on_start=lambda n: print(n, flush=True))
+"""
+
+
+def _kill_and_resume(tmp_path: Path, rounds: int, jobs: int, seed: int) -> None:
+    dice = random.Random(seed)
+    clips = tmp_path / "clips"
+    for n in range(40):
+        avi(clips / ("A4C", "A2C", "PLAX")[n % 3] / f"{n:03}.avi", 30 + n, n)
+    (clips / "A4C" / "cut.avi").write_bytes((clips / "A4C" / "000.avi").read_bytes()[:300])
+    script = tmp_path / "child.py"
+    script.write_text(_CHILD)
+    whole = [sys.executable, str(script), str(clips), str(tmp_path / "whole"), str(jobs)]
+    started = time.monotonic()
+    subprocess.run(whole, check=True, capture_output=True)
+    duration = time.monotonic() - started
+    expected, failures = content(tmp_path / "whole"), list(read_failures(tmp_path / "whole" / "failures.csv"))
+    for number in range(rounds):
+        out = tmp_path / f"killed{number}"
+        command = [*whole[:3], str(out), str(jobs)]
+        kills = 0
+        while kills < 3:
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            try:
+                child.wait(timeout=dice.uniform(0.3, 1.0) * duration)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                kills += 1
+            child.communicate()
+            if child.returncode != -signal.SIGKILL:
+                break
+            if (out / "store.json").exists():
+                assert StoreReader(out).verify() == []
+        subprocess.run(command, check=True, capture_output=True)
+        assert content(out) == expected
+        assert list(read_failures(out / "failures.csv")) == failures
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_gives_the_same_store(tmp_path):
+    _kill_and_resume(tmp_path, rounds=2, jobs=1, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_ten_times_it_gives_the_same_store(tmp_path, jobs):
+    _kill_and_resume(tmp_path, rounds=10, jobs=jobs, seed=2)
