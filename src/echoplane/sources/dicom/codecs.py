@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.sources.dicom.failures import DamagedError
-from echoplane.sources.dicom.jpeg import JpegInfo
+from echoplane.sources.dicom.jpeg import JpegInfo, check_whole
 from echoplane.sources.dicom.layout import Layout
 from echoplane.sources.dicom.native import in_use
 
@@ -31,7 +31,13 @@ def decode_rle(data: bytes, layout: Layout) -> Samples:
     from rle.rle import decode_frame  # type: ignore[import-not-found]
 
     pixels = layout.rows * layout.columns
-    planes = decode_frame(data, pixels, layout.allocated, "<")
+    try:
+        planes = decode_frame(data, pixels, layout.allocated, "<")
+    except BaseException as error:
+        # The decoder is written in Rust; where it finds bytes missing it may panic, which is no Exception in Python.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DamagedError("the RLE segments do not hold together") from None
     dtype = np.dtype("u1" if layout.allocated == 8 else "<u2")
     flat = np.frombuffer(planes, dtype)
     if flat.size != pixels * layout.samples:
@@ -50,6 +56,7 @@ def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
     """
     import jpeg_ls
 
+    check_whole(data, info)
     buffer, header = jpeg_ls.decode_buffer(data)
     flat = np.frombuffer(buffer, "u1" if info.precision <= 8 else "<u2")
     samples: Samples
@@ -72,6 +79,7 @@ def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
     """
     import av
 
+    check_whole(data, info)
     codec: Any = av.CodecContext.create("mjpeg", "r")
     codec.thread_count = 1
     pictures = codec.decode(av.Packet(data)) or codec.decode(None)

@@ -112,8 +112,8 @@ def find_encapsulated(header: Header, layout: Layout, stream: Stream, limits: Li
     notes = list(group_notes)
     if fragments.cut:
         notes.append("The file is cut off inside its pixels; only whole frames are read.")
-        if any(len(pieces) > 1 for pieces in frames.pieces):
-            frames = EncapsulatedFrames(frames.pieces[:-1])
+    if not fragments.closed and _last_is_open(frames, stream):
+        frames = EncapsulatedFrames(frames.pieces[:-1])
     if not len(frames):
         raise NoFramesError(name, "No whole frame is in it.", "It is probably cut off.")
     notes.extend(differing_count(declared, len(frames)))
@@ -123,6 +123,14 @@ def find_encapsulated(header: Header, layout: Layout, stream: Stream, limits: Li
         pictures = _recognise(header, layout, frames.payload(stream, 0), notes)
     limits.check_frame(name, pictures.layout.rows, pictures.layout.columns)
     return _with_tables(header, frames, pictures, stream, notes)
+
+
+def _last_is_open(frames: EncapsulatedFrames, stream: Stream) -> bool:
+    """Tell whether fragments of the last frame are missing, where frames are made of several."""
+    if all(len(pieces) == 1 for pieces in frames.pieces):
+        return False
+    # JPEG, JPEG-LS and JPEG 2000 all end in FF D9, perhaps padded to an even length.
+    return b"\xff\xd9" not in frames.payload(stream, len(frames) - 1)[-4:]
 
 
 @dataclass(frozen=True, slots=True)

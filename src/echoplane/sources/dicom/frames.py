@@ -101,7 +101,9 @@ class Fragments:
     base : int
         Where offset 0 of an offset table points: the header of the first fragment.
     cut : bool
-        True where the file ends inside a fragment.
+        True where the file ends inside a fragment, or something else stands where one is due.
+    closed : bool
+        True where the delimiter that ends the fragments is there.
     rest : tuple of (int, int)
         The part that is there of the fragment that is cut.
     """
@@ -110,6 +112,7 @@ class Fragments:
     pieces: tuple[Piece, ...]
     base: int
     cut: bool
+    closed: bool
     rest: tuple[Piece, ...] = ()
 
 
@@ -129,14 +132,16 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
     offsets: tuple[int, ...] = ()
     pieces: list[Piece] = []
     rest: tuple[Piece, ...] = ()
-    cut, first, base = True, True, start
+    cut, closed, first, base = True, False, True, start
     while len(pieces) < _MAX_FRAGMENTS:
         head = stream.at(position, 8)
         if len(head) < 8:
+            cut = bool(head)
             break
         group, element, length = order.unpack(head)
         if (group, element) != (0xFFFE, _ITEM):
-            cut = (group, element) != (0xFFFE, _END)
+            closed = (group, element) == (0xFFFE, _END)
+            cut = not closed
             break
         position += 8
         if position + length > size:
@@ -148,7 +153,7 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
         else:
             pieces.append((position, length))
         position += length
-    return Fragments(offsets, tuple(pieces), base, cut, rest)
+    return Fragments(offsets, tuple(pieces), base, cut, closed, rest)
 
 
 def _table(data: bytes, little: bool) -> tuple[int, ...]:
@@ -210,5 +215,5 @@ def _starts_by_table(table: Sequence[int], fragments: Fragments) -> list[int] | 
 
 
 def _cut_at(pieces: Sequence[Piece], starts: Sequence[int]) -> EncapsulatedFrames:
-    ends = [*starts[1:], len(pieces)]
+    ends = [*starts[1:], len(pieces)][: len(starts)]
     return EncapsulatedFrames(tuple(tuple(pieces[a:b]) for a, b in zip(starts, ends, strict=True)))

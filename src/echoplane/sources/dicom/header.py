@@ -19,7 +19,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from echoplane.errors import NotImageError
 from echoplane.sources.dicom.failures import as_unreadable, quiet
 from echoplane.sources.dicom.sniff import PREAMBLE, encoding_of, start_of_data
-from echoplane.sources.dicom.stream import Opener, Stream
+from echoplane.sources.dicom.stream import Cursor, Opener, Stream
 from echoplane.sources.dicom.syntax import DEFLATED, EXPLICIT_BE, IMPLICIT_LE
 
 _PIXEL_ELEMENTS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
@@ -74,6 +74,8 @@ class Header:
     values : mapping
         By keyword: int, float, str, bytes, tuple of those, or tuple of mappings for a sequence.
     pixels : PixelElement or None
+    cut : bool
+        True where the file ends inside an element before any pixels.
     notes : tuple of str
     """
 
@@ -82,6 +84,7 @@ class Header:
     little: bool
     values: Mapping[str, Any]
     pixels: PixelElement | None
+    cut: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -155,24 +158,23 @@ def read_header(opener: Opener) -> Header:
 class _Start:
     opener: Opener
     position: int
-    syntax: str
+    meta: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
 
 
 def _read_meta(stream: Stream, opener: Opener) -> _Start:
-    head = stream.at(0, PREAMBLE + 16)
-    position = start_of_data(head)
+    position = start_of_data(stream.at(0, PREAMBLE + 16))
     if position is None:
         raise NotImageError(opener.name, "Is not a DICOM file: it holds neither the DICM mark nor a data set.")
     notes = [] if position == PREAMBLE + 4 else ["The DICOM preamble is missing."]
-    stream.seek(position)
+    cursor = Cursor(stream, position)
     meta = _plain_dataset(
-        read_dataset(cast(Any, stream), False, True, stop_when=_not_meta, specific_tags=list(_META_TAGS)), notes
+        read_dataset(cast(Any, cursor), False, True, stop_when=_not_meta, specific_tags=list(_META_TAGS)), notes
     )
     syntax = str(meta.get("TransferSyntaxUID", "") or "").strip()
     if syntax == DEFLATED:
-        return _Start(replace(opener, inflate_from=stream.tell()), 0, syntax, notes)
-    return _Start(opener, stream.tell(), syntax, notes)
+        return _Start(replace(opener, inflate_from=cursor.tell()), 0, meta, notes)
+    return _Start(opener, cursor.tell(), meta, notes)
 
 
 def _not_meta(tag: int, vr: str | None, length: int) -> bool:
@@ -187,35 +189,35 @@ def _read_main(stream: Stream, start: _Start) -> Header:
 
 
 def _read_elements(stream: Stream, start: _Start) -> Header:
-    stream.seek(start.position)
-    implicit, little = start.syntax == IMPLICIT_LE, start.syntax != EXPLICIT_BE
+    syntax, notes = str(start.meta.get("TransferSyntaxUID", "") or "").strip(), start.notes
+    implicit, little = syntax == IMPLICIT_LE, syntax != EXPLICIT_BE
     seen = encoding_of(stream.at(start.position, 8))
-    if seen is not None and seen != (implicit, little):
-        if start.syntax:
-            start.notes.append("The data set is not written in its transfer syntax; read as it is written.")
-        implicit, little = seen
-    if not start.syntax:
-        start.notes.append("The transfer syntax is missing; guessed from the data.")
+    if not syntax:
+        notes.append("The transfer syntax is missing; guessed from the data.")
+    elif seen not in (None, (implicit, little)):
+        notes.append("The data set is not written in its transfer syntax; read as it is written.")
+    implicit, little = seen or (implicit, little)
     found: list[PixelElement] = []
+    cursor = Cursor(stream, start.position)
 
     def at_pixels(tag: int, vr: str | None, length: int) -> bool:
         if tag not in _PIXEL_ELEMENTS:
             return False
         undefined = length == 0xFFFFFFFF
-        found.append(PixelElement(_PIXEL_ELEMENTS[tag], vr, stream.tell(), None if undefined else length))
+        found.append(PixelElement(_PIXEL_ELEMENTS[tag], vr, cursor.tell(), None if undefined else length))
         return True
 
-    stream.seek(start.position)
     dataset = read_dataset(
-        cast(Any, stream),
+        cast(Any, cursor),
         implicit,
         little,
         stop_when=at_pixels,
         defer_size=_LONGEST_VALUE,
         specific_tags=list(_TAGS),
     )
-    values = _plain_dataset(dataset, start.notes)
-    return Header(start.opener, start.syntax, little, values, found[-1] if found else None, tuple(start.notes))
+    values = {**start.meta, **_plain_dataset(dataset, notes)}
+    cut = not found and (cursor.overrun or cursor.tell() > stream.size)
+    return Header(start.opener, syntax, little, values, found[-1] if found else None, cut, tuple(notes))
 
 
 def _plain_dataset(dataset: Dataset, notes: list[str], depth: int = 0) -> dict[str, Any]:

@@ -21,8 +21,11 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 JPEG_LS_SOF = 0xF7
 LOSSLESS_SOF = 0xC3
 _TURBO_SOF = (0xC0, 0xC1, 0xC2)
+PROGRESSIVE_SOF = 0xC2
 #: More scans than this in a progressive stream only serve to keep a decoder busy.
 _MAX_SCANS = 64
+#: A block of 64 pixels takes a bit at least (in the first scan of a progressive stream), so a byte holds at most:
+_MAX_PIXELS_A_BYTE = 1024
 _GREY = {
     1: cv2.IMREAD_GRAYSCALE,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -177,6 +180,17 @@ def with_transform(data: bytes, info: JpegInfo, is_ybr: bool) -> bytes:
     return data[:2] + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([is_ybr]) + data[2:]
 
 
+def check_whole(data: bytes, info: JpegInfo) -> None:
+    """Refuse a stream without an end marker: it is cut off, and some decoders run on into nowhere.
+
+    Raises
+    ------
+    DamagedError
+    """
+    if data.rfind(b"\xff\xd9") < info.header_size:
+        raise DamagedError("the JPEG stream has no end")
+
+
 def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: int) -> UInt8Array:
     """Decode an 8-bit lossy stream.
 
@@ -200,9 +214,10 @@ def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: in
     DamagedError
         When the stream is damaged or cut off.
     """
-    if data.rfind(b"\xff\xd9") < info.header_size:
-        raise DamagedError("the JPEG stream has no end")
-    if info.sof == 0xC2 and data.count(b"\xff\xda") > _MAX_SCANS:
+    check_whole(data, info)
+    if info.rows * info.columns > _MAX_PIXELS_A_BYTE * len(data):
+        raise DamagedError(f"{len(data)} bytes cannot hold {info.columns} x {info.rows} pixels")
+    if info.sof == PROGRESSIVE_SOF and data.count(b"\xff\xda") > _MAX_SCANS:
         raise DamagedError("the JPEG stream has too many scans")
     data = with_transform(data, info, is_ybr)
     flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION

@@ -150,6 +150,8 @@ def require_picture(header: Header, name: str) -> None:
             raise UnsupportedError(name, "Pixels stored as floating point numbers are not read.")
         return
     values = header.values
+    if header.cut:
+        raise UnreadableError(name, "Is cut off inside the DICOM header.")
     if "DirectoryRecordSequence" in values or header.sop_class.endswith(".1.3.10"):
         raise NotImageError(name, "Is a DICOMDIR: it lists files and holds no picture.", "Give its folder instead.")
     for keyword, what in (("WaveformSequence", "a waveform"), ("ContentSequence", "a structured report")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import tempfile
@@ -20,22 +19,15 @@ from echoplane.sources.dicom.failures import DamagedError
 MAX_INFLATED_BYTES = 1 << 29
 _KEPT_IN_MEMORY = 1 << 25
 _CHUNK = 1 << 16
+_AHEAD = 1 << 13
+_ELEMENT_HEAD = 8
 
 
 class Stream(Protocol):
-    """What the header parser and the frame locator read from."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes from the current position."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to `offset`."""
-
-    def tell(self) -> int:
-        """Return the current position."""
+    """Bytes that can be read anywhere."""
 
     def at(self, offset: int, size: int) -> bytes:
-        """Read up to `size` bytes at `offset`."""
+        """Read up to `size` bytes at `offset`; fewer where the stream ends."""
 
     @property
     def size(self) -> int:
@@ -43,29 +35,16 @@ class Stream(Protocol):
 
 
 class FileStream:
-    """A file whose reads are clipped to its size."""
+    """A file. Nothing is read ahead, so hopping over fragments costs a microsecond each."""
 
     def __init__(self, raw: IO[bytes], size: int) -> None:
         self._raw = raw
         self.size = size
 
-    def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes from the current position."""
-        left = max(0, self.size - self._raw.tell())
-        return self._raw.read(left if size < 0 else min(size, left))
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to `offset`."""
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the current position."""
-        return self._raw.tell()
-
     def at(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes at `offset`."""
         size = max(0, min(size, self.size - offset))
-        if hasattr(os, "pread"):  # no seek, no read-ahead: hopping over fragments costs a microsecond each
+        if hasattr(os, "pread"):
             return os.pread(self._raw.fileno(), size, offset)
         self._raw.seek(offset)
         return self._raw.read(size)
@@ -81,33 +60,19 @@ class InflatedStream:
         self._spool = tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY)  # noqa: SIM115 - closed with the stream
         self._have = 0
         self._done = False
-        self._position = 0
 
     def _reach(self, end: int) -> None:
         self._spool.seek(self._have)
         while self._have < end and not self._done:
             packed = self._inflate.unconsumed_tail or self._raw.read(_CHUNK)
-            data = self._inflate.decompress(packed, _CHUNK * 16)
+            try:
+                data = self._inflate.decompress(packed, _CHUNK * 16)
+            except zlib.error:
+                raise DamagedError("the deflated data set does not unpack") from None
             self._done = self._inflate.eof or (not packed and not data)
             self._have += self._spool.write(data)
             if self._have > MAX_INFLATED_BYTES:
-                raise DamagedError(f"it unpacks to more than {MAX_INFLATED_BYTES >> 20} MB")
-
-    def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes from the current position."""
-        data = self.at(self._position, MAX_INFLATED_BYTES if size < 0 else size)
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to `offset`."""
-        base = (0, self._position, self.size if whence == io.SEEK_END else 0)[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        """Return the current position."""
-        return self._position
+                raise DamagedError(f"it unpacks to more than {MAX_INFLATED_BYTES >> 20} MiB")
 
     def at(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes at `offset`."""
@@ -118,12 +83,52 @@ class InflatedStream:
     @property
     def size(self) -> int:
         """Total number of bytes; unpacks everything."""
-        self._reach(MAX_INFLATED_BYTES)
+        self._reach(MAX_INFLATED_BYTES + 1)
         return self._have
 
     def close(self) -> None:
         """Forget the unpacked bytes."""
         self._spool.close()
+
+
+class Cursor:
+    """A position in a stream, for parsers that want a file.
+
+    Attributes
+    ----------
+    overrun : bool
+        True once bytes behind the end were asked for: something promised more than there is.
+    """
+
+    def __init__(self, stream: Stream, position: int = 0) -> None:
+        self._stream = stream
+        self._position = position
+        self._ahead = b""
+        self._ahead_at = position
+        self.overrun = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes from the current position."""
+        if size < 0:
+            size = max(0, self._stream.size - self._position)
+        start = self._position - self._ahead_at
+        if not 0 <= start <= len(self._ahead) - size:
+            self._ahead, self._ahead_at, start = self._stream.at(self._position, max(size, _AHEAD)), self._position, 0
+        data = self._ahead[start : start + size]
+        self._position += len(data)
+        # A parser finds the end by asking for one more element and getting nothing.
+        self.overrun |= len(data) < size and not (size == _ELEMENT_HEAD and not data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to `offset`."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence)
+        self._position = max(0, offset + (self._stream.size if base is None else base))
+        return self._position
+
+    def tell(self) -> int:
+        """Return the current position."""
+        return self._position
 
 
 @dataclass(frozen=True, slots=True)
