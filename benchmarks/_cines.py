@@ -1,0 +1,70 @@
+"""Files to measure on, made on the fly from the real A4C cine that pydicom ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+from pydicom import examples
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, UltrasoundMultiFrameImageStorage, generate_uid
+
+QUALITY = 90
+FPS = 30.0
+
+
+def a4c_frames(count: int, width: int, height: int) -> np.ndarray:
+    """Return frames (T, H, W, 3) R, G, B of the real cine, enlarged and repeated."""
+    source = pydicom.dcmread(examples.get_path("ybr_color"))
+    frames = source.pixel_array
+    if source.PhotometricInterpretation.startswith("YBR"):
+        from pydicom.pixels import convert_color_space
+
+        frames = convert_color_space(frames, source.PhotometricInterpretation, "RGB")
+    large = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC) for frame in frames]
+    return np.stack([large[i % len(large)] for i in range(count)])
+
+
+def write_jpeg_cine(path: Path, count: int = 60, width: int = 800, height: int = 600) -> Path:
+    """Write a JPEG 4:2:2 multi-frame ultrasound DICOM file."""
+    setting = [
+        cv2.IMWRITE_JPEG_QUALITY, QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    ]  # fmt: skip
+    frames = a4c_frames(count, width, height)
+    encoded = [cv2.imencode(".jpg", frame[..., ::-1], setting)[1].tobytes() for frame in frames]
+    dataset = _dataset(count, width, height, "YBR_FULL_422", JPEGBaseline8Bit)
+    dataset.PixelData = encapsulate(encoded)
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_raw_cine(path: Path, count: int = 300, width: int = 1024, height: int = 768) -> Path:
+    """Write an uncompressed RGB multi-frame ultrasound DICOM file."""
+    dataset = _dataset(count, width, height, "RGB", ExplicitVRLittleEndian)
+    dataset.PixelData = a4c_frames(count, width, height).tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _dataset(count: int, width: int, height: int, colour: str, syntax: str) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = syntax
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID = UltrasoundMultiFrameImageStorage
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.Modality = "US"
+    dataset.PatientName, dataset.PatientID = "", ""
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = height, width, count
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, colour, 0
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.FrameTime = 1000 / FPS
+    dataset.FrameIncrementPointer = 0x00181063
+    return dataset

@@ -1,0 +1,256 @@
+"""How fast is file to view, against the plain way and against the floor? Ratios within one run.
+
+    python benchmarks/predict_speed.py                 everything, about five minutes
+    python benchmarks/predict_speed.py --only latency  one part: latency, batch, memory, cold
+
+- **plain**: what a script would do: ``pydicom.dcmread(path).pixel_array``, grey and resized frame by frame, the
+  bundle's network in torch, eager, f32.
+- **floor**: what cannot be left out: libjpeg-turbo's grey half-scale decoding of just the frames the clips need,
+  and the OpenVINO forward of the clips alone. No header, no sector, no resizing, no answer.
+- **echoplane**: ``ViewClassifier.predict(path)``, file to ``ViewResult``.
+
+The three take turns, so that what else the machine does hits all of them; medians are given. On a machine that others
+use too, ``--clock cpu`` counts the processor time of this process instead of the time on the wall (one thread only: it
+adds up the threads).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import _bundles
+import _cines
+import cv2
+import numpy as np
+import pydicom
+from pydicom.encaps import get_frame
+
+from echoplane.inference.classifier import ViewClassifier
+from echoplane.inference.engine import load_engine
+from echoplane.models.bundle import Bundle
+from echoplane.sampling.clips import plan
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+PARTS = ("latency", "batch", "memory", "cold")
+
+
+def interleaved(
+    candidates: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Return the median seconds of each candidate; they take turns, after one round that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(rounds + 1):
+        for name, run in candidates.items():
+            started = clock()
+            run()
+            if number:
+                times[name].append(clock() - started)
+    return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def plain_way(path: Path, bundle: Bundle, threads: int) -> Callable[[], object]:
+    """Return the plain way as a function without arguments."""
+    import torch
+
+    from echoplane.models.load import load_network
+
+    network = load_network(bundle)
+    facts = bundle.facts
+
+    def run() -> object:
+        torch.set_num_threads(threads)
+        dataset = pydicom.dcmread(path)
+        frames = dataset.pixel_array
+        height, width = facts.recipe.size
+        grey = np.stack([cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (width, height)) for f in frames])
+        clips = grey[plan(len(grey), _cines.FPS, facts.sampling).indices]
+        batch = (torch.from_numpy(clips[:, None]).float() / 255 - facts.recipe.mean) / facts.recipe.std
+        with torch.no_grad():
+            return network(batch).softmax(1).mean(0).argmax()
+
+    return run
+
+
+def floor(path: Path, bundle: Bundle, threads: int) -> Callable[[], object]:
+    """Return the floor as a function without arguments."""
+    engine = load_engine(bundle, threads=threads)
+    sampling = plan(
+        int(pydicom.dcmread(path, stop_before_pixels=True).NumberOfFrames), _cines.FPS, bundle.facts.sampling
+    )
+    data = pydicom.dcmread(path).PixelData
+    count = len(sampling.indices)
+    clips = np.zeros((count, 1, *bundle.facts.clip_shape), np.float32)
+    total = int(sampling.indices.max()) + 1
+    streams = [np.frombuffer(get_frame(data, i, number_of_frames=total), np.uint8) for i in sampling.needed]
+    pool = ThreadPoolExecutor(threads)
+
+    def decode(stream: np.ndarray) -> object:
+        return cv2.imdecode(stream, cv2.IMREAD_REDUCED_GRAYSCALE_2)
+
+    def run() -> object:
+        frames = list(map(decode, streams)) if threads == 1 else list(pool.map(decode, streams))
+        return frames, engine.run(clips)
+
+    return run
+
+
+def latency(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
+    """Measure file to view, one thread and two."""
+    path = _cines.write_jpeg_cine(folder / "jpeg.dcm")
+    rows = []
+    for threads in (1, 2) if clock == "wall" else (1,):
+        cv2.setNumThreads(threads)
+        classifier = ViewClassifier.load(bundle, threads=threads)
+        result = classifier.predict(path)
+        got = interleaved(
+            {
+                "plain": plain_way(path, bundle, threads),
+                "floor": floor(path, bundle, threads),
+                "echoplane": lambda c=classifier: c.predict(path),  # type: ignore[misc]
+            },
+            rounds,
+            CLOCKS[clock],
+        )
+        steps = [classifier.predict(path).seconds for _ in range(rounds)]
+        split = ", ".join(f"{s} {1e3 * statistics.median(x[s] for x in steps):.1f}" for s in steps[0])
+        name = f"{threads} thread{'s' if threads > 1 else ''}"
+        rows += [
+            f"| file to view, {name}: plain | {1e3 * got['plain']:.0f} ms | |",
+            f"| file to view, {name}: floor | {1e3 * got['floor']:.1f} ms | |",
+            f"| file to view, {name}: echoplane | {1e3 * got['echoplane']:.1f} ms ({split}) | |",
+            f"| plain / echoplane, {name} | {got['plain'] / got['echoplane']:.1f} | >= 20 |",
+            f"| echoplane / floor, {name} | {got['echoplane'] / got['floor']:.2f} | <= 1.4 |",
+        ]
+        assert result.frames_used == len(plan(60, _cines.FPS, bundle.facts.sampling).needed)
+    return rows
+
+
+def batch(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
+    """Measure many files, one job against two."""
+    first = _cines.write_jpeg_cine(folder / "b0.dcm").read_bytes()
+    paths = []
+    for i in range(40):
+        paths.append(folder / f"b{i}.dcm")
+        paths[-1].write_bytes(first)
+    del clock
+    cv2.setNumThreads(1)
+    one = ViewClassifier.load(bundle, threads=1, jobs=1)
+    two = ViewClassifier.load(bundle, threads=2, jobs=2)
+    got = interleaved(
+        {"one": lambda: list(one.predict_many(paths)), "two": lambda: list(two.predict_many(paths))},
+        max(3, rounds // 4),
+    )
+    return [
+        f"| batch of 40 files, one job | {40 / got['one']:.1f} files/s | |",
+        f"| batch of 40 files, two jobs | {40 / got['two']:.1f} files/s | |",
+        f"| batch on two cores / on one | {got['one'] / got['two']:.2f} | >= 1.8 |",
+    ]
+
+
+# VmHWM, not ru_maxrss: the latter remembers the parent's size from before exec.
+_MEMORY = """
+import sys
+from echoplane.inference.classifier import ViewClassifier
+result = ViewClassifier.load(sys.argv[1], threads=2).predict(sys.argv[2])
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(result.status, int(peak) // 1024)
+"""
+
+
+def memory(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
+    """Measure the peak memory of a process that answers for a large uncompressed file, and of one that only loads."""
+    del rounds, clock
+    raw = _cines.write_raw_cine(folder / "raw.dcm")
+    status, peak = _python(_MEMORY, bundle.where, str(raw)).split()
+    _, least = _python(_MEMORY, bundle.where, str(folder / "missing")).split()
+    size = raw.stat().st_size / 2**20
+    raw.unlink()
+    return [
+        f"| peak memory, 300 frames 1024x768 RGB uncompressed, {size:.0f} MiB ({status}) | {peak} MiB | <= 400 MiB |",
+        f"| peak memory, imports and network alone | {least} MiB | |",
+    ]
+
+
+def cold(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
+    """Measure whole processes: the command, the import of the package, and Python alone."""
+    del clock
+    path = _cines.write_jpeg_cine(folder / "cold.dcm")
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+
+    def process(*arguments: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, *arguments], check=True, env=environment, capture_output=True)
+
+    got = interleaved(
+        {
+            "python": process("-c", "pass"),
+            "import": process("-c", "import echoplane"),
+            "help": process("-m", "echoplane", "--help"),
+            "predict": process("-m", "echoplane", "predict", str(path), "--bundle", bundle.where),
+        },
+        max(5, rounds // 2),
+    )
+    return [
+        f"| cold process, `echoplane predict one.dcm` to the printed table | {got['predict']:.2f} s | <= 1.2 s |",
+        f"| `import echoplane`, beyond Python's own start | {got['import'] - got['python']:.3f} s | <= 0.2 s |",
+        f"| `echoplane --help` | {got['help']:.2f} s | |",
+        f"| cold load of the bundle and engine, beyond imports | {_load_seconds(bundle):.3f} s | <= 0.3 s |",
+    ]
+
+
+_LOAD = """
+import sys, time
+import openvino, echoplane.inference.classifier as c
+started = time.perf_counter()
+c.ViewClassifier.load(sys.argv[1])
+print(time.perf_counter() - started)
+"""
+
+
+def _load_seconds(bundle: Bundle) -> float:
+    return statistics.median(float(_python(_LOAD, bundle.where)) for _ in range(5))
+
+
+def _python(program: str, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def machine() -> str:
+    """Name the machine."""
+    import openvino
+
+    name = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{name}, {os.cpu_count()} processors, Python {sys.version.split()[0]}, OpenVINO {openvino.__version__}{load}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="File to view: speed and memory.")
+    parser.add_argument("--bundle", help="default: the one that ships, or compact3d with random weights")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure only this; may be given again")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="for latency")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        where, said = _bundles.chosen(arguments.bundle, folder)
+        bundle = Bundle.load(where)
+        print(f"{machine()}\n{said}\n\n| what | measured | reach |\n|---|---|---|", flush=True)
+        for part in arguments.only or PARTS:
+            print("\n".join(globals()[part](folder, bundle, arguments.rounds, arguments.clock)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
