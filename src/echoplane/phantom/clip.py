@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from echoplane.errors import UsageError
-from echoplane.phantom.arrays import f32, u8
+from echoplane.phantom.arrays import f32
 from echoplane.phantom.codec import through_jpeg, through_video
 from echoplane.phantom.colour import Outline, paint
-from echoplane.phantom.fan import Fan, Framing, Maps, coverage
+from echoplane.phantom.convert import ScanConverter, multiply, soften
+from echoplane.phantom.fan import Fan, Framing, coverage
 from echoplane.phantom.overlays import Canvas, Ecg, draw_furniture
 from echoplane.phantom.pages import render_page
 from echoplane.phantom.plan import plan_recording
@@ -166,7 +167,7 @@ def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
     height, width = rec.screen.size
     grid = rec.grid(detail_for(rec.fan, rec.framing))
     whole = (0.0, 0.0, float(width), float(height))
-    maps = rec.framing.maps(grid, whole, (height, width))
+    converter = ScanConverter.of(rec.framing, grid, whole, (height, width))
     inside = coverage(rec.framing.sector(rec.fan), height, width, whole, (height, width))
     outline = box_outline(rec)
     canvas = draw_furniture(rec.screen, rec.fan, rec.framing)
@@ -175,8 +176,7 @@ def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
     out = np.empty((len(times), height, width, 3) if colourful else (len(times), height, width), np.uint8)
     tint = np.clip(np.arange(256)[:, None] * np.array(rec.screen.tint), 0, 255).astype(np.uint8)
     for picture, frame, time_s in zip(out, rec.polar(grid, times), times, strict=True):
-        grey = u8(cv2.remap(frame.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-        grey = u8(cv2.multiply(soften(grey, rec), inside, scale=1 / 255))
+        grey = multiply(soften(converter.grey(frame.grey), rec.scanner.blur_px * height / 1000), inside)
         if rec.screen.background:
             np.maximum(grey, rec.screen.background, out=grey)
         if not colourful:
@@ -184,19 +184,16 @@ def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
             continue
         picture[...] = tint[grey]
         if frame.velocity is not None:
-            paint_box(picture, frame.velocity, maps, inside, outline)
+            paint_box(picture, converter.velocity(frame.velocity), inside, outline)
         _paste(picture, canvas)
         if ecg:
             ecg.draw(picture, rec.source.phase, time_s)
     return out
 
 
-def paint_box(
-    picture: UInt8Array, velocity: FloatArray, maps: Maps, inside: UInt8Array, outline: Outline | None
-) -> None:
+def paint_box(picture: UInt8Array, velocity: FloatArray, inside: UInt8Array, outline: Outline | None) -> None:
     """Paint the colour box over a scan-converted picture, (H, W, 3), in place."""
-    shown = f32(cv2.remap(velocity, *maps, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)) * (inside > 127)
-    picture[...] = paint(picture, shown)
+    picture[...] = paint(picture, f32(velocity * (inside > 127)))
     if outline is not None:
         cv2.polylines(picture, [outline], True, (220, 220, 220), 1, cv2.LINE_AA)
 
@@ -206,14 +203,6 @@ def box_outline(rec: Recording, zoom: float = 1.0, origin: tuple[float, float] =
     if rec.colour is None or not rec.colour.outlined:
         return None
     return np.round((rec.colour.outline(rec.framing, rec.fan) - origin) * zoom).astype(np.int32)
-
-
-def soften(grey: UInt8Array, rec: Recording) -> UInt8Array:
-    """Blur a picture as soft displays and rescaling do."""
-    sigma = rec.scanner.blur_px * rec.screen.size[0] / 1000
-    if sigma < 0.3:
-        return grey
-    return u8(cv2.GaussianBlur(grey, (0, 0), sigma))
 
 
 def _paste(picture: UInt8Array, canvas: Canvas) -> None:

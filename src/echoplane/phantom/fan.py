@@ -17,6 +17,8 @@ from echoplane.records import FloatArray, Sector, SectorKind, UInt8Array
 
 #: Fixed-point lookup maps as ``cv2.convertMaps`` makes them.
 Maps = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]
+#: Echo samples for every sample of anatomy along a beam.
+FINE = 2
 #: Masks are rasterised this much finer before they are averaged down to the prepared size.
 MASK_OVERSAMPLING = 4
 
@@ -75,9 +77,18 @@ class PolarGrid:
         """Lay `beams` x `samples` points over a fan."""
         angles = np.linspace(fan.left, fan.right, beams, dtype=np.float32)
         radii = np.linspace(fan.face_cm, fan.far_cm, samples, dtype=np.float32)
+        return cls._at(fan, angles, radii)
+
+    @classmethod
+    def _at(cls, fan: Fan, angles: FloatArray, radii: FloatArray) -> PolarGrid:
         across = np.sin(angles)[:, None] * radii
         along = np.cos(angles)[:, None] * radii - np.float32(fan.face_cm)
         return cls(fan, angles, radii, across, along)
+
+    def refined(self, times: int) -> PolarGrid:
+        """Split every sample along the beams into `times`, as ``cv2.resize`` splits pixels."""
+        steps = (np.arange(len(self.radii) * times, dtype=np.float32) + 0.5) / times - 0.5
+        return self._at(self.fan, self.angles, f32(self.radii[0] + steps * np.float32(self.sample_step)))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -150,7 +161,7 @@ class Framing:
             (rows, columns) of the result.
         """
         radius, angle = self.polar(crop, size)
-        sample = (radius - grid.fan.face_cm) / grid.sample_step
+        sample = (radius - float(grid.radii[0])) / grid.sample_step
         beam = (angle - grid.fan.left) / grid.beam_step
         # Half a cell of grace at the edges, so that the mask, not the lookup, draws the border.
         beams, samples = grid.shape

@@ -213,8 +213,8 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         return float(rng.uniform(low, high))
 
     return Acoustics(
-        axial_cm=0.032 * 2.6 ** between(0, 1) * (1 + 0.5 * coarse),
-        beam_rad=0.011 * (1 + 1.8 * coarse) * between(0.85, 1.25),
+        axial_cm=0.016 * 3.0 ** between(0, 1) * (1 + coarse),
+        beam_rad=0.008 * (1 + 2.2 * coarse) * between(0.85, 1.25),
         focus_cm=between(5, 12),
         focal_range_cm=between(3.5, 9),
         elevation_cm=between(0.06, 0.25),
@@ -222,10 +222,10 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         swirl=between(2, 12),
         tissue_spread=between(0.5, 1.5),
         texture_db=between(0.5, 3.5),
-        specular_db=between(0, 14),
+        specular_db=between(4, 20),
         specular_power=between(1.5, 6),
         loss_scale=between(0.3, 1.8),
-        tgc_db=(float(rng.normal(0, 4)), float(rng.normal(0, 2)), float(rng.normal(0, 5))),
+        tgc_db=(float(rng.normal(-1, 4)), float(rng.normal(0, 2)), float(rng.normal(2, 6))),
         edge_loss_db=between(0, 10) * (0.5 + poor),
         patch_db=between(0, 8),
         dropouts=_draw_dropouts(rng, poor),
@@ -234,9 +234,9 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         near_db=between(-22, 6) + 6 * poor,
         near_cm=between(0.3, 1.6),
         reverberation_db=between(-45, -14) + 5 * poor,
-        side_lobe_db=between(-48, -30) + 6 * poor,
+        side_lobe_db=between(-54, -34) + 6 * poor,
         side_lobe_width=between(0.2, 0.7),
-        haze_db=between(-50, -30) + 22 * poor**1.3,
+        haze_db=between(-56, -34) + 26 * poor**1.8,
         haze_centre=between(-0.9, 0.9),
         haze_width=between(0.3, 2.0),
         haze_from=between(-0.2, 0.5),
@@ -285,7 +285,7 @@ def draw_scanner(rng: Rng) -> Scanner:
 #: what they see: all of the atria or not, a little or a lot of what lies behind the heart.
 DEPTHS: dict[Family, tuple[float, float]] = {
     Family.APICAL: (0.82, 1.3),
-    Family.SHORT_AXIS: (1.0, 1.6),
+    Family.SHORT_AXIS: (0.95, 1.45),
     Family.LONG_AXIS: (1.0, 1.6),
     Family.SUBCOSTAL: (0.9, 1.4),
     Family.SUPRASTERNAL: (0.9, 1.6),

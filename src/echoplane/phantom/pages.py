@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from echoplane.phantom.arrays import f32, u8
+from echoplane.phantom.convert import ScanConverter, multiply
 from echoplane.phantom.fan import Fan, PolarGrid, coverage
 from echoplane.phantom.looks import Rng
 from echoplane.phantom.recording import CONTENT, Recording
@@ -67,9 +68,8 @@ def _small_fan(rec: Recording, height: int, width: int) -> UInt8Array:
     grid = rec.grid(0.5)
     frame = next(rec.polar(grid, [0.0]))
     whole = (0.0, 0.0, float(width), float(height))
-    maps = framing.maps(grid, whole, (height, width))
-    grey = u8(cv2.remap(frame.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    grey = u8(cv2.multiply(grey, coverage(framing.sector(fan), height, width, whole, (height, width)), scale=1 / 255))
+    grey = ScanConverter.of(framing, grid, whole, (height, width)).grey(frame.grey)
+    grey = multiply(grey, coverage(framing.sector(fan), height, width, whole, (height, width)))
     x, y = round(framing.apex[0]), round(framing.apex[1])
     reach = fan.far_cm * framing.pixels_per_cm
     lean = float(rec.stream(CONTENT, 3).uniform(fan.left, fan.right)) * 0.6
@@ -123,7 +123,7 @@ def _motion(rec: Recording) -> UInt8Array:
     for number, time_s in enumerate(np.arange(0, SWEEP_S, 0.02)):
         echoes = body.echoes(rec.source.slice(body.points(rec.pose), float(time_s)), float(time_s), rng)
         if number == 0:
-            processor.set_gain(echoes, grid.radii)
+            processor.set_gain(echoes, body.fine.radii)
         columns.append(processor.frame(echoes)[4])
     return u8(np.stack(columns, 1))
 

@@ -151,7 +151,7 @@ class Recording:
             cut = self.source.slice(body.points(self.pose.at(time_s)), time_s)
             echoes = body.echoes(cut, time_s, rng)
             if first:
-                processor.set_gain(echoes, grid.radii)
+                processor.set_gain(echoes, body.fine.radii)
                 first = False
             velocity = None
             if self.colour:

@@ -13,6 +13,7 @@ from echoplane.errors import UsageError
 from echoplane.phantom.arrays import f32, u8
 from echoplane.phantom.clip import box_outline, detail_for, paint_box
 from echoplane.phantom.codec import through_jpeg
+from echoplane.phantom.convert import ScanConverter, multiply, soften
 from echoplane.phantom.fan import coverage
 from echoplane.phantom.looks import Rng
 from echoplane.phantom.overlays import Ecg, draw_furniture
@@ -141,7 +142,7 @@ def _frames(rec: Recording, times: list[float], sector: Sector, crop: Box, recip
     rows, columns = recipe.size
     zoom = columns / (crop[2] - crop[0])
     grid = rec.grid(detail_for(rec.fan, rec.framing, zoom * 2))
-    maps = rec.framing.maps(grid, crop, recipe.size)
+    converter = ScanConverter.of(rec.framing, grid, crop, recipe.size)
     lit = coverage(rec.framing.sector(rec.fan), height, width, crop, recipe.size)
     kept = coverage(sector, height, width, crop, recipe.size) if recipe.mask else np.full(recipe.size, 255, np.uint8)
     luma, alpha = _furniture(rec, crop, recipe.size)
@@ -151,15 +152,12 @@ def _frames(rec: Recording, times: list[float], sector: Sector, crop: Box, recip
     sigma = float(np.hypot(rec.scanner.blur_px * height / 1000 * zoom, 0.3 if zoom < 0.8 else 0.0))
     out = np.empty((len(times), rows, columns), np.uint8)
     for target, frame, time_s in zip(out, rec.polar(grid, times), times, strict=True):
-        grey = u8(cv2.remap(frame.grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-        if sigma >= 0.3:
-            grey = u8(cv2.GaussianBlur(grey, (0, 0), sigma))
-        grey = u8(cv2.multiply(grey, lit, scale=1 / 255))
+        grey = multiply(soften(converter.grey(frame.grey), sigma), lit)
         if rec.screen.background:
             np.maximum(grey, rec.screen.background, out=grey)
         if frame.velocity is not None:
             colour = u8(np.repeat(grey[..., None], 3, 2))
-            paint_box(colour, frame.velocity, maps, lit, outline)
+            paint_box(colour, converter.velocity(frame.velocity), lit, outline)
             grey = u8(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
         if alpha is not None:
             grey = u8(np.round(grey + alpha * (luma - grey)).astype(np.uint8))
@@ -167,7 +165,7 @@ def _frames(rec: Recording, times: list[float], sector: Sector, crop: Box, recip
             ecg.draw(grey, rec.source.phase, time_s, zoom, (crop[0], crop[1]))
         if rec.screen.jpeg_quality:
             grey = through_jpeg(grey, min(98, rec.screen.jpeg_quality + 8))
-        target[...] = cv2.multiply(grey, kept, scale=1 / 255)
+        target[...] = multiply(grey, kept)
     return out
 
 
