@@ -266,7 +266,7 @@ def draw_scanner(rng: Rng) -> Scanner:
     """Draw a machine and its settings."""
     smooth_machine = rng.random() < 0.4
     return Scanner(
-        level=float(np.clip(rng.normal(0.57, 0.14), 0.2, 0.97)),
+        level=float(np.clip(rng.normal(0.59, 0.15), 0.2, 0.98)),
         range_db=float(rng.uniform(34, 72)),
         gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),
@@ -277,15 +277,15 @@ def draw_scanner(rng: Rng) -> Scanner:
         sharpen=float(rng.uniform(0, 1.2) * (rng.random() < 0.7)),
         beams=int(rng.integers(80, 129)),
         samples=int(rng.integers(160, 257)),
-        blur_px=float(rng.exponential(3.5) * (rng.random() < 0.75)),
+        blur_px=float(rng.exponential(4.0) * (rng.random() < 0.8)),
     )
 
 
 #: Depth of the picture as a multiple of the depth of the heart's far end, by family. Sonographers set the depth by
 #: what they see: all of the atria or not, a little or a lot of what lies behind the heart.
 DEPTHS: dict[Family, tuple[float, float]] = {
-    Family.APICAL: (0.82, 1.3),
-    Family.SHORT_AXIS: (0.95, 1.45),
+    Family.APICAL: (0.66, 1.2),
+    Family.SHORT_AXIS: (0.92, 1.4),
     Family.LONG_AXIS: (1.0, 1.6),
     Family.SUBCOSTAL: (0.9, 1.4),
     Family.SUPRASTERNAL: (0.9, 1.6),

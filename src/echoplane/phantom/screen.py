@@ -43,7 +43,7 @@ class Layout:
 
 CART = ("header", "settings", "ruler", "marker", "grey_bar", "ecg", "logo", "note")
 LAYOUTS: tuple[Layout, ...] = (
-    Layout("cart", ((480, 640), (600, 800), (768, 1024)), (0.08, 0.06, 0.96, 0.97), (0.85, 1.15), CART, 3.0),
+    Layout("cart", ((480, 640), (600, 800), (768, 1024)), (0.08, 0.06, 0.96, 0.97), (0.85, 1.2), CART, 3.0),
     Layout("cart-wide", ((450, 800), (720, 1280)), (0.15, 0.03, 0.85, 0.99), (0.85, 1.1), CART, 1.5),
     Layout(
         "export",
@@ -59,6 +59,8 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
     Layout("tiny", ((112, 112), (176, 176)), (0.0, 0.0, 1.0, 1.0), (0.95, 1.15), (), 1.0),
 )
+#: How often a piece of furniture is there, where not in most clips.
+CHANCES = {"ecg": 0.35, "note": 0.3, "logo": 0.5, "dots": 0.6}
 BY_NAME = {layout.name: layout for layout in LAYOUTS}
 
 
@@ -106,7 +108,7 @@ def draw_screen(rng: Rng, size: Size | None = None) -> Screen:
     weights = [layout.weight for layout in LAYOUTS]
     layout = LAYOUTS[int(rng.choice(len(LAYOUTS), p=[w / sum(weights) for w in weights]))]
     own = layout.sizes[int(rng.integers(len(layout.sizes)))]
-    furniture = tuple(name for name in layout.furniture if rng.random() < 0.7)
+    furniture = tuple(name for name in layout.furniture if rng.random() < CHANCES.get(name, 0.7))
     tinted = rng.random() < 0.2
     warm = rng.uniform(-0.25, 0.25)
     low, high = layout.cut

@@ -47,7 +47,7 @@ _LEAFLET = Echo(6.0, 0.3, 2.2)
 
 TABLE: dict[Tissue, Echo] = {
     **dict.fromkeys(BLOOD, _BLOOD),
-    Tissue.OUTSIDE: Echo(1.0, 0.3, 1.2, spread_db=4.0),
+    Tissue.OUTSIDE: Echo(3.0, 0.3, 1.2, spread_db=4.0),
     Tissue.MYO_LV: Echo(0.0, 0.0, 1.0),
     Tissue.MYO_RV: Echo(0.5, 0.0, 1.0),
     Tissue.WALL_ATRIA: Echo(2.0, 0.2, 1.3),
@@ -63,7 +63,7 @@ TABLE: dict[Tissue, Echo] = {
     Tissue.PERICARDIUM: Echo(12.0, 0.6, 3.0, spread_db=3.0),
     Tissue.EFFUSION: Echo(-42.0, -0.9, 0.0, fluid=True),
     Tissue.FAT: Echo(3.0, 0.4, 1.2),
-    Tissue.LUNG: Echo(9.0, 3.0, 3.0, spread_db=4.0),
+    Tissue.LUNG: Echo(11.0, 3.0, 3.0, spread_db=4.0),
     Tissue.LIVER: Echo(-1.0, 0.2, 1.1),
     Tissue.RIB: Echo(12.0, 14.0, 4.5),
     Tissue.CALCIUM: Echo(15.0, 9.0, 5.0),
