@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from echoplane import config
+from echoplane.errors import UsageError
+from echoplane.inference.engine import load_engine
+from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.models.export import export_bundle
+from echoplane.models.quantise import BIN_NAME, XML_NAME, quantise, spread
+from echoplane.models.registry import build
+from echoplane.pipelines.variants import add_variants
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.sampling.rule import SamplingRule
+from echoplane.store.reader import StoreReader
+from echoplane.store.schema import StoreRow
+from echoplane.store.writer import StoreWriter
+
+VIEWS = ("A2C", "A4C", "PSAX-MV")
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    torch.manual_seed(0)
+    recipe, rule = PrepareRecipe(size=(32, 32)), SamplingRule(frames=6, seconds=0.5, max_clips=2)
+    net = build("compact3d-s", 3)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    with torch.no_grad():
+        net.head.weight.mul_(20)  # answers as far apart as after training
+    return export_bundle(net, BundleFacts("b", VIEWS, NetworkSpec("compact3d-s"), recipe, rule))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> StoreReader:
+    path = tmp_path_factory.mktemp("variants") / "store"
+    rng = np.random.default_rng(0)
+    recipe = config.to_mapping(bundle.facts.recipe)
+    with StoreWriter(path, recipe=recipe, views=VIEWS, height=32, width=32) as writer:
+        for i in range(40):
+            frames = rng.integers(0, 60 * (1 + i % 3), (20, 32, 32), dtype=np.uint8)
+            writer.append(frames, StoreRow(f"c{i:02}", label=VIEWS[i % 3], group=f"p{i}", fps=20.0, n_frames=20))
+    return StoreReader(path)
+
+
+@pytest.mark.slow
+def test_int8_is_close_to_f32_and_its_figures_are_kept(bundle: Bundle, store: StoreReader, tmp_path: Path) -> None:
+    made, figures = add_variants(bundle, [store], [store], on="noise")
+    assert [f.precision for f in figures if f.precision != "bf16"] == ["f32", "int8"]
+    assert figures[0].agreement == 1
+    assert figures[-1].agreement >= 0.8
+    made.save(tmp_path / "b.echoplane")
+    back = Bundle.load(tmp_path / "b.echoplane")
+    assert {XML_NAME, BIN_NAME} <= set(back.facts.members)
+    int8 = back.facts.variant("int8")
+    assert int8 is not None
+    assert int8.accuracy == figures[-1].accuracy
+    assert int8.note.startswith("noise; ")
+    x = back.facts.recipe.normalise(np.stack([store.frames(i)[:6] for i in range(4)]))[:, None]
+    f32, i8 = (load_engine(back, precision=p, threads=1).run(x) for p in ("f32", "int8"))
+    assert not np.array_equal(f32, i8)
+    assert np.abs(i8 - f32).mean() < 0.1 * np.abs(f32).max()
+
+
+def test_too_few_clips(bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="3 clips are too few"):
+        quantise(bundle, np.zeros((3, 1, 6, 32, 32), np.float32))
+
+
+def test_spread_picks_without_repeats() -> None:
+    clips = np.arange(50, dtype=np.float32)
+    assert len(np.unique(spread(clips, 20))) == 20
+    assert len(spread(clips, 99)) == 50
+    np.testing.assert_array_equal(spread(clips, 20), spread(clips, 20))
