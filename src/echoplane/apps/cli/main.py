@@ -14,12 +14,24 @@ from typing import Annotated
 
 import typer
 
-from echoplane.apps.cli import bundle, doctor, evaluate, explain, predict, views
+from echoplane.apps.cli import (
+    bundle,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    filters,
+    info,
+    phantom,
+    predict,
+    prepare,
+    views,
+)
 from echoplane.apps.cli._common import EXIT_USAGE, print_error
 from echoplane.errors import EchoplaneError
 
 #: Verb modules, in the order of the help.
-VERBS = (predict, explain, evaluate, views, bundle, doctor)
+VERBS = (predict, info, export, explain, filters, prepare, evaluate, phantom, views, bundle, doctor)
 
 _HELP = """Which view of the heart does this echocardiogram clip show?
 
