@@ -142,7 +142,7 @@ def render_clip(
     )
     fps = fps or rec.frame_rate
     times = [n / fps for n in range(frames)]
-    pictures = render_page(rec, times) if rec.content in PAGES else _pictures(rec, times)
+    pictures = render_page(rec, times) if rec.content in PAGES else render_frames(rec, times)
     pictures = _compress(pictures, rec, fps)
     return PhantomCine(
         frames=pictures,
@@ -162,8 +162,8 @@ def detail_for(fan: Fan, framing: Framing, shrink: float = 1.0) -> float:
     return float(np.clip(pixels / FULL_DETAIL_PX, LEAST_DETAIL, 1.0))
 
 
-def _pictures(rec: Recording, times: Sequence[float]) -> UInt8Array:
-    """Scan-converted, tinted frames with their furniture, not yet compressed."""
+def render_frames(rec: Recording, times: Sequence[float]) -> UInt8Array:
+    """Render scan-converted, tinted frames with their furniture, not yet compressed."""
     height, width = rec.screen.size
     grid = rec.grid(detail_for(rec.fan, rec.framing))
     whole = (0.0, 0.0, float(width), float(height))

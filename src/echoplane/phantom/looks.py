@@ -267,10 +267,10 @@ def draw_scanner(rng: Rng) -> Scanner:
     smooth_machine = rng.random() < 0.4
     return Scanner(
         level=float(np.clip(rng.normal(0.59, 0.15), 0.2, 0.98)),
-        range_db=float(rng.uniform(34, 72)),
+        range_db=float(rng.uniform(30, 72)),
         gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),
-        reject=float(rng.uniform(0, 0.14) * (rng.random() < 0.5)),
+        reject=float(rng.uniform(0, 0.2) * (rng.random() < 0.6)),
         compound=int(rng.choice((1, 1, 1, 2))),
         smooth=float(rng.uniform(0.4, 1.0) if smooth_machine else rng.uniform(0, 0.3) * (rng.random() < 0.5)),
         persistence=float(rng.uniform(0, 0.6)),

@@ -67,6 +67,7 @@ def render_training_clip(
     patient: Patient | None = None,
     nuisances: Collection[str] = GROUPS,
     found: bool = True,
+    detail: float | None = None,
 ) -> TrainingClip:
     """Render prepared frames.
 
@@ -81,6 +82,8 @@ def render_training_clip(
         One that crops to the sector.
     found : bool
         Draw how well the sector is found, with the group "screen"; False takes the exact one.
+    detail : float, optional
+        Share of the machine's beams and samples to compute; what the size can show, when left out.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def render_training_clip(
     sector = find(exact, rec) if found and "screen" in rec.groups else exact
     height, width = rec.screen.size
     crop = wanted_crop(recipe, sector, height, width)
-    pictures = _frames(rec, times, sector, crop, recipe)
+    pictures = _frames(rec, times, sector, crop, recipe, detail)
     return TrainingClip(pictures, fps, rec.view, rec.shares, sector, crop, rec.facts())
 
 
@@ -137,11 +140,13 @@ def _a_little_off(exact: Sector, rng: Rng) -> Sector:
     return replace(exact, r1=r1, left=left, right=right, box=box)
 
 
-def _frames(rec: Recording, times: list[float], sector: Sector, crop: Box, recipe: PrepareRecipe) -> UInt8Array:
+def _frames(
+    rec: Recording, times: list[float], sector: Sector, crop: Box, recipe: PrepareRecipe, detail: float | None
+) -> UInt8Array:
     height, width = rec.screen.size
     rows, columns = recipe.size
     zoom = columns / (crop[2] - crop[0])
-    grid = rec.grid(detail_for(rec.fan, rec.framing, zoom * 2))
+    grid = rec.grid(detail or detail_for(rec.fan, rec.framing, zoom * 2))
     converter = ScanConverter.of(rec.framing, grid, crop, recipe.size)
     lit = coverage(rec.framing.sector(rec.fan), height, width, crop, recipe.size)
     kept = coverage(sector, height, width, crop, recipe.size) if recipe.mask else np.full(recipe.size, 255, np.uint8)
