@@ -19,7 +19,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@sh tools/debian-packages.sh
 	$(BIN)/pip install -q -c constraints.txt "torch"
-	$(BIN)/pip install -q -c constraints.txt -e ".[train,explain,volume,parquet,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[train,explain,parquet,dev]"
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
