@@ -38,8 +38,8 @@ CONTAINERS = {
 
 #: Frame rates outside this range (frames a second) are no frame rates but time bases or mistakes.
 _PLAUSIBLE_FPS = (0.5, 1000.0)
-#: Frame intervals may differ this much (as a share of the middle one) before the rate is called variable; Matroska
-#: and AVI round to milliseconds or ticks.
+#: Frame intervals may differ this much (as a share of the middle one, beside rounding) before the rate is called
+#: variable.
 _EVEN = 0.25
 
 
@@ -239,8 +239,8 @@ def open_video(
         limits.check_frame(name, height, width)
         pixels = f"{first.format.name}, {'full' if is_full_range(first) else 'limited'} range"
         rate, aspect, codec = stream.average_rate, stream.sample_aspect_ratio, stream.codec_context.name
-        said_seconds = _said_seconds(opened, stream)
-    fps, fps_source, rate_notes = frame_rate(index, rate)
+        said_seconds, tick = _said_seconds(opened, stream), float(stream.time_base or 0)
+    fps, fps_source, rate_notes = frame_rate(index, rate, tick)
     notes = index.notes + rate_notes + _early_end(index, said_seconds)
     if aspect and aspect != 1:
         notes += (f"Pixels are said to be {float(aspect):.3g} times as wide as high; they are taken as square.",)
@@ -281,7 +281,7 @@ def _early_end(index: VideoIndex, said: float) -> tuple[str, ...]:
     return (f"The header says {said:.1f} s, the frames end after {length:.1f} s: the file may have been cut short.",)
 
 
-def frame_rate(index: VideoIndex, average_rate: Any) -> tuple[float | None, str, tuple[str, ...]]:
+def frame_rate(index: VideoIndex, average_rate: Any, tick: float = 0.0) -> tuple[float | None, str, tuple[str, ...]]:
     """Choose the frame rate: the container's average where the time stamps agree, else the time stamps.
 
     Parameters
@@ -289,6 +289,8 @@ def frame_rate(index: VideoIndex, average_rate: Any) -> tuple[float | None, str,
     index : VideoIndex
     average_rate : Fraction or None
         As the container gives it.
+    tick : float
+        Seconds that time stamps are rounded to: a hundredth in GIF.
 
     Returns
     -------
@@ -307,7 +309,7 @@ def frame_rate(index: VideoIndex, average_rate: Any) -> tuple[float | None, str,
     timed = len(steps) / span
     middle = float(np.median(steps))
     notes: tuple[str, ...] = ()
-    if (np.abs(steps - middle) > _EVEN * middle).any():
+    if (np.abs(steps - middle) > _EVEN * middle + 1.01 * tick).any():
         notes = (
             f"Frames are not evenly spaced ({1000 * steps.min():.0f} to {1000 * steps.max():.0f} ms); "
             f"the mean rate is used.",

@@ -1,0 +1,317 @@
+"""Cines out as films and pictures: what ``echoplane export`` does."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from echoplane._files import safe_name
+from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UsageError
+from echoplane.pipelines._cine_writers import (
+    FORMATS,
+    PICTURE_FORMATS,
+    VIDEO_FORMATS,
+    only_frames,
+    write_pictures,
+    write_video,
+)
+from echoplane.prepare.deidentify import content_name, mask_outside, require_sure
+from echoplane.prepare.sector import find_sector
+from echoplane.records import Cine, Sector, Status, UInt8Array
+from echoplane.sources.discover import discover
+from echoplane.sources.guard import reading
+from echoplane.sources.item import SourceItem
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.open import open_cine
+
+#: Frames a second of a film whose source does not say.
+DEFAULT_FPS = 25.0
+#: Bytes of frames decoded at once: bounds the memory whatever the cine's length.
+_AT_ONCE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How to export.
+
+    Attributes
+    ----------
+    kind : str
+        ``mp4``, ``avi``, ``gif``, ``png`` or ``jpg`` (the last two: a folder of numbered pictures); empty takes the
+        ending of the output, or ``mp4``.
+    color : bool
+        R, G, B instead of grey.
+    mask : bool
+        Black out everything outside the ultrasound sector.
+    accept_guess : bool
+        Mask by the best guess where the sector is not found surely; else such a cine is not exported.
+    keep_names : bool
+        Name the output after the input, not after its content.
+    fps : float or None
+        Frames a second for cines that do not say; None takes 25.
+    overwrite : bool
+        Replace what an earlier export wrote.
+    follow_links, group_frames : bool
+        See :func:`echoplane.sources.discover.discover`.
+    limits : Limits
+    """
+
+    kind: str = ""
+    color: bool = False
+    mask: bool = True
+    accept_guess: bool = False
+    keep_names: bool = False
+    fps: float | None = None
+    overwrite: bool = False
+    follow_links: bool = False
+    group_frames: bool = True
+    limits: Limits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        if self.kind and self.kind not in FORMATS:
+            raise UsageError(f"format {self.kind!r}: expected one of {', '.join(FORMATS)}.")
+        if self.fps is not None and not (np.isfinite(self.fps) and 0 < self.fps <= 1000):
+            raise UsageError(f"fps {self.fps!r}: expected frames a second, above 0 and up to 1000.")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """How one input ended.
+
+    Attributes
+    ----------
+    file : str
+        As given by the user.
+    status : Status
+        ``ok``, or why nothing was written.
+    output : str
+        The file or folder written; empty when nothing was.
+    n_frames : int
+    fps : float or None
+        As written.
+    masked : bool
+    sector : Sector or None
+        The one that was masked with.
+    reasons : tuple of str
+    seconds : float
+    """
+
+    file: str
+    status: Status
+    output: str = ""
+    n_frames: int = 0
+    fps: float | None = None
+    masked: bool = False
+    sector: Sector | None = None
+    reasons: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRun:
+    """How a run ended: rows by status, and whether it was interrupted."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def files(self) -> int:
+        """How many inputs there were."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many of them should have given something and did not; what holds no picture is no failure."""
+        return self.files - self.written - self.counts.get(str(Status.NOT_IMAGE), 0)
+
+    @property
+    def written(self) -> int:
+        """How many outputs there are."""
+        return self.counts.get(str(Status.OK), 0)
+
+
+def export(
+    paths: Iterable[str | Path],
+    output: str | Path,
+    settings: ExportSettings | None = None,
+    *,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_row: Callable[[ExportRow], None] = lambda row: None,
+) -> ExportRun:
+    """Write cines as films or pictures, masked unless asked otherwise.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files and folders.
+    output : str or Path
+        With one input, a file ending in ``.mp4``, ``.avi`` or ``.gif``; else a folder, made when missing.
+    settings : ExportSettings
+    on_start : callable
+        Told how many cines there are.
+    on_row : callable
+        Given each row, in order.
+
+    Returns
+    -------
+    ExportRun
+        Also after an interrupt (Ctrl-C), with what was done until then.
+
+    Raises
+    ------
+    UsageError
+        Nothing found; several inputs for one output file; an ending that contradicts the format.
+    """
+    settings = settings or ExportSettings()
+    given = [str(path) for path in paths]
+    items = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
+    if not items:
+        raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
+    place = _Place.choose(Path(output), settings, len(items))
+    on_start(len(items))
+    started, counts, interrupted = time.perf_counter(), Counter[str](), False
+    try:
+        for item in items:
+            row = _export_one(item, place, settings)
+            counts[str(row.status)] += 1
+            on_row(row)
+    except KeyboardInterrupt:
+        interrupted = True  # what is done is whole; the caller is told
+    return ExportRun(dict(counts), time.perf_counter() - started, interrupted)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where the next output goes."""
+
+    path: Path
+    kind: str
+    single: bool
+    taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def choose(cls, output: Path, settings: ExportSettings, count: int) -> _Place:
+        ending = output.suffix.lower().lstrip(".")
+        single = ending in VIDEO_FORMATS and not output.is_dir()
+        if single and count > 1:
+            raise UsageError(
+                f"{count} cines for the one file {output}: give a folder (a name without {output.suffix})."
+            )
+        if single and settings.kind and settings.kind != ending:
+            raise UsageError(f"{output} ends in .{ending}, and the format asked for is {settings.kind}.")
+        if not single and output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: is a file; give a folder, or a name ending in .mp4, .avi or .gif.")
+        return cls(output, settings.kind or (ending if single else "mp4"), single)
+
+    def target(self, item: SourceItem, settings: ExportSettings) -> Path:
+        """Return the output for an item; two items never share one."""
+        if self.single:
+            return self.path
+        name = safe_name(_stem(item)) if settings.keep_names else content_name(_files(item), item.source)
+        free, number = name, 1
+        while free.casefold() in self.taken:
+            number += 1
+            free = f"{name}_{number}"
+        self.taken.add(free.casefold())
+        return self.path / (free if self.kind in PICTURE_FORMATS else f"{free}.{self.kind}")
+
+
+def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> ExportRow:
+    """Export one cine; whatever is wrong with it becomes its row."""
+    started = time.perf_counter()
+    try:
+        cine = open_cine(item, limits=settings.limits)
+        target = place.target(item, settings)
+        _require_free(target, item.source, settings)
+        sector = _sector(cine, settings)
+        fps = cine.fps or settings.fps or DEFAULT_FPS
+        with reading(target, "Cannot be written"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            parts = frames_out(cine, sector, color=settings.color)
+            if place.kind in PICTURE_FORMATS:
+                write_pictures(target, parts, kind=place.kind)
+            else:
+                size = {"height": cine.height, "width": cine.width}
+                write_video(target, parts, kind=place.kind, fps=fps, color=settings.color, **size)
+    except (ReadError, PrepareError) as error:
+        return ExportRow(item.source, Status(error.status), reasons=(error.sentence,), seconds=_since(started))
+    except EchoplaneError as error:
+        return ExportRow(item.source, Status.REFUSED, reasons=(str(error),), seconds=_since(started))
+    pictures = place.kind in PICTURE_FORMATS
+    return ExportRow(
+        item.source,
+        Status.OK,
+        output=str(target),
+        n_frames=cine.n_frames,
+        fps=None if pictures else fps,
+        masked=sector is not None,
+        sector=sector,
+        reasons=(*_remarks(cine, sector, place.kind, fps), *cine.notes),
+        seconds=_since(started),
+    )
+
+
+def frames_out(cine: Cine, sector: Sector | None, *, color: bool) -> Iterator[UInt8Array]:
+    """Yield the frames of a cine in order, masked, some at a time: uint8 (n, H, W), or (n, H, W, 3) with `color`.
+
+    Raises
+    ------
+    ReadError
+        When a frame cannot be decoded.
+    """
+    count = max(1, _AT_ONCE // (cine.height * cine.width * (3 if color else 1)))
+    for start in range(0, cine.n_frames, count):
+        frames = cine.reader.read(range(start, min(start + count, cine.n_frames)), color=color)
+        yield frames if sector is None else mask_outside(frames, sector)
+
+
+def _sector(cine: Cine, settings: ExportSettings) -> Sector | None:
+    if not settings.mask:
+        return None
+    sector = find_sector(cine)
+    if not settings.accept_guess:
+        require_sure(sector, cine.source)
+    return sector
+
+
+def _require_free(target: Path, source: str, settings: ExportSettings) -> None:
+    if not target.exists():
+        return
+    if not settings.overwrite:
+        raise RefusedError(source, f"{target.name} is there already.", "--overwrite replaces it.")
+    if target.is_dir() and not only_frames(target):
+        raise RefusedError(source, f"{target} holds other files than exported frames; it is not replaced.")
+
+
+def _remarks(cine: Cine, sector: Sector | None, kind: str, fps: float) -> tuple[str, ...]:
+    remarks = []
+    if sector is None:
+        remarks.append("Not masked: text that is burned into the picture was exported too.")
+    if cine.fps is None and kind not in PICTURE_FORMATS and cine.n_frames > 1:
+        remarks.append(f"The frame rate is not known; {fps:g} frames a second were written.")
+    if kind == "mp4" and (cine.height % 2 or cine.width % 2):
+        remarks.append("The last row or column was doubled, as MP4 needs even sides.")
+    return tuple(remarks)
+
+
+def _files(item: SourceItem) -> list[Path]:
+    folder = item.path if item.format == "frames" else item.path.parent
+    return [folder / name for name in item.files] if item.files else [item.path]
+
+
+def _stem(item: SourceItem) -> str:
+    name = Path(item.source).name
+    if item.format == "frames":
+        return name
+    stem = Path(name).stem
+    return stem[:-4] if stem.lower().endswith(".nii") else stem
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started

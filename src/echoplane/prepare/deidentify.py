@@ -1,0 +1,103 @@
+"""Keep a patient's identity from travelling with pictures.
+
+Scanners burn names, dates and hospital names into the picture, around the ultrasound sector. Three things keep them
+(and what the file says beside the pixels) from leaving with an export:
+
+- everything outside the sector is black;
+- where the sector is not found surely, nothing is exported unless the user says so;
+- file names are made from the content: they say nothing, and the same clip gets the same name wherever it lay.
+
+What is burned *into* the sector, and what a heart itself shows, stays: no software makes that anonymous.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from echoplane.errors import RefusedError
+from echoplane.records import Sector, SectorKind, UInt8Array
+from echoplane.sources.guard import reading
+
+#: Below this the sector is a guess, and text may lie inside of it (see :class:`echoplane.records.Sector`).
+SURE = 0.5
+
+
+def mask_outside(frames: UInt8Array, sector: Sector, scale: float = 1.0) -> UInt8Array:
+    """Black out everything outside of the sector.
+
+    Parameters
+    ----------
+    frames : uint8 array, (T, H, W) or (T, H, W, 3)
+        Left as they are; a copy is returned.
+    sector : Sector
+        In pixels of the full-size frame.
+    scale : float
+        Pixels of `frames` per full-size pixel (0.5 for frames decoded at half size).
+
+    Returns
+    -------
+    uint8 array of the same shape
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> box = Sector(SectorKind.LINEAR, box=(1, 0, 3, 2))
+    >>> mask_outside(np.full((1, 2, 4), 7, np.uint8), box)[0].tolist()
+    [[0, 7, 7, 0], [0, 7, 7, 0]]
+    """
+    masked = frames.copy()
+    masked[:, ~sector.mask(frames.shape[1], frames.shape[2], scale)] = 0
+    return masked
+
+
+def is_sure(sector: Sector) -> bool:
+    """Tell whether the sector's shape was found, so that its outside can be called outside."""
+    return sector.kind is not SectorKind.FULL and sector.confidence >= SURE
+
+
+def require_sure(sector: Sector, source: str) -> None:
+    """Refuse to go on where the mask would be a guess.
+
+    Raises
+    ------
+    RefusedError
+        With what was found and what to do.
+    """
+    if not is_sure(sector):
+        found = "no shape found" if sector.kind is SectorKind.FULL else str(sector.kind)
+        raise RefusedError(
+            source,
+            f"The sector is not sure ({found}, confidence {sector.confidence:.2f}): burned-in text might be left.",
+            "Look at the file; then use --accept-guess or --no-mask.",
+        )
+
+
+def content_name(files: Iterable[Path], source: object, prefix: str = "clip") -> str:
+    """Make a file name from the content of files, the same wherever they lie and whatever they are called.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        In order; read whole.
+    source : object
+        Name for messages.
+    prefix : str
+
+    Returns
+    -------
+    str
+        `prefix`, ``_``, and 12 hexadecimal digits of the SHA-256 over the files' own SHA-256 sums.
+
+    Raises
+    ------
+    UnreadableError
+        When a file cannot be read.
+    """
+    total = hashlib.sha256()
+    with reading(source):
+        for file in files:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"{prefix}_{total.hexdigest()[:12]}"

@@ -1,0 +1,231 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from pydicom import examples
+
+from echoplane.apps.cli.main import main
+from echoplane.errors import UsageError
+from echoplane.pipelines import export as module
+from echoplane.pipelines.export import ExportSettings, export, frames_out
+from echoplane.records import Sector, SectorKind, Status
+from echoplane.sources.array import cine_from_array
+from echoplane.sources.open import open_cine
+
+H, W = 120, 160
+BOX = Sector(SectorKind.LINEAR, (40, 20, 120, 110), confidence=0.9)
+# H.264 smears a few grey levels over the edge of the mask; text would be two hundred.
+DARK = 24
+
+
+@pytest.fixture
+def sure(monkeypatch):
+    """A sector finder that is always sure of one box."""
+    monkeypatch.setattr(module, "find_sector", lambda cine: BOX)
+
+
+def write_frames(folder, name="Doe_Jane", n=6, ending="png"):
+    """Frames with a patient's name burned in above the sector."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        frame = np.full((H, W), 60 + i, np.uint8)
+        cv2.putText(frame, "DOE JANE", (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1)
+        cv2.imwrite(str(folder / f"{name}_{i}.{ending}"), frame)
+    return folder
+
+
+def run(*arguments, **settings):
+    rows = []
+    done = export(*arguments, ExportSettings(**settings), on_row=rows.append)
+    return done, rows
+
+
+@pytest.mark.usefixtures("sure")
+class TestMask:
+    @pytest.mark.parametrize("kind", ["mp4", "avi", "gif", "png", "jpg"])
+    @pytest.mark.parametrize("color", [False, True])
+    def test_burned_in_names_do_not_travel(self, tmp_path, kind, color):
+        done, (row,) = run([write_frames(tmp_path / "in")], tmp_path / "out", kind=kind, color=color)
+        assert (done.written, done.failed, row.status, row.masked) == (1, 0, Status.OK, True)
+        cine = open_cine(row.output)
+        got = cine.reader.read(range(cine.n_frames))
+        outside = np.ones(got.shape[1:], bool)
+        outside[18:112, 38:122] = False
+        assert got[:, outside].max() <= DARK
+        assert np.abs(got[:, 30:100, 50:110].astype(int) - 62).max() <= 8
+
+    def test_no_mask_keeps_everything_and_says_so(self, tmp_path):
+        _, (row,) = run([write_frames(tmp_path / "in")], tmp_path / "out", mask=False, kind="png")
+        assert not row.masked
+        assert "Not masked" in row.reasons[0]
+        assert open_cine(row.output).reader.read([0])[0, :18].max() == 255
+
+
+class TestUnsure:
+    @pytest.fixture(autouse=True)
+    def guess(self, monkeypatch):
+        sector = Sector(SectorKind.LINEAR, (40, 20, 120, 110), confidence=0.3)
+        monkeypatch.setattr(module, "find_sector", lambda cine: sector)
+
+    def test_nothing_is_written_unless_the_guess_is_accepted(self, tmp_path):
+        done, (row,) = run([write_frames(tmp_path / "in")], tmp_path / "out")
+        assert (done.failed, row.status, row.output) == (1, Status.REFUSED, "")
+        assert "--accept-guess" in row.reasons[0]
+        assert not (tmp_path / "out").exists()
+        _, (row,) = run([write_frames(tmp_path / "in")], tmp_path / "out", accept_guess=True, kind="png")
+        assert not open_cine(row.output).reader.read([0])[0, :18].any()
+
+
+@pytest.mark.usefixtures("sure")
+class TestNames:
+    def test_they_are_the_contents_and_do_not_depend_on_name_or_place(self, tmp_path):
+        write_frames(tmp_path / "a", "Doe_Jane")
+        write_frames(tmp_path / "b" / "deep", "other")
+        _, first = run([tmp_path / "a"], tmp_path / "out1")
+        _, second = run([tmp_path / "b"], tmp_path / "out2")
+        assert first[0].output.replace("out1", "out2") == second[0].output
+        assert "Doe" not in first[0].output.replace(str(tmp_path), "")
+
+    def test_twins_do_not_overwrite_each_other(self, tmp_path):
+        write_frames(tmp_path / "in", "a")
+        write_frames(tmp_path / "in", "b")
+        _, rows = run([tmp_path / "in"], tmp_path / "out")
+        assert len({row.output for row in rows}) == 2
+        assert rows[1].output.endswith("_2.mp4")
+
+    @pytest.mark.parametrize(("name", "expected"), [("Doe Jane", "Doe_Jane"), ("CON", "_CON"), ("心臓", "心臓")])
+    def test_kept_names_are_safe_everywhere(self, tmp_path, name, expected):
+        write_frames(tmp_path / "in", name)
+        _, (row,) = run([tmp_path / "in"], tmp_path / "out", keep_names=True, kind="avi")
+        assert row.output == str(tmp_path / "out" / f"{expected}.avi")
+
+
+@pytest.mark.usefixtures("sure")
+class TestOutput:
+    def test_one_cine_to_one_file(self, tmp_path):
+        write_frames(tmp_path / "in")
+        _, (row,) = run([tmp_path / "in"], tmp_path / "new" / "film.avi")
+        assert row.output == str(tmp_path / "new" / "film.avi")
+        assert open_cine(row.output).facts["codec"] == "mjpeg"
+
+    def test_nothing_is_overwritten_unless_asked(self, tmp_path):
+        write_frames(tmp_path / "in")
+        for kind in ("mp4", "png"):
+            assert run([tmp_path / "in"], tmp_path / "out", kind=kind)[0].failed == 0
+            done, (row,) = run([tmp_path / "in"], tmp_path / "out", kind=kind)
+            assert (done.failed, row.status) == (1, Status.REFUSED)
+            assert "--overwrite" in row.reasons[0]
+            assert run([tmp_path / "in"], tmp_path / "out", kind=kind, overwrite=True)[0].failed == 0
+
+    def test_a_folder_of_other_things_is_never_replaced(self, tmp_path):
+        write_frames(tmp_path / "in")
+        _, (row,) = run([tmp_path / "in"], tmp_path / "out", kind="png")
+        (tmp_path / "out" / row.output.rsplit("/", 1)[-1] / "notes.txt").touch()
+        _, (row,) = run([tmp_path / "in"], tmp_path / "out", kind="png", overwrite=True)
+        assert row.status is Status.REFUSED
+        assert "other files" in row.reasons[0]
+
+    def test_mistakes(self, tmp_path):
+        write_frames(tmp_path / "in", "a")
+        write_frames(tmp_path / "in", "b")
+        (tmp_path / "file").touch()
+        (tmp_path / "empty").mkdir()
+        for arguments, settings, message in (
+            (([tmp_path / "in"], tmp_path / "x.mp4"), {}, "2 cines for the one file"),
+            (([tmp_path / "empty"], tmp_path / "out"), {}, "nothing to read"),
+            (([tmp_path / "file"], tmp_path / "x.mp4"), {"kind": "avi"}, "ends in .mp4"),
+            (([tmp_path / "in"], tmp_path / "file"), {}, "is a file"),
+        ):
+            with pytest.raises(UsageError, match=message):
+                run(*arguments, **settings)
+        with pytest.raises(UsageError, match="format 'mkv'"):
+            ExportSettings(kind="mkv")
+        with pytest.raises(UsageError, match="fps"):
+            ExportSettings(fps=0)
+
+    def test_frame_rates(self, tmp_path):
+        write_frames(tmp_path / "in")
+        _, (row,) = run([tmp_path / "in"], tmp_path / "out")
+        assert row.fps == 25
+        assert any("frame rate is not known; 25" in reason for reason in row.reasons)
+        _, (row,) = run([tmp_path / "in"], tmp_path / "out2", fps=40)
+        assert open_cine(row.output).fps == 40
+
+
+@pytest.mark.usefixtures("sure")
+def test_bad_files_are_rows_and_the_others_are_exported(tmp_path):
+    write_frames(tmp_path / "in")
+    (tmp_path / "in" / "zero.dcm").touch()
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    done, rows = run([tmp_path / "in", tmp_path / "gone"], tmp_path / "out")
+    assert done.counts == {"ok": 1, "unreadable": 2, "not_image": 1}
+    assert (done.files, done.written, done.failed) == (4, 1, 2)
+    assert all(row.reasons for row in rows if row.status is not Status.OK)
+
+
+@pytest.mark.usefixtures("sure")
+def test_an_interrupt_keeps_what_is_done(tmp_path):
+    for name in "abc":
+        write_frames(tmp_path / "in", name, n=3 + ord(name) % 3)
+    rows = []
+
+    def stop_after_two(row):
+        rows.append(row)
+        if len(rows) == 2:
+            raise KeyboardInterrupt
+
+    done = export([tmp_path / "in"], tmp_path / "out", on_row=stop_after_two)
+    assert done.interrupted
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_memory_is_bounded_by_reading_parts(monkeypatch):
+    asked = []
+    cine = cine_from_array(np.zeros((100, 20, 30), np.uint8))
+    read = cine.reader.read
+    monkeypatch.setattr(module, "_AT_ONCE", 20 * 30 * 16)
+    monkeypatch.setattr(cine.reader, "read", lambda i, **how: asked.append(len(i)) or read(i, **how))
+    assert sum(len(part) for part in frames_out(cine, None, color=False)) == 100
+    assert max(asked) == 16
+
+
+def test_a_real_dicom_from_end_to_end(tmp_path):
+    """The A4C cine that pydicom ships has settings, depth marks and a tool bar burned in around its sector."""
+    path = examples.get_path("ybr_color")
+    done, (row,) = run([path], tmp_path / "a.avi")
+    assert done.failed == 0
+    assert row.masked
+    assert row.sector.confidence > 0.5
+    cine = open_cine(row.output)
+    assert (cine.n_frames, cine.height, cine.width, cine.fps) == (30, 240, 320, 30)
+    before, after = (c.reader.read([0, 15])[:, :30, :60] for c in (open_cine(path), cine))
+    assert before.max() > 100  # "PLA Gen THI" in the corner
+    assert after.max() <= DARK
+
+
+@pytest.mark.usefixtures("sure")
+def test_the_command_line(tmp_path, capsys):
+    write_frames(tmp_path / "in")
+    (tmp_path / "in" / "zero.dcm").touch()
+    table = tmp_path / "table.csv"
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--table", str(table), "--to", "AVI"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 1
+    assert "Is empty" in " ".join(out.split())
+    assert "1 cine to" in err
+    assert "1 not exported" in err
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = {row["status"]: row for row in csv.DictReader(stream)}
+    assert rows["ok"]["output"].endswith(".avi")
+    assert rows["ok"]["masked"] == "true"
+    assert rows["unreadable"]["reason"].startswith("Is empty")
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(tmp_path / "in"), "-o", str(tmp_path / "raw"), "--no-mask", "--keep-names", "-q"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "warning: --no-mask: names and dates" in err
+    assert "warning: --keep-names" in err
+    assert "error:" in err
+    assert (tmp_path / "raw" / "Doe_Jane.mp4").exists()
