@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -92,3 +93,17 @@ def spec_of(state: Mapping[str, Tensor]) -> tuple[tuple[int | str, ...], bool]:
         spec.append(int(state[f"features.{number}.weight"].shape[0]))
         spec += ["M"] * (following - number - per_convolution)
     return tuple(spec), batch_norm
+
+
+def options_of(network: ModularCNN3d) -> tuple[dict[str, Any], int]:
+    """Return the options that :func:`echoplane.models.registry.build` needs for this network, and how many answers."""
+    state = network.state_dict()
+    spec, batch_norm = spec_of(state)
+    options = {
+        "spec": list(spec),
+        "adaptive_pool": list(network.avgpool.output_size),
+        "classifier": [state["classifier.0.weight"].shape[0], CLASSIFIER[1], state["classifier.3.weight"].shape[0],
+                       CLASSIFIER[3]],
+        "batch_norm": batch_norm,
+    }  # fmt: skip
+    return options, int(state["classifier.6.weight"].shape[0])

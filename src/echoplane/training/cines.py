@@ -94,6 +94,24 @@ class TrainingData:
         return table
 
 
+def rows_to_split(recipe: TrainRecipe) -> list[StoreRow]:
+    """Return the labelled cines of the stores that are divided (``use: all``), each with its view as its label.
+
+    Raises
+    ------
+    UsageError, StoreError, DataError
+        As :func:`open_data`.
+    """
+    stores, views = _open_stores(recipe)
+    divided = {row.cine for store, use in zip(stores, recipe.data.stores, strict=True)
+               for row in store.rows if use.use == "all"}  # fmt: skip
+    return [
+        dataclasses.replace(row, label=view, shares={})
+        for row, view in _labelled_rows(stores, views, recipe)
+        if row.cine in divided
+    ]
+
+
 def open_data(recipe: TrainRecipe) -> TrainingData:
     """Open everything a recipe names.
 
@@ -105,16 +123,11 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         When stores, labels or split do not hold together.
     """
     use = recipe.data
-    if not use.stores:
-        raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
-    stores = open_stores([store.path for store in use.stores])
-    _same_recipe(stores)
-    views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    stores, views = _open_stores(recipe)
     labelled = _labelled_rows(stores, views, recipe)
     split, warnings = _split(recipe, stores, labelled)
-    fold = use.fold if split.folds else None
-    train_cines = set(split.cines(TRAIN, fold))
-    validation_cines = set(split.cines(VALIDATION, fold))
+    train_cines = set(split.cines(TRAIN))
+    validation_cines = set(split.cines(VALIDATION))
     if not train_cines:
         raise DataError("the split leaves no cine to train on.")
     augment = None if recipe.augmentation == AUGMENTS["none"] else recipe.augmentation
@@ -141,6 +154,14 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         epoch_clips=use.epoch_clips or len(train.clips),
         warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
     )
+
+
+def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
+    if not recipe.data.stores:
+        raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
+    stores = open_stores([store.path for store in recipe.data.stores])
+    _same_recipe(stores)
+    return stores, recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
 
 
 def _same_recipe(stores: Sequence[StoreReader]) -> None:
@@ -185,13 +206,10 @@ def _split(
     split = Split(())
     if use.split:
         split, warnings = _load_split(use.split, open_rows)
-        if split.folds and use.fold is None:
-            raise UsageError(f"{use.split} is a split into {split.folds} folds: choose one with data.fold.")
+        split = _one_fold(split, use.fold, use.split)
     elif open_rows:
         split, warnings = make_split(open_rows, validation=use.validation, seed=recipe.seed)
     split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
-    if fixed and split.folds:
-        raise UsageError("stores with use 'train' or 'validation' cannot be mixed with a split into folds yet.")
     split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
     check_leaks(split, [row for row, _ in by_view])
     return split, warnings
@@ -213,11 +231,24 @@ def _load_split(path: str, rows: Sequence[StoreRow]) -> tuple[Split, tuple[str, 
     return kept, tuple(warnings)
 
 
+def _one_fold(split: Split, fold: int | None, path: str) -> Split:
+    """Turn a split into folds into training and validation, so that a run says for itself what it used."""
+    if not split.folds:
+        return split
+    if fold is None:
+        raise UsageError(f"{path} is a split into {split.folds} folds: choose one with data.fold.")
+    validation = set(split.cines(VALIDATION, fold))
+    return Split(
+        tuple(
+            dataclasses.replace(row, fold=None, part=VALIDATION if row.cine in validation else row.part)
+            for row in split.rows
+        )
+    )
+
+
 def _hold_out(split: Split, rows: Sequence[StoreRow], groups: Sequence[str]) -> Split:
     if not groups:
         return split
-    if split.folds:
-        raise UsageError("data.hold_out and a split into folds contradict each other: use one.")
     group_of = {row.cine: row.group for row in rows}
     missing = sorted(set(groups) - set(group_of.values()))
     if missing:

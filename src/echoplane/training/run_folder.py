@@ -78,7 +78,9 @@ def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: 
     folder.mkdir(parents=True, exist_ok=True)
     data.split.save(folder / SPLIT)
     # The split holds whoever is held out, and whichever store is for one side: said once, in one place.
-    use = dataclasses.replace(recipe.data, split=SPLIT, hold_out=(), stores=_undivided(recipe), validation=0.0)
+    use = dataclasses.replace(
+        recipe.data, split=SPLIT, fold=None, hold_out=(), stores=_undivided(recipe), validation=0.0
+    )
     kept = dataclasses.replace(recipe, views=data.views, data=use)
     config.save(kept, folder / RECIPE)
     with atomic_write(folder / NETWORK) as stream:

@@ -16,22 +16,40 @@ import typer
 
 from echoplane.apps.cli import (
     bundle,
+    crossval,
     doctor,
     evaluate,
     explain,
     export,
     filters,
     info,
+    models,
     phantom,
     predict,
     prepare,
+    train,
     views,
 )
 from echoplane.apps.cli._common import EXIT_USAGE, print_error
 from echoplane.errors import EchoplaneError
 
 #: Verb modules, in the order of the help.
-VERBS = (predict, info, export, explain, filters, prepare, evaluate, phantom, views, bundle, doctor)
+VERBS = (
+    predict,
+    info,
+    export,
+    explain,
+    filters,
+    prepare,
+    train,
+    crossval,
+    models,
+    evaluate,
+    phantom,
+    views,
+    bundle,
+    doctor,
+)
 
 _HELP = """Which view of the heart does this echocardiogram clip show?
 

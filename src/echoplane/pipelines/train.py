@@ -1,0 +1,125 @@
+"""Train one network: recipe in, run folder with a bundle out. Needs the ``train`` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from echoplane._optional import need
+from echoplane.errors import UsageError
+
+if TYPE_CHECKING:
+    from echoplane.models.bundle import Bundle
+    from echoplane.training.fit import FitResult
+    from echoplane.training.order_test import OrderEffect
+    from echoplane.training.recipe import TrainRecipe
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished run.
+
+    Attributes
+    ----------
+    result : FitResult
+    bundle : Bundle or None
+        None in all but the first process, and when none was asked for.
+    folder : Path
+        Of the run.
+    """
+
+    result: FitResult
+    bundle: Bundle | None
+    folder: Path
+
+
+def train(
+    recipe: TrainRecipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: str = "auto",
+    bundle: bool = True,
+    report: Callable[[Any], None] | None = None,
+) -> Trained:
+    """Train, and export the best weights.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+        From :func:`echoplane.training.recipe.load_recipe`.
+    folder : str or Path
+        The run folder.
+    resume : bool
+        Go on where the run in `folder` stopped.
+    devices, nodes : int
+        Processes on this machine, and machines.
+    accelerator : {"auto", "cpu", "cuda"}
+    bundle : bool
+        Write ``folder/bundle``.
+    report : callable, optional
+        Gets the events of :mod:`echoplane.training.events`.
+
+    Raises
+    ------
+    EchoplaneError
+        See :func:`echoplane.training.fit.fit`.
+    MissingExtraError
+        When torch or lightning is not installed.
+    """
+    from echoplane.training.allocator import keep_freed_memory
+
+    keep_freed_memory()  # before torch takes its first memory
+    for module in ("torch", "lightning"):
+        need(module, "train", "train a network")
+    from echoplane.training.devices import make_fabric
+    from echoplane.training.fit import fit
+    from echoplane.training.run_folder import BUNDLE, check_folder
+
+    check_folder(Path(folder), resume)
+    fabric = make_fabric(recipe.fit, devices, nodes, accelerator)
+    result = fit(recipe, folder, resume=True, fabric=fabric, report=report)
+    packed = None
+    if bundle and fabric.global_rank == 0:
+        from echoplane.training.pack import pack
+
+        packed = pack(result, Path(folder) / BUNDLE)
+    return Trained(result, packed, Path(folder))
+
+
+def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
+    """Answer the validation cines of a run with frames as recorded, shuffled, reversed and frozen.
+
+    Parameters
+    ----------
+    run : str or Path
+        Folder of a finished run; its stores must still be where its recipe says.
+    batch : int
+        Clips at once.
+
+    Raises
+    ------
+    ConfigError, StoreError, DataError
+        When the folder is no run, or its data are gone.
+    UsageError
+        When the run had no validation cines.
+    """
+    need("torch", "train", "run a network")
+    from echoplane.models.weights import load
+    from echoplane.training.cines import open_data
+    from echoplane.training.order_test import order_effects, order_test
+    from echoplane.training.recipe import load_recipe
+    from echoplane.training.run_folder import RECIPE
+    from echoplane.training.start import read_weights, start_network
+
+    recipe = load_recipe(Path(run) / RECIPE)
+    data = open_data(recipe)
+    if data.validation is None:
+        raise UsageError(f"{run}: has no validation cines to answer.")
+    network, _ = start_network(replace(recipe.network, weights="", fine_tune_from=""), len(data.views))
+    load(network, read_weights(run))
+    return order_effects(order_test(network, data.validation, data.prepare, data.views, batch=batch))

@@ -1,0 +1,171 @@
+"""Cross-validation: one run a fold, each in its own folder, finished ones never repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from echoplane import config
+from echoplane.data.split import Split, make_split
+from echoplane.errors import ConfigError, UsageError
+from echoplane.metrics.predictions import Predictions
+from echoplane.training.cines import rows_to_split
+from echoplane.training.events import FoldStarted, Report
+from echoplane.training.order_test import ORDERS, order_test
+from echoplane.training.recipe import TrainRecipe
+from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute
+
+#: Out-of-fold answers by order of the frames; "recorded" is the ordinary one.
+Pooled = dict[str, Predictions]
+
+
+def crossvalidate(
+    recipe: TrainRecipe,
+    folder: str | Path,
+    folds: int,
+    *,
+    jobs: int = 1,
+    orders: bool = False,
+    accelerator: str = "auto",
+    report: Report | None = None,
+) -> Pooled:
+    """Train one network for each fold and gather what each answers on the cines it did not see.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+        Its ``data.split`` may be a split into `folds` folds; otherwise one is made by patient, with the recipe's seed.
+        Stores with ``use: train`` train in every fold.
+    folder : str or Path
+        Gets ``recipe.yaml``, ``split.csv`` and a run folder ``fold-0``, ``fold-1``, ... Called again on the
+        same folder, it goes on.
+    folds : int
+        At least 2.
+    jobs : int
+        Folds trained at the same time, each in its own process.
+    orders : bool
+        Answer the held-out clips with shuffled, reversed and frozen frames as well.
+    accelerator : {"auto", "cpu", "cuda"}
+    report : callable, optional
+        Gets :class:`~echoplane.training.events.FoldStarted`, and with one job the events of each run.
+
+    Returns
+    -------
+    dict of str to Predictions
+        ``"recorded"``, and the other orders where asked for; every divided cine once, with its fold.
+
+    Raises
+    ------
+    UsageError, ConfigError
+        Fewer than two folds, or a folder that holds a cross-validation of another recipe.
+    """
+    folder, recipe = Path(folder), absolute(recipe)
+    _check_folder(folder, recipe, folds)
+    split = _folds(recipe, folds)
+    folder.mkdir(parents=True, exist_ok=True)
+    split.save(folder / SPLIT)
+    config.save(recipe, folder / RECIPE)
+    tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
+    notify = report or (lambda _event: None)
+    if jobs == 1:
+        for task in tasks:
+            notify(FoldStarted(task.fold, folds, task.finished))
+            _run_fold(task, report)
+    else:
+        _run_together(tasks, notify, jobs)
+    names = list(ORDERS) if orders else ["recorded"]
+    return {name: Predictions.concatenate([task.answers(name) for task in tasks]) for name in names}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fold:
+    recipe: TrainRecipe
+    parent: str
+    fold: int
+    orders: bool
+    accelerator: str
+    jobs: int
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.parent) / f"fold-{self.fold}"
+
+    def file(self, order: str) -> Path:
+        return self.folder / (VALIDATION if order == "recorded" else f"validation-{order}.npz")
+
+    @property
+    def finished(self) -> bool:
+        return all(self.file(order).exists() for order in (ORDERS if self.orders else ("recorded",)))
+
+    def answers(self, order: str) -> Predictions:
+        found = Predictions.load(self.file(order))
+        return dataclasses.replace(found, folds=found.folds * 0 + self.fold)
+
+
+def _run_fold(task: _Fold, report: Report | None = None) -> int:
+    """Train a fold, or go on with it; answer in other orders where asked for."""
+    if task.finished:
+        return task.fold
+    from echoplane.training.devices import make_fabric
+    from echoplane.training.fit import fit
+
+    recipe = task.recipe
+    use = dataclasses.replace(recipe.data, split=str(Path(task.parent) / SPLIT), fold=task.fold)
+    recipe = dataclasses.replace(recipe, name=f"{recipe.name}-fold-{task.fold}", data=use)
+    fabric = make_fabric(recipe.fit, accelerator=task.accelerator)
+    result = fit(recipe, task.folder, resume=True, fabric=fabric, report=report)
+    if task.orders and result.data.validation:
+        answers = order_test(result.network, result.data.validation, result.data.prepare, result.data.views,
+                             batch=recipe.fit.batch)  # fmt: skip
+        for order, predictions in answers.items():
+            if order != "recorded":
+                predictions.save(task.file(order))
+    return task.fold
+
+
+def _run_together(tasks: list[_Fold], notify: Callable[[FoldStarted], None], jobs: int) -> None:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(jobs,)) as pool:
+        futures = {}
+        for task in tasks:
+            if task.finished:
+                notify(FoldStarted(task.fold, len(tasks), True))
+            else:
+                futures[pool.submit(_run_fold, task)] = task
+        for future in as_completed(futures):
+            future.result()
+            notify(FoldStarted(futures[future].fold, len(tasks), False))
+
+
+def _share_cores(jobs: int) -> None:
+    import torch
+
+    from echoplane.training.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+
+
+def _folds(recipe: TrainRecipe, folds: int) -> Split:
+    if recipe.data.split:
+        split = Split.load(recipe.data.split)
+        if split.folds != folds:
+            raise UsageError(f"{recipe.data.split}: has {split.folds} folds, and {folds} are asked for.")
+        return split
+    return make_split(rows_to_split(recipe), folds=folds, seed=recipe.seed)[0]
+
+
+def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
+    if folds < 2:
+        raise UsageError(f"{folds} folds: a cross-validation needs at least 2.")
+    if recipe.data.fold is not None or recipe.data.hold_out:
+        raise UsageError("data.fold and data.hold_out are for single runs; a cross-validation makes its own folds.")
+    if (folder / RECIPE).exists():
+        before = config.load(TrainRecipe, folder / RECIPE)
+        if before != recipe:
+            raise ConfigError(f"{folder}: holds a cross-validation of another recipe; choose another folder.")
+        if (found := Split.load(folder / SPLIT).folds) != folds:
+            raise ConfigError(f"{folder}: holds a cross-validation with {found} folds; choose another folder.")

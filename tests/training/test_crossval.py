@@ -1,0 +1,89 @@
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from echoplane.errors import ConfigError, UsageError
+from echoplane.pipelines.crossvalidate import crossvalidate
+from echoplane.training.events import Event, FoldStarted, Stepped
+
+
+class Stop(Exception):
+    pass
+
+
+def test_every_cine_is_answered_once_by_a_network_that_did_not_see_its_patient(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    found = crossvalidate(make_recipe(make_store(), fit__epochs=1), tmp_path / "cv", 4, orders=True)
+    answers = found.predictions
+    assert len(set(answers.cines)) == 24
+    folds_of = {group: set(answers.folds[np.array(answers.groups) == group]) for group in answers.groups}
+    assert all(len(folds) == 1 for folds in folds_of.values())
+    assert {f for folds in folds_of.values() for f in folds} == {0, 1, 2, 3}
+    with (tmp_path / "cv" / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(answers.logits)
+    assert sum(float(rows[0][view]) for view in answers.views) == pytest.approx(1, abs=1e-5)
+    saved = json.loads((tmp_path / "cv" / "confusion.json").read_text())
+    for way, total in (("clips", len(rows)), ("sums", 24), ("votes", 24)):
+        assert np.sum(saved["all"][way]) == total
+        np.testing.assert_array_equal(np.sum([saved[f"fold {f}"][way] for f in range(4)], axis=0), saved["all"][way])
+    assert [effect.order for effect in found.orders] == ["recorded", "shuffled", "reversed", "frozen"]
+    assert (tmp_path / "cv" / "report.html").stat().st_size > 1000
+
+
+def test_goes_on_after_a_stop_with_the_same_answers(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), fit__epochs=2)
+    whole = crossvalidate(recipe, tmp_path / "whole", 3)
+    events: list[Event] = []
+
+    def stop(event: Event) -> None:
+        events.append(event)
+        if sum(isinstance(e, FoldStarted) for e in events) == 2 and isinstance(event, Stepped) and event.epoch == 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        crossvalidate(recipe, tmp_path / "broken", 3, report=stop)
+    events.clear()
+    again = crossvalidate(recipe, tmp_path / "broken", 3, report=events.append)
+    assert [e.resumed for e in events if isinstance(e, FoldStarted)] == [True, False, False]
+    np.testing.assert_array_equal(whole.predictions.logits, again.predictions.logits)
+    assert whole.predictions.cines == again.predictions.cines
+
+
+@pytest.mark.slow
+def test_folds_side_by_side_give_the_same(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), fit__epochs=1)
+    one = crossvalidate(recipe, tmp_path / "one", 2)
+    two = crossvalidate(recipe, tmp_path / "two", 2, jobs=2)
+    np.testing.assert_allclose(one.predictions.logits, two.predictions.logits, atol=1e-4)
+
+
+def test_a_store_for_training_trains_in_every_fold(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    phantom, real = make_store("phantom", 4), make_store("real", 4, seed=9, prefix="r")
+    recipe = make_recipe(phantom, real, fit__epochs=1)
+    stores = (dataclasses.replace(recipe.data.stores[0], use="train"), recipe.data.stores[1])
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, stores=stores))
+    found = crossvalidate(recipe, tmp_path / "cv", 2)
+    assert set(found.predictions.groups) == {"r0", "r1", "r2", "r3"}
+    text = (tmp_path / "cv" / "fold-1" / "split.csv").read_text()
+    assert text.count(",train,") == 12 + 6
+    assert text.count(",validation,") == 6
+
+
+def test_another_recipe_or_number_of_folds_is_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store(patients=4)
+    crossvalidate(make_recipe(store, fit__epochs=1), tmp_path / "cv", 2)
+    with pytest.raises(ConfigError, match="another recipe"):
+        crossvalidate(make_recipe(store, fit__epochs=2), tmp_path / "cv", 2)
+    with pytest.raises(ConfigError, match="with 2 folds"):
+        crossvalidate(make_recipe(store, fit__epochs=1), tmp_path / "cv", 3)
+    with pytest.raises(UsageError, match="at least 2"):
+        crossvalidate(make_recipe(store), tmp_path / "other", 1)
+    with pytest.raises(UsageError, match="hold_out"):
+        crossvalidate(make_recipe(store, data__hold_out="[p1]"), tmp_path / "other", 2)
