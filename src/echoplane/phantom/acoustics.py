@@ -115,8 +115,9 @@ class Body:
         """Beam angle, range and elevation at which each piece of tissue was at the reference instant."""
         local = (material - f32(self.pose.origin)) @ np.stack(_frame(self.pose), 1)
         x, z = np.ascontiguousarray(local[..., 0]), local[..., 1] + np.float32(self.grid.fan.face_cm)
-        # atan2, not cv2.phase: that one jumps by a full turn in the middle of the fan.
-        return f32(np.arctan2(x, z)), f32(cv2.magnitude(x, z)), f32(np.ascontiguousarray(local[..., 2]))
+        # NumPy, not OpenCV, for functions of single values: OpenCV's last bits depend on where in memory the array lies,
+        # and its angle jumps by a full turn in the middle of the fan.
+        return f32(np.arctan2(x, z)), f32(np.sqrt(x * x + z * z)), f32(np.ascontiguousarray(local[..., 2]))
 
     def _texture(self, angle: FloatArray, radius: FloatArray) -> FloatArray:
         coarse = Scatterers((self.scatterers.cell[0] * 7, 0.5, 1.0), self.scatterers.offset)
@@ -129,8 +130,8 @@ class Body:
         across = f32(cv2.Scharr(impedance, cv2.CV_32F, 0, 1, scale=1 / 32, borderType=cv2.BORDER_REPLICATE))
         # Both are steps per sample; the lateral one must count centimetres as the axial one does.
         across *= self.grid.sample_step / np.maximum(self.grid.radii * np.float32(self.grid.beam_step), 0.02)
-        size = f32(cv2.magnitude(along, across)) + np.float32(1e-6)
-        square = f32(cv2.pow(np.abs(along) / size, self.acoustics.specular_power))
+        size = np.sqrt(along * along + across * across) + np.float32(1e-6)
+        square = (np.abs(along) / size) ** np.float32(self.acoustics.specular_power)
         square *= np.exp(texture * np.float32(0.25)) * decibels(self.acoustics.specular_db)
         # The echo itself is as thin as the step is sharp.
         sharp = self._split(impedance)

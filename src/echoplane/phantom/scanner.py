@@ -65,7 +65,7 @@ class Processor:
         if s.compound > 1:
             # Looks from other angles have independent speckle; neighbouring beams stand in for them.
             power = f32(cv2.blur(power, (1, 1 + s.compound), borderType=cv2.BORDER_REFLECT_101))
-        shown = f32(cv2.log(power))
+        shown = f32(np.log(power))
         shown *= np.float32(10 / np.log(10) / s.range_db)
         shown += np.float32(self.offset)
         np.clip(shown, -0.25, 1.15, out=shown)

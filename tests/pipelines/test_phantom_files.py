@@ -1,0 +1,146 @@
+"""Phantom clips, studies and training sets on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from echoplane.apps.cli.main import build_app
+from echoplane.errors import UsageError
+from echoplane.phantom.clip import render_clip
+from echoplane.phantom.dataset import DatasetPlan, render_planned
+from echoplane.pipelines.phantom import TRUTH, write_clip, write_dataset, write_studies
+from echoplane.pipelines.phantom_sheet import FIGURES, Sample, compare, phantom_samples, sheet, statistics
+from echoplane.store import StoreReader
+from echoplane.views import MAIN_VIEWS
+
+QUICK = DatasetPlan(18, seed=5, frames=2, view_weights={"A4C": 1.0, "PSAX-PM": 1.0, "NOISE": 1.0})
+
+
+def _hashes(path: Path) -> list[tuple[str, str]]:
+    return [(row.cine, row.sha256) for row in StoreReader(path).rows]
+
+
+def test_any_number_of_workers_gives_the_same_data(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "one", QUICK, jobs=1)
+    write_dataset(tmp_path / "two", QUICK, jobs=2)
+    assert _hashes(tmp_path / "one") == _hashes(tmp_path / "two")
+    assert len(_hashes(tmp_path / "one")) == 18
+
+
+def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        write_dataset(tmp_path / "set", QUICK, progress=stop)
+    assert write_dataset(tmp_path / "set", QUICK) == 13
+    assert write_dataset(tmp_path / "set", QUICK) == 0
+    write_dataset(tmp_path / "whole", QUICK)
+    assert _hashes(tmp_path / "set") == _hashes(tmp_path / "whole")
+
+
+def test_rows_carry_the_truth(tmp_path: Path) -> None:
+    write_dataset(tmp_path, QUICK)
+    rows = StoreReader(tmp_path).rows
+    assert {row.label for row in rows} <= {"A4C", "PSAX-PM", "NOISE"}
+    assert [row.group for row in rows[:7]] == ["phantom-5-000000"] * 6 + ["phantom-5-000001"]
+    for row in rows:
+        assert sum(row.shares.values()) == pytest.approx(1)
+        assert row.sector is not None
+        assert row.extra["seed"] >= 0
+        assert row.fps == QUICK.fps
+
+
+def test_clips_of_a_patient_share_the_heart_and_not_the_look() -> None:
+    plan = DatasetPlan(6, frames=1, view_weights={"A4C": 1.0})
+    facts = [render_planned(plan, n).facts for n in range(2)]
+    assert facts[0]["ejection_fraction"] == facts[1]["ejection_fraction"]
+    assert facts[0]["depth_cm"] != facts[1]["depth_cm"]
+
+
+def test_plans_refuse_nonsense() -> None:
+    for wrong in ({"clips": 0}, {"clips": 1, "frames": 0}, {"clips": 1, "fps": 0.0}, {"clips": 1, "view_weights": {}}):
+        with pytest.raises(UsageError):
+            DatasetPlan(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".gif", ".dcm", ".png", ".npz"])
+def test_clips_as_files(tmp_path: Path, ending: str) -> None:
+    clip = render_clip("A4C", 3, frames=4, fps=25, size=(63, 81))
+    path = tmp_path / f"clip{ending}"
+    write_clip(clip, path)
+    if ending == ".mp4":
+        with av.open(str(path)) as film:
+            assert len(list(film.decode(video=0))) == 4
+    elif ending == ".png":
+        assert cv2.imread(str(path)).shape == (63, 4 * 81, 3)
+    elif ending == ".npz":
+        with np.load(path) as data:
+            assert data["labels"].shape == data["frames"].shape[:3] == (4, 63, 81)
+    assert path.stat().st_size > 500
+    with pytest.raises(UsageError, match=".mp4"):
+        write_clip(clip, tmp_path / "clip.bmp")
+
+
+@pytest.mark.slow
+def test_studies_are_the_same_twice(tmp_path: Path) -> None:
+    files = write_studies(tmp_path / "a", seed=1)
+    write_studies(tmp_path / "b", seed=1)
+    with (tmp_path / "a" / "truth.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == TRUTH
+    assert len(rows) == files >= 10
+    for row in rows:
+        one, two = ((tmp_path / which / row["file"]).read_bytes() for which in "ab")
+        assert hashlib.sha256(one).digest() == hashlib.sha256(two).digest()
+
+
+def test_sheet_and_statistics() -> None:
+    samples = phantom_samples(["A4C", "PSAX-PM"], 0, 2)
+    picture = sheet(samples[:2], samples, columns=3, side=32)
+    assert picture.shape == (3 * 46, 96)
+    figures = statistics(samples[0].frames)
+    assert figures.shape == (len(FIGURES),)
+    assert np.isfinite(figures).all()
+    table = compare(samples, samples)
+    assert "grain" in table
+    assert table.count("\n") == 2 * len(FIGURES)
+    assert np.isnan(statistics(np.zeros((2, 128, 128), np.uint8))).all()
+    assert isinstance(samples[0], Sample)
+
+
+def test_command_line(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    app = build_app()
+    done = run(
+        app, ["phantom", "clip", "--view", "a4c", "--frames", "2", "--size", "80x64", "-o", str(tmp_path / "c.gif")]
+    )
+    assert done.exit_code == 0, done.output
+    assert "A4C, 2 frames of 80x64" in done.output
+    done = run(
+        app, ["phantom", "dataset", str(tmp_path / "set"), "--clips", "2", "--frames", "2", "--without", "screen"]
+    )
+    assert done.exit_code == 0, done.output
+    assert len(StoreReader(tmp_path / "set")) == 2
+    wrong = run(app, ["phantom", "clip", "--size", "80", "-o", str(tmp_path / "c.gif")])
+    assert isinstance(wrong.exception, UsageError)
+    assert "640x480" in str(wrong.exception)
+    wrong = run(app, ["phantom", "clip", "--without", "scren", "-o", str(tmp_path / "c.gif")])
+    assert "screen" in str(wrong.exception)
+
+
+def test_six_main_views_have_equal_weight() -> None:
+    weights = DatasetPlan(1).view_weights
+    assert len({weights[view] for view in MAIN_VIEWS}) == 1
