@@ -97,9 +97,9 @@ def test_frames_come_back(written: dict[str, tuple[Path, Any]]) -> None:
     cine = open_cine(path)
     assert (cine.n_frames, cine.height, cine.width, cine.fps) == (4, 240, 320, 50)
     read = cine.reader.read(range(4)).astype(float)
-    frames = (
-        clip.frames if clip.frames.ndim == 3 else np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in clip.frames])
-    )
+    frames = clip.frames
+    if frames.ndim == 4:
+        frames = np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames])
     assert np.abs(read - frames).mean() < 3
 
 
