@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from echoplane.errors import NotImageError, ReadError, RefusedError, UnreadableError, UnsupportedError
 from echoplane.records import Cine
+from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.guard import reading
 from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
@@ -83,7 +84,7 @@ def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limi
     if isinstance(place, np.ndarray):
         from echoplane.sources.array import cine_from_array
 
-        return cine_from_array(place)
+        return with_colour_noticed(cine_from_array(place))
     item = place if isinstance(place, SourceItem) else SourceItem(shown(place), Path(place))
     if item.error is not None:
         # A fresh copy: an exception raised twice would gather tracebacks.
@@ -96,7 +97,7 @@ def _open_item(item: SourceItem, limits: Limits) -> Cine:
     if item.format == "frames":
         from echoplane.sources.frames import open_frames
 
-        return open_frames(item.path, item.files, source=item.source, limits=limits)
+        return with_colour_noticed(open_frames(item.path, item.files, source=item.source, limits=limits))
     if item.path.is_dir():
         return _open_folder(item, limits)
     kind = sniff(item.path, item.source)
@@ -104,6 +105,8 @@ def _open_item(item: SourceItem, limits: Limits) -> Cine:
     if opener is None:
         raise _why_not(item, kind)
     cine = opener(item.path, kind, source=item.source, limits=limits)
+    if kind != "dicom":
+        cine = with_colour_noticed(cine)
     return _with_name_noted(cine, item.path.name, kind)
 
 
