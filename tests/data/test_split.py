@@ -104,7 +104,7 @@ def test_the_warning_says_what_the_grouping_rests_on():
 def test_a_view_of_few_patients_is_named():
     rows = [*cohort(20), StoreRow("x", label="SSN", group="p1")]
     _, warnings = make_split(rows, folds=4)
-    assert warnings == ("View 'SSN' comes from 1 patients only, fewer than the 4 sides of the split.",)
+    assert warnings == ("View 'SSN': 1 patient, fewer than the 4 sides of the split.",)
 
 
 def test_a_given_split_is_kept():
@@ -216,5 +216,5 @@ def test_parts_and_folds_are_asked_for_by_name():
 
 
 def test_too_few_patients():
-    with pytest.raises(DataError, match="1 patients"):
+    with pytest.raises(DataError, match=r"1 patient\(s\)"):
         make_split(cohort(1), folds=2)

@@ -253,7 +253,7 @@ def _deal(
     column = {view: k for k, view in enumerate(views)}
     members = sorted({groups.of[i] for i in chosen})
     if len(members) < len(shares):
-        raise DataError(f"{len(members)} patients (or studies) cannot be dealt to {len(shares)} sides.")
+        raise DataError(f"{len(members)} patient(s) cannot be dealt to {len(shares)} sides; a patient is never parted.")
     counts = np.zeros((len(members), len(views)))
     place = {group: g for g, group in enumerate(members)}
     for i in chosen:
@@ -283,7 +283,7 @@ def _thin_views(rows: Sequence[StoreRow], groups: Groups, split: Split) -> list[
     for i, row in enumerate(rows):
         people.setdefault(row.top_label(), set()).add(groups.of[i])
     return [
-        f"View {view!r} comes from {len(found)} patients only, fewer than the {sides} sides of the split."
+        f"View {view!r}: {len(found)} patient{'s'[: len(found) > 1]}, fewer than the {sides} sides of the split."
         for view, found in sorted(people.items())
         if view and len(found) < sides
     ]

@@ -189,7 +189,7 @@ def prepare_dataset(
         finally:
             results.close()
             failures.sort(key=lambda failure: (failure.file, failure.status))
-            _write_failures(failures, Path(out) / FAILURES_FILE)
+            write_failures(failures, Path(out) / FAILURES_FILE)
     counts = Counter(row.top_label() for row in StoreReader(out))
     return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted)
 
@@ -317,7 +317,8 @@ def _crashed(task: _Task) -> Failure:
     return Failure(task.row.cine, "unreadable", reason)
 
 
-def _write_failures(failures: list[Failure], path: Path) -> None:
+def write_failures(failures: list[Failure], path: Path) -> None:
+    """Write ``failures.csv``: file, status, reason."""
     with atomic_write(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("file", "status", "reason"))

@@ -94,7 +94,7 @@ def register(app: typer.Typer) -> None:
             _offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
             raise typer.Exit(EXIT_USAGE) from None
         if not quiet:
-            _print_run(run, output)
+            print_run(run, output)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
@@ -110,7 +110,8 @@ def _offer_template(error: UnknownLabelsError, path: Path) -> None:
     print_error(f"A table to fill in was written: {target}. Check every line, then give it as --labels {target}.")
 
 
-def _print_run(run: PrepareRun, output: Path) -> None:
+def print_run(run: PrepareRun, output: Path) -> None:
+    """Print how a run ended."""
     from collections import Counter
 
     from rich import box

@@ -1,0 +1,177 @@
+"""``echoplane data``: look at stores, split them, and bring in old pickled clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED
+
+if TYPE_CHECKING:
+    from echoplane.data.split import Split
+
+_REPORT_HELP = """Check stores and write a page with tables and pictures.
+
+Looks for: copies of a recording under other labels or patients (also re-encoded ones), one patient on two sides of a
+split, cines without label, too short ones, damage, views of few patients.
+
+\b
+  echoplane data report store/ -o report.html
+  echoplane data report store/ -o report.html --split split.csv
+
+Exit code: 0 nothing that would make a result wrong; 1 there is, see the page; 2 wrong usage or an unreadable store.
+"""
+
+_SPLIT_HELP = """Split stores by patient, with the views spread evenly, into a file that travels.
+
+Cines of one patient are never parted, nor copies of one recording. Where the patient is not known the study counts,
+and else each cine alone: that is said. A split that the data came with is kept unless --ignore-given.
+
+\b
+  echoplane data split store/ -o split.csv                       80 % train, 20 % validation
+  echoplane data split store/ -o split.csv --test 0.15
+  echoplane data split store/ phantom/ -o split.csv -k 10        ten folds
+
+Exit code: 0 done; 2 wrong usage, too few patients, or a given split that leaks.
+"""
+
+_LEGACY_HELP = """Bring old pickled clips into a store.
+
+SOURCE holds one folder a view, with pickled NumPy arrays (T, H, W) or (1, T, H, W) in it. The pickles are read by a
+reader that admits NumPy arrays and nothing else, so that a file from elsewhere cannot run a program. The clips are
+taken as they are: they were prepared by whoever pickled them.
+
+\b
+  echoplane data import-legacy clips/ -o store/
+
+Exit code: 0 all stored; 1 some files were not, see failures.csv; 2 wrong usage or unknown labels.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    data = typer.Typer(help="Look at clip stores, split them, import old clips.", no_args_is_help=True)
+    app.add_typer(data, name="data")
+    _register_report(data)
+    _register_split(data)
+    _register_legacy(data)
+
+
+def _register_report(data: typer.Typer) -> None:
+    @data.command("report", help=_REPORT_HELP, short_help="Check stores; a page with tables and pictures.")
+    def report(
+        stores: Annotated[list[str], typer.Argument(metavar="STORE...", help="Folders or URLs.", show_default=False)],
+        output: Annotated[Path, typer.Option("--output", "-o", help="The page, .html.", show_default=False)],
+        split: Annotated[Path | None, typer.Option(help="Split file to check for leaks.", show_default=False)] = None,
+        min_frames: Annotated[int, typer.Option(min=1, help="Name cines of fewer frames.")] = 10,
+        pictures: Annotated[int, typer.Option(min=0, help="Moving pictures a view.")] = 8,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    ) -> None:
+        from echoplane.apps.cli._common import console, printable
+        from echoplane.apps.cli._progress import progress
+        from echoplane.pipelines.data import data_report
+
+        with progress("Looking", "cines", quiet=quiet) as bar:
+            found = data_report(
+                stores,
+                output,
+                split=split,
+                min_frames=min_frames,
+                pictures=pictures,
+                on_start=bar.start,
+                on_cine=bar.step,
+            )
+        if not quiet:
+            out = console()
+            for finding in found.findings:
+                out.print(printable(f"{finding.level}: {finding.text}"), markup=False)
+            out.print(f"Written to {printable(str(output))}.", markup=False)
+        raise typer.Exit(EXIT_SOME_FAILED if found.errors else EXIT_OK)
+
+
+def _register_split(data: typer.Typer) -> None:
+    @data.command("split", help=_SPLIT_HELP, short_help="Split stores by patient.")
+    def split(
+        stores: Annotated[list[str], typer.Argument(metavar="STORE...", help="Folders or URLs.", show_default=False)],
+        output: Annotated[Path, typer.Option("--output", "-o", help="Split file, .csv.", show_default=False)],
+        folds: Annotated[int, typer.Option("--folds", "-k", min=0, help="Folds; 0: train and validation.")] = 0,
+        validation: Annotated[float, typer.Option(help="Share of the cines; not used with folds.")] = 0.2,
+        test: Annotated[float, typer.Option(help="Share of the cines kept for the end.")] = 0.0,
+        seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
+        ignore_given: Annotated[
+            bool, typer.Option("--ignore-given", help="Do not keep to the split that the data came with.")
+        ] = False,
+        no_copies: Annotated[
+            bool, typer.Option("--no-copies", help="Do not look for copies of recordings (faster).")
+        ] = False,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    ) -> None:
+        from echoplane.apps.cli._progress import progress
+        from echoplane.pipelines.data import split_stores
+
+        with progress("Looking", "cines", quiet=quiet) as bar:
+            made, warnings = split_stores(
+                stores,
+                output,
+                folds=folds,
+                validation=validation,
+                test=test,
+                seed=seed,
+                given=not ignore_given,
+                copies=not no_copies,
+                on_start=bar.start,
+                on_cine=bar.step,
+            )
+        if not quiet:
+            _print_split(made, warnings, output)
+
+
+def _print_split(made: Split, warnings: tuple[str, ...], output: Path) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from echoplane.apps.cli._common import console, printable
+
+    out = console()
+    counts = made.counts()
+    views = sorted({view for line in counts.values() for view in line})
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("side")
+    for view in (*views, "all"):
+        table.add_column(view or "(none)", justify="right")
+    for side, line in counts.items():
+        table.add_row(side, *(str(line.get(view, 0)) for view in views), str(sum(line.values())))
+    out.print(table)
+    for warning in warnings:
+        out.print(printable(f"warning: {warning}"), markup=False)
+    out.print(f"Written to {printable(str(output))}.", markup=False)
+
+
+def _register_legacy(data: typer.Typer) -> None:
+    @data.command("import-legacy", help=_LEGACY_HELP, short_help="Bring old pickled clips into a store.")
+    def import_legacy(
+        source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of view folders.", show_default=False)],
+        output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the store.", show_default=False)],
+        labels: Annotated[
+            Path | None, typer.Option(help="Table: given label to view (CSV: given,label).", show_default=False)
+        ] = None,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    ) -> None:
+        from echoplane.apps.cli._progress import progress
+        from echoplane.apps.cli.prepare import print_run
+        from echoplane.data.labels import LabelTable
+        from echoplane.pipelines.import_legacy import import_legacy
+
+        with progress("Importing", "clips", quiet=quiet) as bar:
+            run = import_legacy(
+                source,
+                output,
+                LabelTable.load(labels) if labels else LabelTable(),
+                on_start=bar.start,
+                on_cine=bar.step,
+            )
+        if not quiet:
+            print_run(run, output)
+        raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)

@@ -1,0 +1,108 @@
+"""Old pickled clips, one folder a view, into a clip store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from echoplane.data.adapters.folders import view_folders
+from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
+from echoplane.data.legacy import load_clip
+from echoplane.data.manifest import Failure
+from echoplane.errors import DataError, ReadError
+from echoplane.pipelines.prepare import FAILURES_FILE, LABELS_FILE, PrepareRun, write_failures
+from echoplane.sources.item import shown
+from echoplane.store import StoreReader, StoreRow, StoreWriter
+
+#: Stands where the store of a prepare run has its recipe: nobody knows what was done to these clips.
+RECIPE = {"name": "legacy"}
+_ENDINGS = (".pickle", ".pkl", ".p", ".pck")
+
+
+def import_legacy(
+    source: str | Path,
+    out: str | Path,
+    labels: LabelTable | None = None,
+    *,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_cine: Callable[[], None] = lambda: None,
+) -> PrepareRun:
+    """Read pickled clips ``<source>/<view>/.../<clip>.pickle`` into a store, going on where an earlier run stopped.
+
+    All must be of one frame size. The clips carry no patient: the study is the name before the last underscore
+    (``<video>_<clip number>``), so that clips of one video stay together in a split.
+
+    Raises
+    ------
+    DataError
+        No view folders, or no readable pickle.
+    UnknownLabelsError
+        Folder names that nobody knows.
+    StoreError
+        When `out` holds something else.
+    """
+    root = Path(source)
+    folders, failures = view_folders(root)
+    files = {
+        folder: sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in _ENDINGS)
+        for folder in folders
+    }
+    given = {folder.name: len(found) for folder, found in files.items() if found}
+    meanings = (labels or LabelTable()).resolve_all(given)
+    todo = [(path, folder.name) for folder, found in files.items() for path in found]
+    views = in_order(meanings.values())
+    size = _frame_size([path for path, _ in todo], root)
+    stored, skipped, interrupted = 0, 0, True
+    with StoreWriter(out, recipe=RECIPE, views=views, height=size[0], width=size[1]) as writer:
+        save_table(meanings, Path(out) / LABELS_FILE, given)
+        on_start(len(todo))
+        try:
+            for path, label in todo:
+                row = _row(path, root, label, meanings[label])
+                if isinstance(row, Failure):
+                    failures.append(row)
+                elif row.cine in writer:
+                    skipped += 1
+                else:
+                    failure = _store(writer, path, row, size)
+                    failures += [failure] if failure else []
+                    stored += not failure
+                on_cine()
+            interrupted = False
+        except KeyboardInterrupt:
+            pass  # what is done is kept; the caller is told
+        finally:
+            write_failures(sorted(failures, key=lambda failure: failure.file), Path(out) / FAILURES_FILE)
+    counts = Counter(row.top_label() for row in StoreReader(out))
+    return PrepareRun(stored, skipped, tuple(failures), dict(counts), interrupted)
+
+
+def _frame_size(paths: list[Path], root: Path) -> tuple[int, int]:
+    for path in paths:
+        try:
+            _, height, width = load_clip(path).shape
+        except ReadError:
+            continue
+        return height, width
+    raise DataError(f"{root}: holds no readable pickled clip ({', '.join(_ENDINGS)}) in its view folders.")
+
+
+def _row(path: Path, root: Path, given: str, label: str) -> StoreRow | Failure:
+    key = shown(path.relative_to(root).as_posix())
+    if label == SKIP:
+        return Failure(key, "left_out", f"The label table says to leave out {given!r}.")
+    video, underscore, _ = path.stem.rpartition("_")
+    return StoreRow(key, label=label, study=video if underscore else "", source=key, given_label=given)
+
+
+def _store(writer: StoreWriter, path: Path, row: StoreRow, size: tuple[int, int]) -> Failure | None:
+    try:
+        frames = load_clip(path)
+    except ReadError as error:
+        return Failure(row.cine, error.status, error.sentence)
+    if frames.shape[1:] != size:
+        have = f"{frames.shape[1]} x {frames.shape[2]}"
+        return Failure(row.cine, "unreadable", f"Its frames are {have}, those of the others {size[0]} x {size[1]}.")
+    writer.append(frames, row)
+    return None

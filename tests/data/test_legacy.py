@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import pickletools
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from echoplane.data.legacy import load_clip, load_pickled
+from echoplane.errors import ReadError, RefusedError, UnreadableError
+
+CLIP = np.random.default_rng(0).integers(0, 256, (10, 12, 14), np.uint8)
+
+
+def write(tmp_path, value, protocol=4):
+    path = tmp_path / "clip.pickle"
+    path.write_bytes(pickle.dumps(value, protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "value",
+    [CLIP, CLIP[None], CLIP[..., None], (CLIP, 3), {"label": "A4C", "clip": CLIP}, CLIP / 255, CLIP.astype(np.float32)],
+    ids=["plain", "channel", "channel last", "tuple", "dict", "shares", "floats"],
+)
+def test_arrays_come_through(tmp_path, protocol, value):
+    np.testing.assert_array_equal(load_clip(write(tmp_path, value, protocol)), CLIP)
+
+
+def test_a_pickle_of_numpy_1(tmp_path):
+    """The same stream with the module name of NumPy before 2."""
+    data = pickle.dumps(CLIP, 2).replace(b"numpy._core", b"numpy.core")
+    (tmp_path / "old.pkl").write_bytes(data)
+    np.testing.assert_array_equal(load_clip(tmp_path / "old.pkl"), CLIP)
+
+
+class _Runs:
+    def __init__(self, call, *arguments):
+        self.call = (call, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_malicious_pickle_does_not_run(tmp_path, protocol):
+    victim = tmp_path / "victim"
+    attacks = [
+        _Runs(os.system, f"touch {victim}"),
+        _Runs(eval, f"open({str(victim)!r}, 'w')"),
+        _Runs(os.mkdir, str(victim)),
+        _Runs(getattr, CLIP, "tofile"),
+        _Runs(np.fromfile, "/etc/passwd"),
+    ]
+    for attack in attacks:
+        for value in (attack, (CLIP, attack), {"clip": attack}, np.array([attack], object)):
+            path = write(tmp_path, value, protocol)
+            with pytest.raises(RefusedError, match=r"Holds more than NumPy arrays: it asks for .* It was not run"):
+                load_clip(path)
+    assert not victim.exists()
+
+
+def test_names_with_dots_do_not_reach_further(tmp_path):
+    # STACK_GLOBAL "numpy" "ndarray.__class__": protocol 4 lets names walk through attributes.
+    stream = b"\x80\x04\x8c\x05numpy\x8c\x11ndarray.__class__\x93."
+    pickletools.dis(stream, out=io.StringIO())  # it is a sound stream
+    (tmp_path / "x.pickle").write_bytes(stream)
+    with pytest.raises(RefusedError, match=r"numpy\.ndarray\.__class__"):
+        load_pickled(tmp_path / "x.pickle")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("text", "no NumPy array"),
+        (np.zeros((3, 4)), r"shape \(3, 4\)"),
+        (np.zeros((0, 4, 4)), r"shape \(0, 4, 4\)"),
+        (np.array(["a"]), "expected grey frames"),
+        (CLIP.astype(np.float32) / 100 - 1, "was it normalised"),
+        (np.full((2, 3, 3), np.nan), "values from nan"),
+    ],
+)
+def test_what_is_no_clip(tmp_path, value, says):
+    with pytest.raises(UnreadableError, match=says):
+        load_clip(write(tmp_path, value))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_never_surprises(tmp_path, data):
+    whole = bytearray(pickle.dumps({"a": CLIP[:2, :3, :3], "b": [1, "x"]}, data.draw(st.sampled_from([2, 4]))))
+    for _ in range(data.draw(st.integers(1, 5))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "x.pickle"
+    path.write_bytes(bytes(whole)[: data.draw(st.integers(1, len(whole)))])
+    with contextlib.suppress(ReadError):
+        load_clip(path)
