@@ -115,7 +115,7 @@ def _at_level(level: float, patient: Patient, rng: np.random.Generator, error: f
     z = np.array([0.0, 0.0, level * lv.length])
     # The heart gets slimmer to the apex, and the probe follows it, though the chest curves less.
     slim = math.sqrt(max(0.2, 1 - (max(0.0, level - 0.3) / 0.75) ** 2))
-    surface = (lv.radius + lv.wall) * slim + 0.5 * rv.width * max(0.0, 1 - (max(level, 0.0) / rv.reach) ** 1.6)
+    surface = (lv.radius + lv.wall) * slim + 0.5 * rv.width * max(0.0, 1 - (max(level, 0.0) / rv.reach) ** 2.3)
     tract = 0.6 * rv.outflow * max(0.0, 1 - max(0.0, level - 0.2) / 0.4)
     slack = (0.5 + float(rng.normal()) * 0.4 * error) * max(0.0, level - 0.2)
     far = surface + tract + rv.wall + patient.thorax.wall_cm + 1.2 * max(0.0, slack)
@@ -124,6 +124,13 @@ def _at_level(level: float, patient: Patient, rng: np.random.Generator, error: f
     # Seen from the left chest, the plane runs a little towards the apex on the right ventricle's side.
     right = around(SHORT_AXIS_UP_DEG - 90, 1.0, -0.09)
     return Aim(up * far + z, aside + z + 0.09 * 0.8 * slim * np.array([0.0, 0.0, 1.0]), right, up, _SHORT)
+
+
+def _mitral_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
+    """At the tips of the open leaflets, so deep that the ring does not pass through the plane in systole."""
+    lowest = (patient.lv.mapse + 0.15) / patient.lv.length
+    level = float(np.clip(0.25 + error * 0.035 * rng.normal(), lowest, max(lowest, 0.335)))
+    return _at_level(level, patient, rng, error)
 
 
 def _any_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
@@ -174,8 +181,8 @@ AIMS: Mapping[str, _Aim] = {
     "A5C": _five_chamber,
     "RV-A4C": _right_focused,
     "PSAX-AV": _aortic_level,
-    "PSAX-MV": _short(0.225, 0.042, 0.13, 0.33),
-    "PSAX-PM": _short(0.50, 0.075, 0.31, 0.69),
+    "PSAX-MV": _mitral_level,
+    "PSAX-PM": _short(0.52, 0.075, 0.34, 0.69),
     "PSAX-AP": _short(0.82, 0.055, 0.69, 0.95),
     "PSAX": _any_level,
     "PLAX": _long,

@@ -207,10 +207,10 @@ def _draw_left_ventricle(body: Body, rng: np.random.Generator) -> LeftVentricle:
 def _draw_right_ventricle(body: Body, rng: np.random.Generator) -> RightVentricle:
     scale = math.sqrt(body.surface_m2 / 1.85)
     return RightVentricle(
-        width=_clipped(rng, 3.6, 0.38) * scale,
+        width=_clipped(rng, 3.75, 0.38) * scale,
         reach=_clipped(rng, 0.88, 0.05),
         wall=_clipped(rng, 0.38, 0.06),
-        facing_deg=_clipped(rng, 200, 5),
+        facing_deg=_clipped(rng, 202, 5),
         tapse=_clipped(rng, 2.3, 0.3),
         squeeze=_clipped(rng, 0.40, 0.06),
         outflow=_clipped(rng, 1.4, 0.13) * scale,

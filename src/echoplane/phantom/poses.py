@@ -24,7 +24,7 @@ from echoplane.views import suggest
 #: Angles between the apical planes at which a picture is half of each, degrees in the heart frame.
 APICAL_BORDERS_DEG = (60.0, 120.0)
 #: Levels of a short axis (share of the ventricle's length from the mitral plane) at which it is half of each.
-LEVEL_BORDERS = (0.05, 0.31, 0.69)
+LEVEL_BORDERS = (0.08, 0.34, 0.69)
 _LEVEL_NAMES = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 _ANGLE_BLUR_DEG = 5.0
 _LEVEL_BLUR = 0.022
@@ -128,7 +128,9 @@ def apical_shares(origin: Vector, axis: Vector, lateral: Vector, plan: Layout) -
     normal = np.cross(axis, lateral)
     gap = abs(float((plan.aortic - origin) @ normal))
     five = four * _sigmoid((0.75 - gap) / 0.12)
-    return {"A4C": four - five, "A5C": five, "A2C": two, "A3C": three}
+    # A two-chamber picture shows no aortic root, a three-chamber picture does.
+    crossed = two * _sigmoid((0.55 - gap) / 0.12) - three * _sigmoid((gap - 1.3) / 0.12)
+    return {"A4C": four - five, "A5C": five, "A2C": two - crossed, "A3C": three + crossed}
 
 
 def level_of(origin: Vector, axis: Vector, lateral: Vector, patient: Patient) -> float:

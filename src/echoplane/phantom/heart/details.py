@@ -44,7 +44,7 @@ def band(patient: Patient, plan: Layout) -> tuple[Vector, Vector]:
     lv, rv = patient.lv, patient.rv
     level = rv.moderator_level * lv.length
     outer = plan.base_outer * (1 - 0.5 * (rv.moderator_level - 0.3) ** 2)
-    width = rv.width * (1 - (rv.moderator_level / rv.reach) ** 1.6)
+    width = rv.width * (1 - (rv.moderator_level / rv.reach) ** 2.3)
     septum = around(208.0, outer - 0.1, level - 0.55)
     return septum, around(203.0, outer + width + 0.1, level + 0.5)
 

@@ -119,7 +119,7 @@ class Motion:
         narrow = 1 - (1 - narrow) * smoothstep(Z, -1.2, 0.0)
         inner_now = narrow * inner
         c = inner_now * inner_now - inner * inner / k
-        outer_now = np.sqrt(np.maximum(outer * outer / k + c, np.float32(0.01)))
+        outer_now = np.sqrt(np.maximum(outer * outer / k + c, np.float32(1e-4)))
         beyond = np.maximum(r - outer_now, 0)
         wall = np.sqrt(np.maximum(k * (r * r - c), 0))
         outside = (
@@ -144,9 +144,7 @@ class Motion:
         far = np.float32(gain * reach) * np.exp((beyond - np.float32(reach)) * np.float32(-1 / 2.5))
         return as_float(there * np.where(beyond < reach, near, far))
 
-    def _unbounced(
-        self, X: FloatArray, Y: FloatArray, Z: FloatArray, now: Instant
-    ) -> tuple[FloatArray, FloatArray]:
+    def _unbounced(self, X: FloatArray, Y: FloatArray, Z: FloatArray, now: Instant) -> tuple[FloatArray, FloatArray]:
         """Undo the jerk of the septum to the left in early systole."""
         size = _BOUNCE * self._patient.lv.bounce * now.early
         if size < 0.01:

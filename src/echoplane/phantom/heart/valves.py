@@ -157,7 +157,7 @@ class Cusps:
         bellied = part * part * (3 - 2 * part)
         surface = wall + (edge - wall) * (0.35 * part + 0.65 * bellied)
         tilt = (wall - edge) * np.float32(1.1 / self.height)
-        steep = np.float32(9.0 * self.radius) * (1 - open_) * within**8 * part / (third / 2) / r
+        steep = np.float32(9.0 * self.radius) * (1 - open_) * within**8 * part / (third / 2) / np.maximum(r, surface)
         n = (r - surface) / np.sqrt(1 + tilt * tilt + steep * steep)
         over = np.maximum(np.maximum(-h, h - np.float32(self.height)), 0)
         return as_float(np.sqrt(n * n + over * over) - np.float32(0.5 * self.thickness))

@@ -152,11 +152,11 @@ class RightShape:
         rv, lv = self._patient.rv, self._patient.lv
         X, Y, Z = p
         v = np.clip(Z * np.float32(1 / (rv.reach * lv.length)), 0, 1.2)
-        width = np.float32(rv.width) * (1 - v**1.6)
+        width = np.float32(rv.width) * (1 - v**2.3)
         outer = np.minimum(left_outer, np.float32(self._plan.base_outer + 0.35))
         radius = (np.float32(1.04) - np.float32(0.4) * v * v * v) * outer
         offset = outer + width - radius
-        turn = np.radians(np.float32(rv.facing_deg) - np.float32(20.0) * v)
+        turn = np.radians(np.float32(rv.facing_deg) - np.float32(10.0) * v)
         dx, dy = X - offset * np.cos(turn), Y - offset * np.sin(turn)
         side = (np.sqrt(dx * dx + dy * dy) - radius) * np.float32(0.93)
         cap = np.float32(self._plan.tricuspid[2]) - Z
