@@ -70,6 +70,45 @@ def without_markers(jpeg: bytes, *markers: int) -> bytes:
     return out + jpeg[position:]
 
 
+def rle_bytes(planes: Sequence[np.ndarray]) -> bytes:
+    """One RLE frame (PS3.5 annex G): 2-D planes, 16-bit ones as two segments, high bytes first."""
+    segments = []
+    for plane in planes:
+        big = plane.astype(plane.dtype.newbyteorder(">"))
+        for part in range(plane.itemsize):
+            rows = big.view(np.uint8).reshape(plane.shape[0], plane.shape[1], plane.itemsize)[..., part]
+            packed = b"".join(_packed_row(row.tobytes()) for row in rows)
+            segments.append(packed + b"\0" * (len(packed) % 2))
+    offsets = np.cumsum([64, *map(len, segments[:-1])])
+    header = struct.pack("<16I", len(segments), *offsets, *[0] * (15 - len(segments)))
+    return header + b"".join(segments)
+
+
+def _packed_row(row: bytes) -> bytes:
+    out, i = b"", 0
+    while i < len(row):
+        run = next((n for n in range(1, min(128, len(row) - i)) if row[i + n] != row[i]), min(128, len(row) - i))
+        if run > 2:
+            out, i = out + bytes([257 - run, row[i]]), i + run
+        else:
+            out, i = out + bytes([0, row[i]]), i + 1
+    return out
+
+
+def video_bytes(frames: np.ndarray, codec: str, container: str, fps: int = 25, **options: str) -> bytes:
+    """Encode R, G, B frames (T, H, W, 3) as 4:2:0 video of limited range, BT.601."""
+    import av
+
+    stream_of_bytes = io.BytesIO()
+    with av.open(stream_of_bytes, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=fps, options=options)
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        file.mux(stream.encode(None))
+    return stream_of_bytes.getvalue()
+
+
 def item(data: bytes, element: int = 0xE000) -> bytes:
     return struct.pack("<HHI", 0xFFFE, element, len(data)) + data
 
@@ -171,6 +210,8 @@ def picture() -> Any:
         jpeg=jpeg_bytes,
         j2k=j2k_bytes,
         without_markers=without_markers,
+        rle=rle_bytes,
+        video=video_bytes,
         encapsulate=encapsulate,
         item=item,
         tile=TILE,

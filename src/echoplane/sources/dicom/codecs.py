@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.sources.dicom.failures import DamagedError
-from echoplane.sources.dicom.jpeg import JpegInfo, check_whole
+from echoplane.sources.dicom.jpeg import LOSSLESS_SOF, JpegInfo, check_whole
 from echoplane.sources.dicom.layout import Layout
+from echoplane.sources.dicom.ljpeg import decode_lossless
 from echoplane.sources.dicom.native import in_use
 
 Samples = npt.NDArray[Any]
@@ -70,13 +71,15 @@ def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
 
 
 def decode_wide_jpeg(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
-    """Decode a lossless (SOF3) or 12-bit JPEG frame by FFmpeg.
+    """Decode a lossless (SOF3) or 12-bit JPEG frame: by FFmpeg, but lossless ones of more than 8 bits here.
 
     Raises
     ------
     DamagedError, av.error.FFmpegError
         When the stream is damaged or of a kind that FFmpeg does not read.
     """
+    if info.sof == LOSSLESS_SOF and info.precision > 8:
+        return in_use(decode_lossless(data, info), layout)
     import av
 
     check_whole(data, info)
