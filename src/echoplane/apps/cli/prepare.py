@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
             with progress("Preparing", "cines", quiet=quiet) as bar:
                 run = prepare_dataset(source, output, settings, on_start=bar.start, on_cine=bar.step)
         except UnknownLabelsError as error:
-            _offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
+            offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
             raise typer.Exit(EXIT_USAGE) from None
         if not quiet:
             print_run(run, output)
@@ -100,7 +100,8 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
 
 
-def _offer_template(error: UnknownLabelsError, path: Path) -> None:
+def offer_template(error: UnknownLabelsError, path: Path) -> None:
+    """Print which labels are unknown, and write a table to fill in."""
     from echoplane.apps.cli._common import print_error
     from echoplane.data.labels import save_table
 

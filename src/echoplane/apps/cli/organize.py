@@ -1,0 +1,106 @@
+"""``echoplane organize``: a label sheet to class folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from echoplane.pipelines.organize import OrganizeRun
+
+_HELP = """Sort the files of a label sheet into one folder a view.
+
+The sheet has a line a file: study folder, file name (with or without .dcm), view; separated by commas or white space.
+Files end as OUTPUT/<view>/<study>/<file>; DICOM files without .dcm get it.
+
+\b
+  echoplane organize exams/ -o sorted/ --sheet labels.txt --dry-run     look first
+  echoplane organize exams/ -o sorted/ --sheet labels.txt
+  echoplane organize --undo sorted/organize-undo.jsonl                  take it all back
+
+Exit code: 0 all done; 1 some files could not be, they are listed; 2 wrong usage or unknown labels.
+"""
+
+#: Steps shown in a dry run.
+SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @app.command("organize", help=_HELP, short_help="Sort labelled files into one folder a view.")
+    def command(
+        source: Annotated[
+            Path | None, typer.Argument(metavar="SOURCE", help="Folder of the studies.", show_default=False)
+        ] = None,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="Folder to sort into.", show_default=False)
+        ] = None,
+        sheet: Annotated[
+            Path | None, typer.Option(help="Label sheet.", show_default="the only text table in SOURCE")
+        ] = None,
+        labels: Annotated[
+            Path | None, typer.Option(help="Table: given label to view (CSV: given,label).", show_default=False)
+        ] = None,
+        how: Annotated[str, typer.Option(help="copy, link or move.")] = "copy",
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, do nothing.")] = False,
+        undo: Annotated[Path | None, typer.Option(help="Take back what this file lists.", show_default=False)] = None,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    ) -> None:
+        from echoplane.apps.cli._progress import progress
+        from echoplane.apps.cli.prepare import offer_template
+        from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.pipelines import organize as pipeline
+
+        if undo is not None:
+            run = pipeline.undo(undo)
+        elif source is None or output is None or how not in ("copy", "link", "move"):
+            raise typer.BadParameter("give SOURCE and --output (and --how copy, link or move), or --undo FILE.")
+        else:
+            try:
+                with progress("Sorting", "files", quiet=quiet) as bar:
+                    run = pipeline.organize(
+                        source,
+                        output,
+                        sheet=sheet,
+                        labels=LabelTable.load(labels) if labels else None,
+                        how=cast(Literal["copy", "link", "move"], how),
+                        dry_run=dry_run,
+                        on_start=bar.start,
+                        on_step=bar.step,
+                    )
+            except UnknownLabelsError as error:
+                offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
+                raise typer.Exit(EXIT_USAGE) from None
+        if not quiet:
+            _print(run, how, dry_run=dry_run, undone=undo is not None)
+        raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
+
+
+def _print(run: OrganizeRun, how: str, *, dry_run: bool, undone: bool) -> None:
+    from echoplane.apps.cli._common import console, printable
+
+    out = console()
+    for failure in run.failures:
+        out.print(printable(f"{failure.status}: {failure.file}: {failure.reason}"), markup=False)
+    if undone:
+        out.print(f"{run.done} files taken back.", markup=False)
+        return
+    if dry_run:
+        for step in run.steps[:SHOWN]:
+            out.print(printable(f"{how} {step.source} -> {step.target}"), markup=False, soft_wrap=True)
+        if len(run.steps) > SHOWN:
+            out.print(f"and {len(run.steps) - SHOWN} more", markup=False)
+    views = ", ".join(f"{view} {count}" for view, count in sorted(run.views.items()))
+    out.print(f"{len(run.steps)} files: {views}.", markup=False)
+    if dry_run:
+        out.print("Dry run: nothing was done.", markup=False)
+        return
+    already = len(run.steps) - run.done - run.failed
+    done = {"copy": "copied", "link": "linked", "move": "moved"}[how]
+    out.print(f"{run.done} {done}{f', {already} were there already' if already > 0 else ''}.", markup=False)
+    out.print(f"Take back: echoplane organize --undo {printable(str(run.undo))}", markup=False, soft_wrap=True)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from echoplane.data import organize as module
+from echoplane.data.labels import LabelTable, UnknownLabelsError
+from echoplane.errors import DataError
+from echoplane.pipelines.organize import organize, undo
+
+DICOM = b"\0" * 128 + b"DICM" + b"\0" * 40
+VIDEO = b"RIFF\0\0\0\0AVI LIST" + b"\0" * 40
+
+
+@pytest.fixture
+def exams(tmp_path):
+    root = tmp_path / "exams"
+    for name, content in (
+        ("s1/1.2.840.1", DICOM + b"a"),
+        ("s1/b.dcm", DICOM + b"b"),
+        ("s2/b.dcm", DICOM + b"c"),
+        ("s2/c.avi", VIDEO),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    (root / "labels.txt").write_text("s1 1.2.840.1 4CH\ns1 b A2C\ns2 b PSAX mitral\ns2 c.avi other\ns3 gone A4C\n")
+    return root
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files if path.name != module.UNDO_FILE}
+
+
+EXPECTED = {"A4C/s1/1.2.840.1.dcm", "A2C/s1/b.dcm", "PSAX-MV/s2/b.dcm", "other/s2/c.avi"}
+
+
+@pytest.mark.parametrize("how", ["copy", "link", "move"])
+def test_sorted_repeated_and_taken_back(exams, tmp_path, how):
+    before = tree(exams)
+    out = tmp_path / "sorted"
+    dry = organize(exams, out, how=how, dry_run=True)
+    assert not out.exists()
+    assert (len(dry.steps), dry.done) == (4, 0)
+    run = organize(exams, out, how=how)
+    assert set(tree(out)) == EXPECTED
+    assert run.views == {"A4C": 1, "A2C": 1, "PSAX-MV": 1, "other": 1}
+    assert [(f.file, f.status) for f in run.failures] == [("s3/gone", "missing")]
+    assert tree(out)["A4C/s1/1.2.840.1.dcm"] == DICOM + b"a"
+    assert (out / "A2C/s1/b.dcm").is_symlink() == (how == "link")
+    assert set(tree(exams)) == ({"labels.txt"} if how == "move" else set(before))
+    if how != "move":  # after a move the sheet names nothing that is there
+        assert organize(exams, out, how=how).done == 0
+    taken_back = undo(run.undo)
+    assert (taken_back.done, taken_back.failures) == (4, ())
+    assert tree(exams) == before
+    assert list(out.iterdir()) == []
+
+
+def test_labels_are_mapped_or_left_out(exams, tmp_path):
+    (exams / "labels.txt").write_text("s1,1.2.840.1,mystery\ns1,b,A2C\n")
+    with pytest.raises(UnknownLabelsError, match="'mystery'"):
+        organize(exams, tmp_path / "sorted")
+    assert not (tmp_path / "sorted").exists()
+    run = organize(exams, tmp_path / "sorted", labels=LabelTable({"mystery": "skip"}))
+    assert set(tree(tmp_path / "sorted")) == {"A2C/s1/b.dcm"}
+    assert [f.status for f in run.failures] == ["left_out"]
+    assert run.failed == 0
+
+
+def test_a_file_that_is_there_is_never_overwritten(exams, tmp_path):
+    (tmp_path / "sorted/A2C/s1").mkdir(parents=True)
+    (tmp_path / "sorted/A2C/s1/b.dcm").write_bytes(b"mine")
+    run = organize(exams, tmp_path / "sorted")
+    assert run.done == 3
+    assert "another file is there already" in next(f.reason for f in run.failures if f.file.endswith("b.dcm"))
+    undo(run.undo)
+    assert tree(tmp_path / "sorted") == {"A2C/s1/b.dcm": b"mine"}
+
+
+def test_two_files_of_one_name_are_named(exams, tmp_path):
+    shutil.copy(exams / "s1/1.2.840.1", exams / "s1/b")
+    (exams / "labels.txt").write_text("s1,b,A2C\ns1,b.dcm,A2C\n")
+    run = organize(exams, tmp_path / "sorted")
+    assert [f.status for f in run.failures] == ["name_conflict"]
+
+
+def test_what_changed_since_is_left(exams, tmp_path):
+    run = organize(exams, tmp_path / "sorted")
+    (tmp_path / "sorted/A2C/s1/b.dcm").write_bytes(b"edited")
+    taken_back = undo(run.undo)
+    assert taken_back.done == 3
+    assert "differs from the file it was copied from" in taken_back.failures[0].reason
+    assert tree(tmp_path / "sorted") == {"A2C/s1/b.dcm": b"edited"}
+    assert run.undo.exists()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stop=st.integers(0, 30), how=st.sampled_from(["copy", "move"]))
+def test_stopped_anywhere_it_can_be_repeated_or_taken_back(exams, tmp_path_factory, stop, how):
+    base = tmp_path_factory.mktemp("stop")
+    root, out = base / "exams", base / "sorted"
+    shutil.copytree(exams, root)
+    before, calls = tree(root), [0]
+
+    def counted(original):
+        def call(*arguments, **options):
+            calls[0] += 1
+            if calls[0] > stop:
+                raise KeyboardInterrupt
+            return original(*arguments, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("rename", "replace", "unlink", "mkdir"):
+            patch.setattr(Path, name, counted(getattr(Path, name)))
+        patch.setattr(os, "fsync", counted(os.fsync))
+        with contextlib.suppress(KeyboardInterrupt):
+            organize(root, out, how=how)
+    if how == "copy":
+        organize(root, out, how=how)
+        assert set(tree(out)) == EXPECTED
+    if (out / module.UNDO_FILE).exists():
+        undo(out / module.UNDO_FILE)
+    assert tree(root) == before
+    assert not out.exists() or tree(out) == {}
+
+
+def test_a_damaged_undo_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        undo(tmp_path / "nothing")
+    (tmp_path / "u").write_text('{"how": 1}\n{"how": "copy", "source": "/x", "target": "/y/z"}\n')
+    with pytest.raises(DataError, match="u:1: is damaged"):
+        undo(tmp_path / "u")
