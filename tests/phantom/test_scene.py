@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from echoplane.phantom.disease import DISEASES
 from echoplane.phantom.heart.anatomy import Anatomy
 from echoplane.phantom.heart.shapes import round_cone, smooth_union
 from echoplane.phantom.heart.valves import Cusps, across
@@ -175,6 +176,17 @@ def test_diseases_are_seen() -> None:
     assert area("PSAX-PM", "hypertrophic", Tissue.MYO_LV) > area("PSAX-PM", "none", Tissue.MYO_LV)
     ratio = area("A4C", "right-overload", Tissue.BLOOD_RV) / area("A4C", "right-overload", Tissue.BLOOD_LV)
     assert ratio > area("A4C", "none", Tissue.BLOOD_RV) / area("A4C", "none", Tissue.BLOOD_LV)
+
+
+@pytest.mark.parametrize("disease", ["none", *DISEASES])
+def test_every_disease_gives_finite_slices_at_every_time(disease: str) -> None:
+    for view in ("A4C", "PSAX-PM"):
+        scene, points = scene_and_points(view, 17, disease)
+        for time_s in np.linspace(0, 1.2, 9):
+            seen = scene.slice(points, float(time_s))
+            assert np.isfinite(seen.material).all()
+            assert np.isfinite(seen.distance).all()
+            assert (seen.label == Tissue.BLOOD_LV).any()
 
 
 def test_an_overloaded_right_ventricle_flattens_the_septum() -> None:

@@ -121,7 +121,7 @@ class Clock:
         return (1 - share) * passive + share * _ramp(since, kick, length)
 
     def _mitral(self, since: float, opening: float, kick: float, length: float) -> float:
-        """Return the opening of the mitral valve: wide in the early wave, half shut at rest, open again for the kick."""
+        """Return the opening of the mitral valve: wide early, half shut at rest, open again for the kick."""
         early = _ramp(since, opening, opening + 0.07) * (1 - 0.62 * _ramp(since, opening + 0.1, opening + 0.22))
         late = min(max((since - kick) / (length - kick), 0.0), 1.0)
         again = 0.4 * math.sin(math.pi * late) if self._atrial > 0 else 0.0

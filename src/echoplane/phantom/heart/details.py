@@ -32,7 +32,7 @@ def chordae(patient: Patient, plan: Layout, opening: float) -> list[tuple[Vector
     depth = shut + (wide - shut) * opening
     lines = []
     for head, sign in zip(plan.papillary_head, (1.0, -1.0), strict=True):
-        for share, apart in ((0.30, 0.45), (0.62, 0.20), (-0.1, 0.55)):
+        for share, apart in ((0.38, 0.32), (-0.1, 0.55)):
             place = -0.25 + (apart + 0.25) * opening if apart != 0.55 else -0.3 - 0.55 * opening
             edge = plan.mitral + front * valves.mitral_depth * place + side * valves.mitral_width * share * sign
             lines.append((head, edge + np.array([0.0, 0.0, depth])))

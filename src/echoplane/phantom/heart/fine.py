@@ -153,7 +153,7 @@ class FineStructures:
             window = canvas.window(round_cone(coarse, head, edge, 0.0, 0.0) < 0.3)
             if window is not None:
                 blood = canvas.label[window] == Tissue.BLOOD_LV
-                sdf = round_cone(_cut(fine, window), head, edge, 0.075, 0.05)
+                sdf = round_cone(_cut(fine, window), head, edge, 0.10, 0.06)
                 canvas.paint(np.where(blood, sdf, np.float32(1.0)), Tissue.CHORDAE, window)
 
     def _outlets(self, canvas: Canvas, coarse: Points, fine: Points, now: Instant) -> None:
