@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,10 @@ import cv2
 import numpy as np
 
 from echoplane.prepare.sector_evidence import LIT, Evidence, lit_and_moving, regions
-from echoplane.prepare.sector_fan import Fan, fit
+from echoplane.prepare.sector_fan import Fan
+from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
+from echoplane.prepare.sector_view import View
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
 
 #: Frames looked at, spread over the cine.
@@ -20,18 +21,17 @@ FRAMES = 8
 SIDE = 320
 #: A decoded frame is never reduced below this, pixels of the longer side.
 LEAST_SIDE = 256
-#: Scores between which confidence rises from 0 to 1; the best possible score is 1.38.
-SCORE_0, SCORE_1 = 0.75, 1.25
 #: From this score on no other level of light is tried.
 GOOD = 1.2
-#: A fan of which less than this fraction of the boundary is touched gets less confidence.
-TOUCHED = 0.5
-#: Below this score the fit is not believed, and the box of what is live is taken instead.
-BELIEVED = 1.0
-#: A fan whose top arc is smaller than this fraction of its bottom arc has its apex (almost) in the picture.
-APEX_IN_PICTURE = 0.15
-#: A frame whose live hull covers this much of it is lit all over.
-ALL_OVER = 0.97
+#: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
+NOISY = 0.85
+#: What a fan loses for the dim live pixels it leaves out, per fraction of them.
+LEFT_OUT = 1.0
+#: When a fan leaves out this fraction of what is live, there is a second panel.
+PANEL = 0.2
+#: Below this score, or this fraction of touched boundary where the frame does not end it, the fit is not believed, and
+#: the box of what is live is taken instead.
+BELIEVED, BELIEVED_TOUCHED = 0.9, 0.25
 #: How much better a fan must fit upside down before it is taken that way.
 FLIP_GAIN = 0.1
 
@@ -123,14 +123,14 @@ def _from_pixels(
     if seen is None:
         frame = (0, 0, cine.width, cine.height)
         return Located(Sector(SectorKind.FULL, frame, confidence=0.0, origin="none"), ("Nothing is lit.",))
-    view = _View(small_THW.shape[1], scale, corner, cine)
-    if seen.fan.score < BELIEVED:
+    view = View(small_THW.shape[1], scale, corner, cine)
+    if not _believed(seen.fan):
         turned = _look(np.ascontiguousarray(small_THW[:, ::-1]))
         if turned is not None and turned.fan.r1 > 0 and turned.fan.score > seen.fan.score + FLIP_GAIN:
             note = "The picture is upside down: the fan's apex points to the bottom of the frame."
             return Located(view.fan(turned.fan, origin, flipped=True), (note,))
     notes = _panel_notes(seen)
-    if seen.fan.score >= BELIEVED:
+    if _believed(seen.fan):
         return Located(view.fan(seen.fan, origin), notes)
     return Located(view.hull(seen.everything.hull, origin), notes)
 
@@ -145,88 +145,37 @@ class _Seen:
 
 def _look(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
-    best: _Seen | None = None
+    tried: list[_Seen] = []
     for level in LIT:
         found = regions(small_THW, level)
-        for evidence in found:
-            seen = _Seen(fit(evidence), found[-1])
-            if best is None or seen.fan.score > best.fan.score:
-                best = seen
-        if best is not None and best.fan.score >= GOOD:
+        tried += [_Seen(fit(evidence), found[-1]) for evidence in found]
+        if tried and max(seen.fan.score for seen in tried) >= GOOD:
             break
-    return best
+    if len({id(seen.everything) for seen in tried}) < 2:
+        return max(tried, key=lambda seen: seen.fan.score, default=None)
+    # What is dim but lives must not lie outside, unless so much is lit at that level that it is the ground's noise.
+    dimmest = max((seen.everything for seen in tried), key=lambda everything: np.count_nonzero(everything.live))
+    if dimmest.hull.mean() > NOISY:
+        return max(tried, key=lambda seen: seen.fan.score)
+    return max(tried, key=lambda seen: seen.fan.score - LEFT_OUT * _left_out(seen.fan, dimmest))
 
 
-def _confidence(fan: Fan) -> float:
-    fits = min(max((fan.score - SCORE_0) / (SCORE_1 - SCORE_0), 0), 1)
-    return round(fits * min(fan.touched / TOUCHED, 1), 3)
+def _left_out(fan: Fan, everything: Evidence) -> float:
+    """Fraction of what is live that lies outside a fan."""
+    inside = _rasterised(fan, everything.live.shape)
+    return int(np.count_nonzero(everything.live & ~inside)) / max(int(np.count_nonzero(everything.live)), 1)
+
+
+def _rasterised(fan: Fan, shape: tuple[int, ...]) -> BoolArray:
+    return fan.inside(np.arange(shape[1], dtype=np.float32)[None], np.arange(shape[0], dtype=np.float32)[:, None])
+
+
+def _believed(fan: Fan) -> bool:
+    return fan.score >= BELIEVED and fan.touched >= BELIEVED_TOUCHED
 
 
 def _panel_notes(seen: _Seen) -> tuple[str, ...]:
     """Say so where another large live part lies outside the fan."""
-    everything = seen.everything.live
-    height, width = everything.shape
-    inside = seen.fan.inside(np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None])
-    if np.count_nonzero(everything & ~inside) < 0.25 * np.count_nonzero(everything & inside):
+    if _left_out(seen.fan, seen.everything) < PANEL:
         return ()
     return ("The screen holds more than one live panel; the one with most motion was used.",)
-
-
-@dataclass(frozen=True)
-class _View:
-    """From pixels of the part of the small frames that was looked at to pixels of the full frame."""
-
-    rows: int
-    scale: tuple[float, float]
-    corner: tuple[int, int]
-    cine: Cine
-
-    def x(self, x: float) -> float:
-        return (x + self.corner[0] + 0.5) * self.scale[0] - 0.5
-
-    def y(self, y: float) -> float:
-        return (y + self.corner[1] + 0.5) * self.scale[1] - 0.5
-
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[int, int, int, int]:
-        """Whole full-size pixels of a half-open box of small pixels, inside the frame, never empty."""
-        left, top = round(self.x(x0 - 0.5) + 0.5), round(self.y(y0 - 0.5) + 0.5)
-        right, bottom = round(self.x(x1 - 0.5) + 0.5), round(self.y(y1 - 0.5) + 0.5)
-        left, top = min(max(left, 0), self.cine.width - 1), min(max(top, 0), self.cine.height - 1)
-        return left, top, max(min(right, self.cine.width), left + 1), max(min(bottom, self.cine.height), top + 1)
-
-    def fan(self, fan: Fan, origin: str, flipped: bool = False) -> Sector:
-        x0, y0, x1, y1 = fan.box
-        y, left, right = fan.y, fan.left, fan.right
-        if flipped:
-            y0, y1 = self.rows - y1, self.rows - y0
-            y, left, right = self.rows - 1 - y, math.pi - right, math.pi - left
-        box, confidence = self.box(x0, y0, x1, y1), _confidence(fan)
-        if fan.r1 == 0:
-            whole = box == (0, 0, self.cine.width, self.cine.height)
-            return Sector(SectorKind.FULL if whole else SectorKind.LINEAR, box, confidence=confidence, origin=origin)
-        # The two scales differ by rounding only; radii take their mean.
-        mean = math.sqrt(self.scale[0] * self.scale[1])
-        kind = SectorKind.PHASED if fan.r0 < APEX_IN_PICTURE * fan.r1 else SectorKind.CURVED
-        apex = self.x(fan.x), self.y(y)
-        sector = Sector(kind, box, apex, fan.r0 * mean, fan.r1 * mean, left, right, confidence, origin)
-        return _tight(sector, self.cine)
-
-    def hull(self, hull: BoolArray, origin: str) -> Sector:
-        """Return the box of what is live: all there is when no geometry fits."""
-        rows, columns = np.flatnonzero(hull.any(axis=1)), np.flatnonzero(hull.any(axis=0))
-        all_over = hull.mean() >= ALL_OVER
-        if all_over:
-            box = self.box(0, 0, hull.shape[1], hull.shape[0])
-        else:
-            box = self.box(columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-        return Sector(SectorKind.FULL, box, confidence=0.6 if all_over or origin == "dicom" else 0.3, origin=origin)
-
-
-def _tight(sector: Sector, cine: Cine) -> Sector:
-    """Shrink the box to the fan: the crop is made from it."""
-    mask = sector.mask(cine.height, cine.width)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-    return Sector(
-        sector.kind, box, sector.apex, sector.r0, sector.r1, sector.left, sector.right, sector.confidence, sector.origin
-    )
