@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
@@ -81,7 +81,9 @@ class VideoSource:
             stream_of_bytes = io.BytesIO(self.place) if isinstance(self.place, bytes) else self.place.open("rb")
         with stream_of_bytes as file:
             with reading(self.source, f"The {self.container} video cannot be opened"):
-                container = av.open(file, format=CONTAINERS[self.container], metadata_errors="replace")
+                container = av.open(
+                    _Bytes(cast(BinaryIO, file)), format=CONTAINERS[self.container], metadata_errors="replace"
+                )
             with container:
                 yield container, self._stream(container)
 
@@ -99,6 +101,19 @@ class VideoSource:
             codec.thread_count = 1  # the caller spreads files over cores; frame threads would only add memory
             codec.options = {"max_pixels": str(max(self.limits.max_pixels, 4096))}
         return stream
+
+
+class _Bytes:
+    """A file as FFmpeg asks for it: a damaged index sends it to impossible places, which is an answer, no exception."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.tell, self._file = file.read, file.tell, file
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
 
 
 class VideoReader:
