@@ -6,6 +6,8 @@ thin structures are computed on the fine grid inside small windows. That is what
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -63,14 +65,13 @@ class Canvas:
 
     def window(self, near: BoolArray, margin: int = 1) -> Window | None:
         """Return the smallest window of the fine grid around the coarse points that are `near`, or None."""
-        rows = np.flatnonzero(near.any(axis=1))
-        if rows.size == 0:
+        left, top, width, height = cv2.boundingRect(near.view(np.uint8))
+        if width == 0:
             return None
-        columns = np.flatnonzero(near.any(axis=0))
         ranges = []
-        for hits, fine, coarse in zip((rows, columns), self.shape, self.coarse_shape, strict=True):
+        for first, count, fine, coarse in zip((top, left), (height, width), self.shape, self.coarse_shape, strict=True):
             scale = fine / coarse
-            first = int(max(0, np.floor((hits[0] - margin) * scale)))
-            last = int(min(fine, np.ceil((hits[-1] + 1 + margin) * scale)))
-            ranges.append(slice(first, last))
+            start = max(0, math.floor((first - margin) * scale))
+            stop = min(fine, math.ceil((first + count + margin) * scale))
+            ranges.append(slice(start, stop))
         return ranges[0], ranges[1]

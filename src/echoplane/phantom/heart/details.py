@@ -27,15 +27,15 @@ def papillary(p: Points, base: Vector, head: Vector, radius: float, thicken: flo
 def chordae(patient: Patient, plan: Layout, opening: float) -> list[tuple[Vector, Vector]]:
     """Return the ends of the main chordae: from the heads of the papillary muscles to the leaflets' edges."""
     valves = patient.valves
-    front, side = plan.mitral_front, plan.mitral_side
-    shut, wide = 0.55, 1.75
-    depth = shut + (wide - shut) * opening
+    depth = np.array([0.0, 0.0, 0.55 + 1.2 * opening])
     lines = []
     for head, sign in zip(plan.papillary_head, (1.0, -1.0), strict=True):
-        for share, apart in ((0.38, 0.32), (-0.1, 0.55)):
-            place = -0.25 + (apart + 0.25) * opening if apart != 0.55 else -0.3 - 0.55 * opening
-            edge = plan.mitral + front * valves.mitral_depth * place + side * valves.mitral_width * share * sign
-            lines.append((head, edge + np.array([0.0, 0.0, depth])))
+        # Where the edge is along the ring's depth when shut and by how much it moves as it opens; where along the
+        # line of closure. Larger leaflet, then smaller leaflet.
+        for shut, move, aside in ((-0.25, 0.57, 0.38), (-0.30, -0.55, -0.10)):
+            forward = plan.mitral_front * valves.mitral_depth * (shut + move * opening)
+            edge = plan.mitral + forward + plan.mitral_side * valves.mitral_width * aside * sign + depth
+            lines.append((head, edge))
     return lines
 
 

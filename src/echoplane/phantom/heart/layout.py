@@ -45,6 +45,7 @@ class Layout:
     veins: tuple[tuple[Vector, Vector], ...]  # pulmonary veins
     arch_middle: Vector
     arch_across: Vector  # unit, horizontal, from the ascending to the descending aorta
+    arch_aside: Vector  # unit, out of the arch's plane
     arch_radius: float
     papillary_base: tuple[Vector, Vector]
     papillary_head: tuple[Vector, Vector]
@@ -121,6 +122,7 @@ def layout(patient: Patient) -> Layout:
         ),
         arch_middle=arch_middle,
         arch_across=across,
+        arch_aside=np.cross(across, s),
         arch_radius=radius,
         papillary_base=bases,
         papillary_head=heads,

@@ -18,7 +18,7 @@ from echoplane.phantom.beat import Instant
 from echoplane.phantom.heart.canvas import as_float
 from echoplane.phantom.heart.frame import around
 from echoplane.phantom.heart.layout import Layout
-from echoplane.phantom.heart.shapes import Points, smoothstep
+from echoplane.phantom.heart.shapes import Points, bounded, smoothstep
 from echoplane.phantom.heart.ventricles import LeftShape
 from echoplane.phantom.population import Patient
 from echoplane.records import FloatArray
@@ -92,7 +92,7 @@ class Motion:
         base *= smoothstep(ax * ax + ay * ay, (rim + 5.2) ** 2, (rim + 2.2) ** 2)
         ratio = (length - base) / length
         ventricular = length - (length - z) / ratio
-        fraction = np.clip((z + np.float32(_ROOF)) / (base + np.float32(_ROOF)), 0, 1)
+        fraction = bounded((z + np.float32(_ROOF)) / (base + np.float32(_ROOF)), 0, 1)
         Z = np.where(z > base, np.where(z < length, ventricular, z), z - base * fraction)
         # The ratio matters for cross-sections of the ventricles only.
         k = 1 + (ratio - 1) * smoothstep(Z, -1.2, 0.0) * smoothstep(Z, float(length) + 0.8, float(length) - 0.5)
@@ -102,7 +102,7 @@ class Motion:
         lv = self._patient.lv
         apex = math.radians(0.72 * lv.twist_deg) * now.systole
         base = math.radians(-0.28 * lv.twist_deg) * now.systole
-        rise = np.clip(Z * np.float32(1 / lv.length), 0, 1)
+        rise = bounded(Z * np.float32(1 / lv.length), 0, 1)
         angle = np.float32(base) + np.float32(apex - base) * rise
         rim = lv.radius + 0.5 * lv.wall
         angle *= smoothstep(x * x + y * y, (rim + 2.0) ** 2, rim**2) * smoothstep(Z, -1.5, 0.0)

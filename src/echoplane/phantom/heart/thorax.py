@@ -7,7 +7,7 @@ import numpy as np
 from echoplane.phantom.heart.canvas import as_float
 from echoplane.phantom.heart.frame import Vector, unit
 from echoplane.phantom.heart.layout import Layout
-from echoplane.phantom.heart.shapes import Points, dot, round_cone
+from echoplane.phantom.heart.shapes import Points, bounded, dot, round_cone
 from echoplane.phantom.population import Patient
 from echoplane.records import FloatArray
 
@@ -65,4 +65,4 @@ def effusion_depth(p: Points, patient: Patient) -> FloatArray:
     """Depth of pericardial fluid at each point: deepest behind and below."""
     most = patient.thorax.effusion_cm
     behind = -p[1] * np.float32(1 / 5.0)
-    return as_float(np.float32(most) * (0.55 + 0.45 * np.clip(behind, -1, 1)) * np.clip(0.35 + (p[2] + 3) / 6, 0.1, 1))
+    return as_float(np.float32(most) * (0.55 + 0.45 * bounded(behind, -1, 1)) * bounded(0.35 + (p[2] + 3) / 6, 0.1, 1))

@@ -16,7 +16,7 @@ import numpy as np
 
 from echoplane.phantom.heart.canvas import as_float
 from echoplane.phantom.heart.frame import Vector, unit
-from echoplane.phantom.heart.shapes import Points, dot
+from echoplane.phantom.heart.shapes import Points, bounded, dot
 from echoplane.records import FloatArray
 
 _OPEN_ANTERIOR = math.radians(78.0)
@@ -61,7 +61,7 @@ class Leaflets:
         q: Points = tuple(p[i] - np.float32(self.centre[i]) for i in range(3))  # type: ignore[assignment]
         f, s = dot((q[0], q[1], q[2] * 0), self.front), dot((q[0], q[1], q[2] * 0), self.side)
         e = (f * np.float32(1 / self.depth)) ** 2 - (s * np.float32(1 / self.width)) ** 2
-        return f, s, as_float(q[2] + np.float32(self.saddle) * np.clip(e, -1.2, 1.2))
+        return f, s, as_float(q[2] + np.float32(self.saddle) * bounded(e, -1.2, 1.2))
 
     def distance(self, p: Points, opening: float, bulge: float) -> FloatArray:
         """Signed distance of both leaflets.
@@ -79,7 +79,7 @@ class Leaflets:
         hinge = np.float32(self.depth) * span
         along = np.minimum((s * np.float32(1 / (0.92 * self.width))) ** 2, 1.3)
         meet = np.float32(self.depth) * (np.float32(self.closing) + np.float32(self.curve) * along)
-        meet = np.clip(meet, -hinge, hinge)
+        meet = np.minimum(np.maximum(meet, -hinge), hinge)
         large = self._sheet(hinge - f, q, hinge - meet, _SHUT + (_OPEN_ANTERIOR - _SHUT) * opening, bulge, opening)
         small = self._sheet(f + hinge, q, hinge + meet, _SHUT + (_OPEN_POSTERIOR - _SHUT) * opening, bulge, opening)
         return as_float(np.minimum(large, small))
@@ -97,8 +97,8 @@ class Leaflets:
         # Shut leaflets billow to the atrium, open ones dome to the inflow.
         bow = np.float32(0.07 * opening) - np.float32(0.10 + 0.5 * bulge) * np.float32(1 - opening)
         share = t / np.maximum(length, np.float32(0.05))
-        n = n - 4 * bow * np.clip(share * (1 - share), 0, 1) * np.minimum(length, 2.0)
-        half = np.float32(0.5 * self.thickness) * (0.8 + 0.5 * np.clip(share, 0, 1))
+        n = n - 4 * bow * bounded(share * (1 - share), 0, 1) * np.minimum(length, 2.0)
+        half = np.float32(0.5 * self.thickness) * (0.8 + 0.5 * bounded(share, 0, 1))
         over = np.maximum(np.maximum(-t, t - length), 0)
         return as_float(np.sqrt(n * n + over * over) - half + (reach < 0.1) * np.float32(0.5))
 
@@ -149,7 +149,7 @@ class Cusps:
         third = np.float32(2 * math.pi / 3)
         angle = np.arctan2(v, u) - np.float32(math.radians(self.turn_deg))
         within = np.abs(angle - third * np.round(angle / third)) / (third / 2)
-        part = np.clip(h * np.float32(1 / self.height), 0, 1)
+        part = bounded(h * np.float32(1 / self.height), 0, 1)
         open_ = np.float32(0.86 * opening * (1 - 0.75 * self.stiff))
         shut_edge = within**9
         edge = np.float32(self.radius) * np.maximum(open_ + (1 - open_) * shut_edge, np.float32(0.02))

@@ -14,7 +14,7 @@ import numpy as np
 from echoplane.phantom.heart.canvas import as_float
 from echoplane.phantom.heart.frame import around
 from echoplane.phantom.heart.layout import Layout
-from echoplane.phantom.heart.shapes import Points, round_cone, smooth_union, smoothstep
+from echoplane.phantom.heart.shapes import Points, bounded, round_cone, smooth_union, smoothstep
 from echoplane.phantom.population import WIDEST, Patient
 from echoplane.records import FloatArray
 
@@ -37,7 +37,7 @@ class LeftShape:
 
     def centre(self, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Where the bent axis is at each height."""
-        u = np.clip(Z * np.float32(1 / self._lv.length), -0.1, 1.1)
+        u = bounded(Z * np.float32(1 / self._lv.length), -0.1, 1.1)
         bow = 4 * u * (1 - u)
         return bow * np.float32(self._lv.bend[0]), bow * np.float32(self._lv.bend[1])
 
@@ -151,7 +151,7 @@ class RightShape:
     def _crescent(self, p: Points, left_outer: FloatArray) -> FloatArray:
         rv, lv = self._patient.rv, self._patient.lv
         X, Y, Z = p
-        v = np.clip(Z * np.float32(1 / (rv.reach * lv.length)), 0, 1.2)
+        v = bounded(Z * np.float32(1 / (rv.reach * lv.length)), 0, 1.2)
         width = np.float32(rv.width) * (1 - v**2.3)
         outer = np.minimum(left_outer, np.float32(self._plan.base_outer + 0.35))
         radius = (np.float32(1.04) - np.float32(0.4) * v * v * v) * outer

@@ -40,7 +40,7 @@ def aorta_beyond(p: Points, patient: Patient, plan: Layout) -> tuple[FloatArray,
     up = plan.axes.superior
     q: Points = tuple(p[i] - np.float32(plan.arch_middle[i]) for i in range(3))  # type: ignore[assignment]
     across, height = dot(q, plan.arch_across), dot(q, up)
-    aside = dot(q, np.cross(plan.arch_across, up))
+    aside = dot(q, plan.arch_aside)
     radius = np.float32(plan.arch_radius)
     ring = np.where(
         height > 0, np.abs(np.sqrt(across * across + height * height) - radius), np.abs(np.abs(across) - radius)
