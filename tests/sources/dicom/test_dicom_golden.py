@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ LOSSY = 6  # JPEG at quality 95, JPEG 2000 at 1:3, video at its best
 #: Grey is luma of the colours; both are rounded.
 GREY = 1
 SHIFTS = (0, 3)
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture
@@ -242,6 +244,16 @@ def test_jpeg_2000(dicom, picture, check, photometric, options, tolerance):
     pixels = [picture.j2k(f, **options) for f in stored]
     syntax = J2K if options.get("irreversible") else J2K_LOSSLESS
     check(dicom(pixels, photometric=photometric, syntax=syntax, frames=2), tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "photometric", "syntax", "tolerance"),
+    [("rgb", "YBR_RCT", "201", EXACT), ("rgb", "YBR_RCT", "202", EXACT), ("lossy", "YBR_ICT", "203", ROUNDED)],
+)
+def test_high_throughput_jpeg_2000(dicom, check, name, photometric, syntax, tolerance):
+    """Streams coded by OpenJPH 0.9 (ojph_compress) from the tile pictures, with the colour transform."""
+    pixels = [(DATA / f"htj2k_{name}_{s}.j2c").read_bytes() for s in SHIFTS]
+    check(dicom(pixels, photometric=photometric, syntax=f"1.2.840.10008.1.2.4.{syntax}", frames=2), tolerance)
 
 
 @pytest.mark.parametrize(

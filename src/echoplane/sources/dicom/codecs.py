@@ -5,6 +5,7 @@ Which library reads what, how fast, and why not another: docs/decisions/0003-dic
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.jpeg import LOSSLESS_SOF, JpegInfo, check_whole
 from echoplane.sources.dicom.layout import Layout
 from echoplane.sources.dicom.ljpeg import decode_lossless
-from echoplane.sources.dicom.native import in_use
+from echoplane.sources.dicom.native import in_use, interleaved
 
 Samples = npt.NDArray[Any]
 
@@ -44,7 +45,7 @@ def decode_rle(data: bytes, layout: Layout) -> Samples:
     if flat.size != pixels * layout.samples:
         raise DamagedError(f"{flat.size} samples where {pixels * layout.samples} are needed")
     samples = flat.reshape(layout.samples, layout.rows, layout.columns)
-    return in_use(samples[0] if layout.samples == 1 else np.stack(list(samples), axis=-1), layout)
+    return in_use(samples[0] if layout.samples == 1 else interleaved(samples), layout)
 
 
 def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
@@ -64,7 +65,7 @@ def decode_jpeg_ls(data: bytes, info: JpegInfo, layout: Layout) -> Samples:
     if info.components == 1:
         samples = flat.reshape(info.rows, info.columns)
     elif header["interleave_mode"] == 0:
-        samples = np.stack(list(flat.reshape(info.components, info.rows, info.columns)), axis=-1)
+        samples = interleaved(flat.reshape(info.components, info.rows, info.columns))
     else:
         samples = flat.reshape(info.rows, info.columns, info.components)
     return in_use(samples, layout)
@@ -112,6 +113,8 @@ class J2kInfo:
     signed : bool
     transform : bool
         True where the colour transform is used, so that decoding gives R, G, B.
+    levels : int
+        How many times the picture can be halved while decoding.
     """
 
     start: int
@@ -121,6 +124,7 @@ class J2kInfo:
     precision: int
     signed: bool
     transform: bool
+    levels: int
 
 
 def read_j2k(data: bytes) -> J2kInfo:
@@ -137,30 +141,47 @@ def read_j2k(data: bytes) -> J2kInfo:
     columns, rows, x0, y0 = struct.unpack_from(">4I", data, start + 8)
     (components,) = struct.unpack_from(">H", data, start + 40)
     depth = data[start + 42]
-    transform, position = False, start + 4
+    transform, levels, position = False, 0, start + 4
     while position + 4 <= len(data):
         (length,) = struct.unpack_from(">H", data, position)
         position += length
         marker = data[position : position + 2]
         position += 2
-        if marker == b"\xff\x52" and len(data) > position + 6:
-            transform = data[position + 6] == 1
+        if marker == b"\xff\x52" and len(data) > position + 7:
+            transform, levels = data[position + 6] == 1, data[position + 7]
         if marker in (b"\xff\x52", b"\xff\x90") or not length:
             break
-    return J2kInfo(start, rows - y0, columns - x0, components, (depth & 0x7F) + 1, bool(depth & 0x80), transform)
+    return J2kInfo(
+        start, rows - y0, columns - x0, components, (depth & 0x7F) + 1, bool(depth & 0x80), transform, levels
+    )
 
 
-def decode_j2k(data: bytes, info: J2kInfo, layout: Layout) -> Samples:
-    """Decode one JPEG 2000 or HTJ2K frame by OpenJPEG.
+def decode_j2k(data: bytes, info: J2kInfo, layout: Layout, reduce: int = 1) -> Samples:
+    """Decode one JPEG 2000 or HTJ2K frame by OpenJPEG, smaller where `reduce` allows and it is 8 bit.
 
     Raises
     ------
     DamagedError, RuntimeError
         When the stream is damaged.
     """
+    halvings = reduce.bit_length() - 1
+    if 0 < halvings <= info.levels and (info.precision, info.signed, layout.stored) == (8, False, 8):
+        return _reduced_j2k(data[info.start :], info, halvings)
     from openjpeg.utils import decode
 
     flat = np.asarray(decode(data[info.start :], j2k_format=0, reshape=False))
     samples = flat.view("u1" if info.precision <= 8 else "<u2")
     shape = (info.rows, info.columns) + ((info.components,) if info.components > 1 else ())
     return in_use(samples.reshape(shape), layout)
+
+
+def _reduced_j2k(data: bytes, info: J2kInfo, halvings: int) -> Samples:
+    """Leave out the finest wavelet levels; only Pillow's OpenJPEG offers that, and only for 8 bits."""
+    from PIL import Image
+
+    mode = "L" if info.components == 1 else "RGB"
+    with Image.open(io.BytesIO(data), formats=("JPEG2000",)) as picture:
+        if picture.mode != mode:
+            raise DamagedError(f"it is a picture of mode {picture.mode}")
+        picture.reduce = halvings  # type: ignore[method-assign, assignment]
+        return np.asarray(picture)

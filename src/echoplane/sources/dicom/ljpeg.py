@@ -113,7 +113,10 @@ def _scans(data: bytes, info: JpegInfo) -> Iterator[tuple[_Scan, int, bytes]]:
 def _read_huffman(body: bytes, tables: _Tables) -> None:
     """Read tables into arrays over the next 16 bits: category times 32 plus code length, 0 for no code."""
     while len(body) >= 17:
-        number, counts, body = body[0] & 15, body[1:17], body[17:]
+        number, counts, body = body[0], body[1:17], body[17:]
+        if number >> 4:  # a table for AC coefficients, which lossless streams do not have
+            body = body[sum(counts) :]
+            continue
         table, code, at = [0] * (1 << _LOOK), 0, 0
         for length, count in enumerate(counts, 1):
             for category in body[at : at + count]:

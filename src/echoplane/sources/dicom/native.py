@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -43,10 +44,17 @@ def unpack(data: bytes, layout: Layout, little: bool) -> Samples:
     elif layout.samples == 1:
         samples = flat.reshape(rows, columns)
     elif layout.planar:
-        samples = np.stack(list(flat.reshape(3, rows, columns)), axis=-1)
+        samples = interleaved(flat.reshape(3, rows, columns))
     else:
         samples = flat.reshape(rows, columns, 3)
     return in_use(samples, layout)
+
+
+def interleaved(planes: Samples) -> Samples:
+    """Planes (3, h, w) to pixels (h, w, 3)."""
+    if planes.dtype.byteorder == ">":
+        planes = planes.astype(planes.dtype.newbyteorder("="))
+    return np.asarray(cv2.merge(list(planes)))
 
 
 def _spread_chroma(flat: Samples, rows: int, columns: int) -> Samples:

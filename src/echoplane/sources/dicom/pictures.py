@@ -59,9 +59,10 @@ class Pictures:
             info = self._checked(jpeg.read_info(data))
             if info.is_turbo:
                 return self._turbo(data, info, color=color, reduce=reduce)
-        return self._finish(self.samples(data), color=color)
+        # Palette indices are no amounts: a mean of two of them means nothing.
+        return self._finish(self.samples(data, 1 if self.palette else reduce), color=color)
 
-    def samples(self, data: bytes) -> Samples:
+    def samples(self, data: bytes, reduce: int = 1) -> Samples:
         """Decode to samples: (h, w), or (h, w, 3) in the colours of the photometric interpretation.
 
         Lossy JPEG is the exception: its three components come as R, G, B.
@@ -73,7 +74,7 @@ class Pictures:
         if self.codec is Codec.JPEG_2000:
             j2k = codecs.read_j2k(data)
             self._check_size(j2k.rows, j2k.columns, j2k.components)
-            return codecs.decode_j2k(data, j2k, self.layout)
+            return codecs.decode_j2k(data, j2k, self.layout, reduce)
         info = self._checked(jpeg.read_info(data))
         if info.is_turbo:
             return jpeg.decode(data, info, self.is_ybr, color=info.components == 3, reduce=1)
@@ -84,7 +85,6 @@ class Pictures:
     def _turbo(self, data: bytes, info: jpeg.JpegInfo, *, color: bool, reduce: int) -> UInt8Array:
         if info.components == 3:
             return jpeg.decode(data, info, self.is_ybr, color=color, reduce=reduce)
-        # Palette indices are no amounts: a mean of two of them means nothing.
         reduce = 1 if self.palette else reduce
         return self._finish(jpeg.decode(data, info, False, color=False, reduce=reduce), color=color)
 
