@@ -154,52 +154,65 @@ def _speckle(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return np.stack([cv2.resize(cv2.GaussianBlur(n, (0, 0), 1.1, sigmaY=0.7) * 3, (width, height)) for n in noise])
 
 
-def paint_overlays(rng: np.random.Generator, frames: np.ndarray, truth: np.ndarray, touch: bool = False) -> list[str]:
-    """Text, ECG with a sweep, grey bar, ticks, logo, focus mark; in place, only outside the sector."""
+def paint_overlays(
+    rng: np.random.Generator, frames: np.ndarray, truth: np.ndarray, gap: int | None = None
+) -> list[str]:
+    """Text, ECG with a sweep, grey bar, ticks, logo; in place, only outside the sector and `gap` pixels from it."""
     count, height, width = frames.shape
-    small = height / 600
     layer = np.zeros((count, height, width), np.uint8)
-    names = []
-    put = {"font": cv2.FONT_HERSHEY_SIMPLEX, "scale": 0.5 * small + 0.12}
-
-    def text(words: str, x: float, y: float) -> None:
-        for frame in layer:
-            cv2.putText(frame, words, (int(x), int(y)), put["font"], put["scale"], 210, 1, cv2.LINE_AA)
-
-    if rng.random() < 0.9:
-        names.append("text")
-        for i, words in enumerate(("HOSPITAL X", "TIS0.7 MI 1.1", "62Hz 16cm", "2D 58% C 50 P Low", "HGen")):
-            text(words, 0.01 * width, (0.05 + 0.045 * i) * height)
-        text("JPEG", 0.9 * width, 0.97 * height)
-    if rng.random() < 0.6:
-        names.append("ecg")
-        base, x = rng.uniform(0.88, 0.95) * height, np.arange(width)
-        wave = np.exp(-(((x / width * 4) % 1 - 0.5) ** 2) / 0.0006) - 0.1 * np.sin(x / width * 40)
-        trace = np.stack([x, base - 0.05 * height * wave], axis=1).round().astype(np.int32)
-        for t, frame in enumerate(layer):
-            cv2.polylines(frame, [trace], False, 180, 1, cv2.LINE_AA)
-            at = int((0.2 + 0.6 * t / count) * width)
-            frame[int(base - 0.06 * height) : int(base + 0.03 * height), at : at + max(2, width // 200)] = 255
-            frame[int(base - 0.06 * height) : int(base + 0.03 * height), at + width // 200 : at + width // 30] = 0
-    if rng.random() < 0.7:
-        names.append("bar")
-        x0, y0, h = int(0.955 * width), int(0.08 * height), int(0.35 * height)
-        layer[:, y0 : y0 + h, x0 : x0 + max(4, int(0.018 * width))] = np.linspace(255, 0, h)[:, None]
-    if rng.random() < 0.7:
-        names.append("ticks")
-        for i in range(12):
-            y0 = int((0.1 + 0.07 * i) * height)
-            layer[
-                :, y0 : y0 + max(1, int(2 * small)), int(0.93 * width) : int((0.94 + 0.01 * (i % 5 == 0)) * width)
-            ] = 230
-    if rng.random() < 0.5:
-        names.append("logo")
-        for frame in layer:
-            cv2.circle(frame, (int(0.3 * width), int(0.06 * height)), int(0.018 * height) + 2, 240, -1, cv2.LINE_AA)
-    gap = 1 if touch else max(3, int(0.012 * height))
+    painters = {"text": 0.9, "ecg": 0.6, "bar": 0.7, "ticks": 0.7, "logo": 0.5}
+    names = [name for name, chance in painters.items() if rng.random() < chance]
+    for name in names:
+        {"text": _text, "ecg": _ecg, "bar": _bar, "ticks": _ticks, "logo": _logo}[name](rng, layer)
+    gap = max(3, int(0.012 * height)) if gap is None else gap
     near = cv2.dilate(truth.astype(np.uint8), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)) > 0
     np.maximum(frames, layer * ~near, out=frames)
     return names
+
+
+def _text(rng: np.random.Generator, layer: np.ndarray) -> None:
+    _, height, width = layer.shape
+    scale = 0.5 * height / 600 + 0.12
+    lines = [("JPEG", 0.9, 0.97)]
+    lines += [
+        (w, 0.01, 0.05 + 0.045 * i) for i, w in enumerate(("HOSPITAL X", "TIS0.7 MI 1.1", "62Hz 16cm", "2D 58% C 50"))
+    ]
+    for frame in layer:
+        for words, x, y in lines:
+            at = int(x * width), int(y * height)
+            cv2.putText(frame, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 210, 1, cv2.LINE_AA)
+
+
+def _ecg(rng: np.random.Generator, layer: np.ndarray) -> None:
+    count, height, width = layer.shape
+    base, x = rng.uniform(0.88, 0.95) * height, np.arange(width)
+    wave = np.exp(-(((x / width * 4) % 1 - 0.5) ** 2) / 0.0006) - 0.1 * np.sin(x / width * 40)
+    trace = np.stack([x, base - 0.05 * height * wave], axis=1).round().astype(np.int32)
+    rows = slice(int(base - 0.06 * height), int(base + 0.03 * height))
+    for t, frame in enumerate(layer):
+        cv2.polylines(frame, [trace], False, 180, 1, cv2.LINE_AA)
+        at = int((0.2 + 0.6 * t / count) * width)
+        frame[rows, at : at + max(2, width // 200)] = 255
+        frame[rows, at + width // 200 : at + width // 30] = 0
+
+
+def _bar(rng: np.random.Generator, layer: np.ndarray) -> None:
+    _, height, width = layer.shape
+    x0, y0, rows = int(0.955 * width), int(0.08 * height), int(0.35 * height)
+    layer[:, y0 : y0 + rows, x0 : x0 + max(4, int(0.018 * width))] = np.linspace(255, 0, rows)[:, None]
+
+
+def _ticks(rng: np.random.Generator, layer: np.ndarray) -> None:
+    _, height, width = layer.shape
+    for i in range(12):
+        y0, x1 = int((0.1 + 0.07 * i) * height), int((0.94 + 0.01 * (i % 5 == 0)) * width)
+        layer[:, y0 : y0 + max(1, int(height / 300)), int(0.93 * width) : x1] = 230
+
+
+def _logo(rng: np.random.Generator, layer: np.ndarray) -> None:
+    _, height, width = layer.shape
+    for frame in layer:
+        cv2.circle(frame, (int(0.3 * width), int(0.06 * height)), int(0.018 * height) + 2, 240, -1, cv2.LINE_AA)
 
 
 def jpeg_noise(frames: np.ndarray, quality: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from echoplane.prepare.grayscale import to_grey
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.prepare.resize import resize
 from echoplane.prepare.sector import Located, locate, probe_reduction, spread
-from echoplane.records import Cine, PreparedCine, Sector, SectorKind, UInt8Array
+from echoplane.records import BoolArray, Cine, PreparedCine, Sector, SectorKind, UInt8Array
 
 #: Decoded bytes held at once; keeps memory bounded whatever the cine's size.
 CHUNK_BYTES = 48 * 2**20
@@ -62,7 +63,7 @@ def prepare(
     crop = wanted_crop(recipe, located.sector, cine.height, cine.width)
     out = np.empty((len(numbers), *recipe.size), np.uint8)
     used, done = crop, 0
-    for grey_THW in _decode(cine, recipe, numbers, allowed_reduction(recipe, crop), decoded):
+    for grey_THW in _decode(cine, recipe, numbers, _reduction(cine, recipe, crop), decoded):
         used, cropped_THW = _cut(grey_THW, cine, recipe, located.sector, crop)
         out[done : done + len(grey_THW)] = resize(cropped_THW, recipe.size, recipe.interpolation)
         done += len(grey_THW)
@@ -77,6 +78,11 @@ def whole_frame(cine: Cine) -> Sector:
 
 def _in_color(recipe: PrepareRecipe) -> bool:
     return recipe.decode == "exact" or recipe.grey != "luma"
+
+
+def _reduction(cine: Cine, recipe: PrepareRecipe, crop: Box) -> int:
+    # Never more than for finding the sector: then the frames are decoded once, and a sector given changes nothing.
+    return min(allowed_reduction(recipe, crop), probe_reduction(cine.height, cine.width))
 
 
 def _chunk(cine: Cine, recipe: PrepareRecipe, reduction: int) -> int:
@@ -99,7 +105,7 @@ def _decode(
 ) -> Iterator[UInt8Array]:
     for asked, frames in decoded.items():
         # A reader that cannot reduce gives full-size frames whatever is asked.
-        if asked == reduction or frames.shape[1:] == (cine.height, cine.width):
+        if asked == reduction or (asked > 1 and frames.shape[1:] == (cine.height, cine.width)):
             yield frames
             return
     size = _chunk(cine, recipe, reduction)
@@ -118,13 +124,29 @@ def _cut(grey_THW: UInt8Array, cine: Cine, recipe: PrepareRecipe, sector: Sector
     inside = slice(max(y0, 0), max(min(y1, height), 0)), slice(max(x0, 0), max(min(x1, width), 0))
     part = grey_THW[:, inside[0], inside[1]]
     if recipe.mask:
-        part = part * sector.mask(height, width, 1 / pitch)[inside]
+        part = part * _mask(sector, height, width, pitch)[inside]
     if part.shape[1:] == (y1 - y0, x1 - x0):
         return used, part
     canvas = np.zeros((frames, y1 - y0, x1 - x0), np.uint8)
     top, left = inside[0].start - y0, inside[1].start - x0
     canvas[:, top : top + part.shape[1], left : left + part.shape[2]] = part
     return used, canvas
+
+
+def _mask(sector: Sector, height: int, width: int, pitch: int) -> BoolArray:
+    """Mark the decoded pixels that lie inside with all of their area: others would let an overlay shine in."""
+    if pitch == 1:
+        return sector.mask(height, width)
+    half = pitch // 2
+    x0, y0, x1, y1 = sector.box
+    # Moved by half a decoded pixel, pixel centres become pixel corners.
+    moved = replace(
+        sector,
+        apex=(sector.apex[0] + half, sector.apex[1] + half),
+        box=(x0 + half, y0 + half, x1 + half + 1, y1 + half + 1),
+    )
+    corner = moved.mask(height + 1, width + 1, 1 / pitch)
+    return corner[:-1, :-1] & corner[1:, :-1] & corner[:-1, 1:] & corner[1:, 1:]
 
 
 def _pitch(full: int, decoded: int) -> int:
