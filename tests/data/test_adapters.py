@@ -18,8 +18,8 @@ from echoplane.sources.open import open_cine
 def avi(path: Path, frames: int = 4, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (48, 40))
-    for frame in np.random.default_rng(seed).integers(0, 255, (frames, 40, 48, 3), np.uint8):
-        writer.write(frame)
+    for frame in np.random.default_rng(seed).integers(0, 255, (frames, 40, 48, 1), np.uint8):
+        writer.write(np.repeat(frame, 3, axis=2))  # grey
     writer.release()
     return path
 
@@ -253,6 +253,23 @@ def test_hmc_qu(tmp_path):
     }
     assert [row.patient for row in manifest.rows] == ["ES0002", "ES0001", "ES0001", ""]
     assert failures(manifest) == {"HMC-QU Echos/unclear.avi": "no_label"}
+
+
+def test_phantom(tmp_path):
+    for name in ("P1/001.dcm", "P1/002.dcm"):
+        text(tmp_path / name, "")
+    table = text(
+        tmp_path / "truth.csv",
+        "file,patient,study,view,shares,seed\nP1/001.dcm,P1,P1,A4C,A4C:0.700 A5C:0.300 A2C:0.000,1\n"
+        "P1/002.dcm,P1,P1,DOPPLER,DOPPLER:1.000,2\nP1/003.dcm,P1,P1,A2C,A2C:1.000,3\n",
+    )
+    manifest = read_manifest("phantom", tmp_path)
+    assert labels(manifest) == {"P1/001.dcm": "A4C", "P1/002.dcm": "DOPPLER"}
+    assert dict(manifest.rows[0].given_shares) == {"A4C": 0.7, "A5C": 0.3}
+    assert failures(manifest) == {"P1/003.dcm": "missing"}
+    table.write_text("file,patient,study,view,shares\nP1/001.dcm,P1,P1,A4C,A4C\n")
+    with pytest.raises(DataError, match=r"truth\.csv:2: column 'shares' holds 'A4C'"):
+        read_manifest("phantom", tmp_path)
 
 
 def test_layouts_by_name():

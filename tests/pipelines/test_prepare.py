@@ -25,8 +25,8 @@ SMALL = PrepareRecipe(name="small", mask=False, crop="none", size=(24, 28))
 def avi(path: Path, frames: int = 6, seed: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
-    for frame in np.random.default_rng(seed).integers(0, 255, (frames, 48, 64, 3), np.uint8):
-        writer.write(frame)
+    for frame in np.random.default_rng(seed).integers(0, 255, (frames, 48, 64, 1), np.uint8):
+        writer.write(np.repeat(frame, 3, axis=2))  # grey
     writer.release()
 
 

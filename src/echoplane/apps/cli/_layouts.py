@@ -15,6 +15,7 @@ LAYOUT_HELP: tuple[tuple[str, str], ...] = (
     ("tmed2", "PNG stills and a CSV with query_key,view_label"),
     ("mimic-iv-echo", "echo-record-list.csv, files/; --sheet with probabilities"),
     ("hmc-qu", "AVI files named or sorted by A4C and A2C"),
+    ("phantom", "truth.csv and studies, from `echoplane phantom study`"),
 )
 
 

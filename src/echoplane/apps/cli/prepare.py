@@ -67,12 +67,15 @@ def register(app: typer.Typer) -> None:
         ] = None,
         include_color: Annotated[bool, typer.Option("--include-color", help="Store colour Doppler too.")] = False,
         include_stills: Annotated[bool, typer.Option("--include-stills", help="Store single frames too.")] = False,
-        jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+        jobs: Annotated[
+            int | None, typer.Option("--jobs", "-j", min=1, help="Processes.", show_default="one a processor")
+        ] = None,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.config import load
         from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.inference.engine import available_cpus
         from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset
         from echoplane.prepare import PrepareRecipe
 
@@ -85,7 +88,7 @@ def register(app: typer.Typer) -> None:
             patient_key=patient_key.read_bytes()[:64] if patient_key else None,
             include_color=include_color,
             include_stills=include_stills,
-            jobs=jobs,
+            jobs=jobs or available_cpus(),
         )
         try:
             with progress("Preparing", "cines", quiet=quiet) as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from echoplane.data.adapters import camus, echonet, ev9v, folders, frames, hmc_qu, mimic, sheet, tmed2
+from echoplane.data.adapters import camus, echonet, ev9v, folders, frames, hmc_qu, mimic, phantom, sheet, tmed2
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Manifest
 from echoplane.errors import DataError, UsageError
@@ -27,6 +27,7 @@ LAYOUTS: dict[str, Layout] = {
         tmed2.LAYOUT,
         mimic.LAYOUT,
         hmc_qu.LAYOUT,
+        phantom.LAYOUT,
     )
 }
 

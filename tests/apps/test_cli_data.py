@@ -1,0 +1,117 @@
+"""prepare, data and organize from the command line: exit codes, words, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from echoplane.apps.cli.main import build_app
+from echoplane.data.split import Split
+from echoplane.store import StoreReader
+
+
+def avi(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for frame in np.random.default_rng(seed).integers(0, 255, (12, 48, 64, 1), np.uint8):
+        writer.write(np.repeat(frame, 3, axis=2))  # grey
+    writer.release()
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    root = tmp_path / "clips"
+    for n in range(8):
+        avi(root / ("A4C", "A2C")[n % 2] / f"p{n // 2}_{n}.avi", n)
+    (tmp_path / "small.yaml").write_text("name: small\nmask: false\ncrop: none\nsize: [24, 28]\n")
+    return root
+
+
+def run(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(build_app(), [str(w) for w in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        return 99, f"{type(done.exception).__name__}: {done.exception}"
+    return done.exit_code, done.output
+
+
+def prepare(clips: Path, *more: object) -> tuple[int, str]:
+    words = ["prepare", clips, "-o", clips.parent / "s", "-j", 1, "--recipe", clips.parent / "small.yaml"]
+    return run(*words, "--patients", r"/(?P<patient>p\d)_", *more)
+
+
+def test_from_folder_to_split(clips: Path) -> None:
+    code, text = prepare(clips)
+    assert code == 0
+    assert "8 cines stored" in text
+    assert StoreReader(clips.parent / "s").info.recipe["name"] == "small"
+    code, text = prepare(clips)
+    assert "0 cines stored" in text
+    assert "8 were there already" in text
+    code, text = run("data", "report", clips.parent / "s", "-o", clips.parent / "r.html")
+    assert code == 0
+    assert "Views from fewer than 5 patients: A2C (4), A4C (4)" in text
+    assert (clips.parent / "r.html").read_text().startswith("<!doctype html>")
+    code, text = run("data", "split", clips.parent / "s", "-o", clips.parent / "split.csv", "-k", 2)
+    assert code == 0
+    assert "fold 1" in text
+    assert Split.load(clips.parent / "split.csv").folds == 2
+
+
+def test_some_files_fail(clips: Path) -> None:
+    (clips / "A4C" / "x.dcm").write_bytes(b"nothing")
+    code, text = prepare(clips, "--patients", "none")
+    assert code == 1
+    assert "1 not stored" in text
+    assert "failures.csv" in text
+
+
+def test_unknown_labels_get_a_table_to_fill_in(clips: Path) -> None:
+    (clips / "A2C").rename(clips / "apical 2 chambre")
+    code, text = prepare(clips)
+    assert code == 2
+    assert "'apical 2 chambre' (4 cines); did you mean 'apical 2 chamber'?" in text
+    table = clips.parent / "s.labels.csv"
+    assert table.read_text() == "given,label,cines\nA4C,A4C,\napical 2 chambre,A2C,4\n"
+    assert prepare(clips, "--labels", table)[0] == 0
+
+
+def test_a_leaking_store_is_an_error(clips: Path) -> None:
+    (clips / "A2C" / "copy_0.avi").write_bytes((clips / "A4C" / "p0_0.avi").read_bytes())
+    prepare(clips, "--patients", "none")
+    code, text = run("data", "report", clips.parent / "s", "-o", clips.parent / "r.html")
+    assert code == 1
+    assert "error: Two cines that are the same, bit for bit, labelled A2C and A4C." in text
+
+
+def test_wrong_usage_is_a_sentence(clips: Path) -> None:
+    for words, says in (
+        (("prepare", clips, "-o", clips.parent / "t", "--layout", "folder"), "did you mean 'folders'"),
+        (("prepare", clips / "none", "-o", clips.parent / "t"), "is no folder"),
+        (("data", "report", clips, "-o", "r.html"), "is not a clip store"),
+        (("organize", "-o", clips.parent / "t"), "give SOURCE and --output"),
+    ):
+        code, text = run(*words)
+        assert code in (2, 99), text
+        assert says in text.replace("\n", " ")
+
+
+def test_organize_and_back(tmp_path: Path) -> None:
+    for name in ("s1/a", "s1/b"):
+        (tmp_path / "exams" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "exams" / name).write_bytes(b"\0" * 128 + b"DICM" + name.encode())
+    (tmp_path / "exams" / "labels.txt").write_text("s1 a A4C\ns1 b A2C\n")
+    words = ("organize", tmp_path / "exams", "-o", tmp_path / "sorted")
+    code, text = run(*words, "--dry-run")
+    assert (code, (tmp_path / "sorted").exists()) == (0, False)
+    assert "Dry run: nothing was done." in text
+    code, text = run(*words, "--how", "move")
+    assert code == 0
+    assert "2 moved" in text
+    assert (tmp_path / "sorted/A4C/s1/a.dcm").exists()
+    code, text = run("organize", "--undo", tmp_path / "sorted" / "organize-undo.jsonl")
+    assert (code, "2 files taken back." in text) == (0, True)
+    assert (tmp_path / "exams/s1/a").exists()
