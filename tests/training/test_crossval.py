@@ -12,7 +12,7 @@ from echoplane.pipelines.crossvalidate import crossvalidate
 from echoplane.training.events import Event, FoldStarted, Stepped
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -45,9 +45,9 @@ def test_goes_on_after_a_stop_with_the_same_answers(make_store: Any, make_recipe
     def stop(event: Event) -> None:
         events.append(event)
         if sum(isinstance(e, FoldStarted) for e in events) == 2 and isinstance(event, Stepped) and event.epoch == 1:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         crossvalidate(recipe, tmp_path / "broken", 3, report=stop)
     events.clear()
     again = crossvalidate(recipe, tmp_path / "broken", 3, report=events.append)

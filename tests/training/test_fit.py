@@ -18,7 +18,7 @@ from echoplane.training.fit import FitResult, fit
 from echoplane.training.recipe import load_recipe
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -27,7 +27,7 @@ def stop_after(epochs: int) -> Any:
 
     def report(event: Event) -> None:
         if isinstance(event, Stepped) and event.epoch == epochs and event.step == 1:
-            raise Stop
+            raise StopError
 
     return report
 
@@ -70,7 +70,7 @@ def test_a_resumed_run_has_the_very_same_curve(make_store: Any, make_recipe: Any
     recipe = make_recipe(make_store(), **changes)
     whole = fit(recipe, tmp_path / "whole")
     for epochs in (0, 1, 2):
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             fit(recipe, tmp_path / "broken", resume=True, report=stop_after(epochs))
     resumed = fit(recipe, tmp_path / "broken", resume=True)
     same(whole, resumed)

@@ -27,13 +27,31 @@ class Tracker(Protocol):
         """Write out what waits."""
 
 
-def _comet(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
-    need("comet_ml", "comet", "track a run with Comet")
-    from lightning.pytorch.loggers import CometLogger
+class _Comet:
+    """Comet through its own package: Lightning's logger, told to stay offline, writes nothing."""
 
-    offline = {"online": False, "offline_directory": str(folder / "comet")} if options.pop("offline", False) else {}
-    logger: Tracker = CometLogger(name=name, **{"project": "echoplane", **offline, **options})
-    return logger
+    def __init__(self, folder: Path, name: str, options: dict[str, Any]) -> None:
+        comet = need("comet_ml", "comet", "track a run with Comet")
+        offline = bool(options.pop("offline", False))
+        # Figures and settings only: no code, no patches, nothing that a library logs by itself.
+        config = comet.ExperimentConfig(
+            name=name, log_code=False, log_git_metadata=False, log_git_patch=False, auto_metric_logging=False,
+            auto_param_logging=False, auto_histogram_weight_logging=False, auto_output_logging=False,
+            offline_directory=str(folder / "comet") if offline else None,
+        )  # fmt: skip
+        self.experiment = comet.start(
+            online=not offline, experiment_config=config, **{"project_name": "echoplane", **options}
+        )
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        self.experiment.log_parameters(params)
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.experiment.log_metrics(metrics, step=step)
+
+    def finalize(self, status: str) -> None:
+        self.experiment.log_other("status", status)
+        self.experiment.end()
 
 
 def _mlflow(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
@@ -55,7 +73,7 @@ def _wandb(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
 
 #: Trackers by the name that a recipe uses.
 TRACKERS: Mapping[str, Callable[[Path, str, dict[str, Any]], Tracker]] = {
-    "comet": _comet,
+    "comet": _Comet,
     "mlflow": _mlflow,
     "wandb": _wandb,
 }
@@ -90,7 +108,7 @@ def open_trackers(
     from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
     board: Tracker = TensorBoardLogger(
-        root_dir=str(folder), name="tensorboard", version="", purge_step=first_step or None
+        root_dir=str(folder), name="tensorboard", version="", purge_step=first_step + 1 if first_step else None
     )
     return [board, *(TRACKERS[tracker](folder, name, dict(options)) for tracker, options in wanted.items())]
 

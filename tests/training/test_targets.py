@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from echoplane.errors import ConfigError, DataError
+from echoplane.store import StoreRow
+from echoplane.training.targets import check_labels, hard_labels, make_targets, soften_levels
+
+VIEWS = ("A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "other")
+LEVELS = ("PSAX-MV", "PSAX-PM", "PSAX-AP")
+
+
+def row(label: str = "", **shares: float) -> StoreRow:
+    return StoreRow("c", label=label, shares={name.replace("_", "-"): share for name, share in shares.items()})
+
+
+def test_labels_become_views_sets_shares_or_nothing() -> None:
+    labels = {"PLAX": "other", "PSAX": LEVELS, "A5C": {"A4C": 1.0, "other": 3.0}, "SC4C": ""}
+    rows = [row("A4C"), row("PLAX"), row("PSAX"), row("A5C"), row("SC4C"), row()]
+    targets = make_targets(rows, VIEWS, labels)
+    expected = [
+        [1, 0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 1, 1, 1, 0], [0.25, 0, 0, 0, 0.75], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0],
+    ]  # fmt: skip
+    np.testing.assert_allclose(targets, expected)
+    np.testing.assert_array_equal(hard_labels(targets), [0, 4, -1, 4, -1, -1])
+
+
+def test_shares_of_a_store_go_through_the_table_too() -> None:
+    rows = [row(PSAX_MV=0.5, PLAX=0.5), row(A4C=0.4, SC4C=0.6)]
+    targets = make_targets(rows, VIEWS, {"PLAX": "other", "SC4C": ""})
+    np.testing.assert_allclose(targets, [[0, 0.5, 0, 0, 0.5], [1, 0, 0, 0, 0]])
+
+
+def test_unknown_labels_are_listed_with_counts_and_suggestions() -> None:
+    with pytest.raises(DataError, match=r"'PSAXPM' \(2 cines; did you mean 'PSAX-PM'\?\), 'X' \(1 cines\)"):
+        make_targets([row("PSAXPM"), row("PSAXPM"), row("X")], VIEWS, {})
+
+
+@pytest.mark.parametrize(
+    ("views", "labels", "message"),
+    [
+        (("A4C",), {}, "two labels or more"),
+        (("A4C", "A4C"), {}, "each once"),
+        (VIEWS, {"PLAX": "othr"}, r"labels\.PLAX: 'othr' is not among views .*did you mean 'other'"),
+        (VIEWS, {"PSAX": ("PSAX-MV", "PSAX-AV")}, r"labels\.PSAX: 'PSAX-AV'"),
+    ],
+)
+def test_tables_that_lead_nowhere_are_refused(views: tuple[str, ...], labels: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_labels(views, labels)
+
+
+def test_levels_blend_into_their_neighbours_only() -> None:
+    targets = np.concatenate([np.eye(5), [[0, 1, 1, 1, 0]]]).astype(np.float32)
+    soft = soften_levels(targets, VIEWS, 0.2)
+    np.testing.assert_allclose(
+        soft,
+        [
+            [1, 0, 0, 0, 0],
+            [0, 0.8, 0.2, 0, 0],
+            [0, 0.1, 0.8, 0.1, 0],
+            [0, 0, 0.2, 0.8, 0],
+            [0, 0, 0, 0, 1],
+            [0, 1, 1, 1, 0],
+        ],
+        atol=1e-6,
+    )
+    np.testing.assert_array_equal(soften_levels(targets, VIEWS, 0.0), targets)
+
+
+def test_levels_that_are_not_neighbours_do_not_blend() -> None:
+    views = ("PSAX-MV", "PSAX-AP")
+    np.testing.assert_array_equal(soften_levels(np.eye(2, dtype=np.float32), views, 0.3), np.eye(2))
