@@ -83,6 +83,20 @@ def sheet(
     return np.vstack(lines)
 
 
+def legend(width: int) -> np.ndarray:
+    """Names of the labels beside their colours."""
+    column, line = 150, 14
+    per_row = max(1, width // column)
+    rows = -(-len(COLOURS) // per_row)
+    strip = np.zeros((rows * line + 6, width, 3), np.uint8)
+    for k, (label, colour) in enumerate(COLOURS.items()):
+        x, y = (k % per_row) * column + 4, (k // per_row) * line + 4
+        cv2.rectangle(strip, (x, y), (x + 10, y + 10), colour[::-1], -1)
+        name = Tissue(label).name.lower().replace("_", " ")
+        cv2.putText(strip, name, (x + 15, y + 9), 0, 0.36, (255, 255, 255), 1, cv2.LINE_AA)
+    return strip
+
+
 def main() -> None:
     """Write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,6 +109,7 @@ def main() -> None:
     parser.add_argument("--error", type=float, default=1.0, help="0 for ideal poses")
     options = parser.parse_args()
     picture = sheet(options.views, options.patients, options.disease, options.size, options.error, options.times)
+    picture = np.vstack([picture, legend(picture.shape[1])])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(options.out), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 

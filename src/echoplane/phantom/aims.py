@@ -59,7 +59,7 @@ class Aim:
     spread: Spread
 
 
-_APICAL = Spread(6.5, 3.5, 6.0, 0.6, 0.4, 0.3, foreshortens=True)
+_APICAL = Spread(6.5, 3.5, 7.5, 0.6, 0.4, 0.3, foreshortens=True)
 _SHORT = Spread(8.0, 4.0, 6.0, 0.8, 0.0, 0.5)
 _LONG = Spread(6.0, 4.0, 6.0, 0.8, 0.4, 0.5)
 _OTHER = Spread(8.0, 6.0, 7.0, 0.8, 0.6, 0.8)
@@ -78,7 +78,7 @@ def _apical(degrees: float, off_centre: tuple[float, float]) -> _Aim:
         right = around(degrees)
         # Along the mitral ring's middle, but only out of the plane: within it the beam may point anywhere.
         out = around(degrees + 90)
-        middle = (0.75 * plan.mitral @ out) * out
+        middle = (1.1 * plan.mitral @ out) * out
         beside = float(rng.uniform(*off_centre)) * error + (1 - error) * sum(off_centre) / 2
         return Aim(plan.apical_window, middle - beside * right, right, _high(plan), _APICAL)
 

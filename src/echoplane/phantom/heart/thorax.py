@@ -64,5 +64,6 @@ def ribs(p: Points, patient: Patient, plan: Layout, face: Vector, inward: Vector
 def effusion_depth(p: Points, patient: Patient) -> FloatArray:
     """Depth of pericardial fluid at each point: deepest behind and below."""
     most = patient.thorax.effusion_cm
-    behind = -p[1] * np.float32(1 / 5.0)
-    return as_float(np.float32(most) * (0.55 + 0.45 * bounded(behind, -1, 1)) * bounded(0.35 + (p[2] + 3) / 6, 0.1, 1))
+    behind = bounded(p[1] * np.float32(-1 / 5.0), -1, 1)
+    below = bounded(as_float(0.35 + (p[2] + 3) / 6), 0.1, 1)
+    return as_float(np.float32(most) * (0.55 + 0.45 * behind) * below)

@@ -95,7 +95,7 @@ class LeftShape:
         return as_float(inner), as_float(np.maximum(outer, inner + np.float32(0.05)))
 
     def surfaces(self, p: Points) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Signed distances of the cavity and of the whole ventricle; also the epicardial radius."""
+        """Signed distances of the cavity and of the whole ventricle; also the mean epicardial radius."""
         lv = self._lv
         X, Y, Z = p
         cx, cy = self.centre(Z)
@@ -106,7 +106,10 @@ class LeftShape:
         outer_ = around_ + self.thickness(Z, cosine, sine)
         cavity = self._implicit(r, around_, Z, lv.length)
         whole = self._implicit(r, outer_, Z, lv.length + lv.wall_apex)
-        _, outer = self.radii(Z, cosine, sine)
+        # Without the septum's flattening: what the septum leaves, the right ventricle takes.
+        share, _ = self._narrowing(Z, lv.length + lv.wall_apex)
+        mean = np.float32(lv.radius + lv.wall * (1 + 0.5 * lv.septal_excess))
+        outer = as_float(mean * np.sqrt(np.maximum(1 - share, np.float32(1e-3))))
         return np.maximum(cavity, -Z), np.maximum(whole, -np.float32(_SHELF) - Z), outer
 
     def _implicit(self, r: FloatArray, widest: FloatArray, Z: FloatArray, top: float) -> FloatArray:
@@ -154,7 +157,9 @@ class RightShape:
         v = bounded(Z * np.float32(1 / (rv.reach * lv.length)), 0, 1.2)
         width = np.float32(rv.width) * (1 - v**2.3)
         outer = np.minimum(left_outer, np.float32(self._plan.base_outer + 0.35))
-        radius = (np.float32(1.04) - np.float32(0.4) * v * v * v) * outer
+        # A wide ventricle also reaches farther around.
+        girth = 1.04 + 0.09 * max(0.0, rv.width - 3.75)
+        radius = (np.float32(girth) - np.float32(0.4) * v * v * v) * outer
         offset = outer + width - radius
         turn = np.radians(np.float32(rv.facing_deg) - np.float32(10.0) * v)
         dx, dy = X - offset * np.cos(turn), Y - offset * np.sin(turn)
