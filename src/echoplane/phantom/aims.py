@@ -59,10 +59,11 @@ class Aim:
     spread: Spread
 
 
-_APICAL = Spread(6.5, 3.5, 7.5, 0.6, 0.4, 0.3, foreshortens=True)
+_APICAL = Spread(6.5, 3.5, 6.5, 0.6, 0.4, 0.3, foreshortens=True)
 _SHORT = Spread(8.0, 4.0, 6.0, 0.8, 0.0, 0.5)
 _LONG = Spread(6.0, 4.0, 6.0, 0.8, 0.4, 0.5)
 _OTHER = Spread(8.0, 6.0, 7.0, 0.8, 0.6, 0.8)
+_VESSEL = Spread(6.0, 3.0, 6.0, 0.6, 0.25, 0.6)
 
 _Aim = Callable[[Patient, Layout, np.random.Generator, float], Aim]
 
@@ -129,12 +130,12 @@ def _at_level(level: float, patient: Patient, rng: np.random.Generator, error: f
 def _mitral_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
     """At the tips of the open leaflets, so deep that the ring does not pass through the plane in systole."""
     lowest = (patient.lv.mapse + 0.15) / patient.lv.length
-    level = float(np.clip(0.25 + error * 0.035 * rng.normal(), lowest, max(lowest, 0.335)))
+    level = float(np.clip(0.24 + error * 0.035 * rng.normal(), lowest, max(lowest, 0.335)))
     return _at_level(level, patient, rng, error)
 
 
 def _any_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
-    return _at_level(float(rng.uniform(0.08, 0.94)), patient, rng, error)
+    return _at_level(float(rng.uniform(0.08, 0.89)), patient, rng, error)
 
 
 def _aortic_level(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
@@ -164,26 +165,28 @@ def _subcostal(patient: Patient, plan: Layout, rng: np.random.Generator, error: 
 def _cava(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
     axes = plan.axes
     low = plan.ra - 0.3 * axes.anterior - 4.0 * axes.superior
-    return Aim(low - 2.5 * axes.superior + 7.0 * axes.anterior, low, axes.superior, axes.right, _OTHER)
+    return Aim(low - 2.5 * axes.superior + 7.0 * axes.anterior, low, axes.superior, axes.right, _VESSEL)
 
 
 def _suprasternal(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
     axes, across = plan.axes, plan.arch_across
     top = plan.arch_middle + plan.arch_radius * axes.superior
-    return Aim(top + 3.2 * axes.superior - 0.8 * across, plan.arch_middle + 0.4 * across, across, axes.anterior, _OTHER)
+    return Aim(
+        top + 3.2 * axes.superior - 0.8 * across, plan.arch_middle + 0.4 * across, across, axes.anterior, _VESSEL
+    )
 
 
 #: The ideal pose of every view that can be drawn.
 AIMS: Mapping[str, _Aim] = {
     "A2C": _apical(TWO_CHAMBER_DEG, (-0.7, 0.7)),
     "A3C": _apical(THREE_CHAMBER_DEG, (-1.6, 0.3)),
-    "A4C": _apical(FOUR_CHAMBER_DEG, (-0.3, 2.4)),
+    "A4C": _apical(FOUR_CHAMBER_DEG, (0.2, 2.6)),
     "A5C": _five_chamber,
     "RV-A4C": _right_focused,
     "PSAX-AV": _aortic_level,
     "PSAX-MV": _mitral_level,
     "PSAX-PM": _short(0.52, 0.075, 0.34, 0.69),
-    "PSAX-AP": _short(0.82, 0.055, 0.69, 0.95),
+    "PSAX-AP": _short(0.82, 0.045, 0.70, 0.88),
     "PSAX": _any_level,
     "PLAX": _long,
     "SC4C": _subcostal,

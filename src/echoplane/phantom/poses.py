@@ -29,6 +29,7 @@ _LEVEL_NAMES = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 _ANGLE_BLUR_DEG = 5.0
 _LEVEL_BLUR = 0.022
 _TRIES = 24
+_LAST_LEVEL = 0.90
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +153,11 @@ def _shares(view: str, origin: Vector, axis: Vector, lateral: Vector, patient: P
     return {name: share / total for name, share in kept.items()}
 
 
+def _shows_cavity(found: str, origin: Vector, axis: Vector, lateral: Vector, patient: Patient) -> bool:
+    """Tell whether a short axis still cuts the cavity; nobody keeps a clip of solid muscle."""
+    return found != "PSAX-AP" or level_of(origin, axis, lateral, patient) < _LAST_LEVEL
+
+
 def _draw_errors(aim: Aim, rng: np.random.Generator, error: float) -> dict[str, float]:
     sd = aim.spread
 
@@ -232,7 +238,7 @@ def draw_pose(patient: Patient, view: str, rng: np.random.Generator, error: floa
         origin, axis, lateral = _spoilt(aim, errors)
         shares = _shares(view, origin, axis, lateral, patient)
         found = max(shares, key=lambda name: shares[name])
-        if found == view or view == "PSAX":
+        if (found == view or view == "PSAX") and _shows_cavity(found, origin, axis, lateral, patient):
             break
     if found.startswith("PSAX"):
         errors = {**errors, "level": level_of(origin, axis, lateral, patient)}

@@ -57,7 +57,7 @@ def _papillaries(patient: Patient) -> tuple[tuple[Vector, Vector], tuple[Vector,
     lv = patient.lv
     bases, heads = [], []
     for degrees in lv.papillary_deg:
-        bases.append(around(degrees, 0.90 * lv.radius, 0.66 * lv.length))
+        bases.append(around(degrees, 0.90 * lv.radius, 0.64 * lv.length))
         heads.append(around(degrees, 0.68 * lv.radius, 0.38 * lv.length))
     return (bases[0], bases[1]), (heads[0], heads[1])
 
