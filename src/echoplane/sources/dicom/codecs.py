@@ -164,15 +164,22 @@ def decode_j2k(data: bytes, info: J2kInfo, layout: Layout, reduce: int = 1) -> S
     DamagedError, RuntimeError
         When the stream is damaged.
     """
-    halvings = reduce.bit_length() - 1
-    if 0 < halvings <= info.levels and (info.precision, info.signed, layout.stored) == (8, False, 8):
-        return _reduced_j2k(data[info.start :], info, halvings)
+    if _reducible(info, layout, reduce):
+        return _reduced_j2k(data[info.start :], info, reduce.bit_length() - 1)
     from openjpeg.utils import decode
 
     flat = np.asarray(decode(data[info.start :], j2k_format=0, reshape=False))
     samples = flat.view("u1" if info.precision <= 8 else "<u2")
     shape = (info.rows, info.columns) + ((info.components,) if info.components > 1 else ())
     return in_use(samples.reshape(shape), layout)
+
+
+def _reducible(info: J2kInfo, layout: Layout, reduce: int) -> bool:
+    """Tell whether Pillow can leave out levels: 8 bits, enough levels, and a size that it does not round down."""
+    if not 0 < reduce.bit_length() - 1 <= info.levels:
+        return False
+    whole = all((size + reduce // 2) // reduce == -(-size // reduce) for size in (info.rows, info.columns))
+    return whole and (info.precision, info.signed, layout.stored) == (8, False, 8)
 
 
 def _reduced_j2k(data: bytes, info: J2kInfo, halvings: int) -> Samples:

@@ -6,15 +6,19 @@ the kind of exception.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, local
 
 from echoplane.errors import EchoplaneError, RefusedError, UnreadableError
 
 # The warnings filter is one for the whole process, so only one thread at a time may swap it.
 _FILTER = RLock()
+_HERE = local()
+# pydicom logs the values that it warns about, which may be names; nothing of what it says while reading is passed on.
+logging.getLogger("pydicom").addFilter(lambda record: not getattr(_HERE, "quiet", False))
 
 
 class DamagedError(ValueError):
@@ -53,7 +57,11 @@ def as_unreadable(name: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings from becoming ours; they quote values."""
+    """Keep pydicom's warnings and log lines, which quote values, from getting out; in this thread only."""
     with _FILTER, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        _HERE.quiet = True
+        try:
+            yield
+        finally:
+            _HERE.quiet = False

@@ -169,7 +169,9 @@ def _recognise_j2k(header: Header, layout: Layout, data: bytes, notes: list[str]
     except DamagedError:
         if codec_of(header.syntax) is None and header.syntax:
             raise UnsupportedError(
-                header.opener.name, f"The transfer syntax {header.syntax[:64]} is not read.", "Convert it to JPEG."
+                header.opener.name,
+                f"The transfer syntax ({name_of(header.syntax)}) is not read.",
+                "Convert it to JPEG.",
             ) from None
         raise DamagedError("it starts like no compression that is known") from None
     if info.components == 3 and info.transform and layout.photometric.startswith("YBR_FULL"):

@@ -62,7 +62,7 @@ class NativeFrames:
             return stream.at(self.offset + start, self.frame_bytes)
         odd = start % 2  # a frame of an odd size starts in the middle of a word
         size = self.frame_bytes + odd
-        return unswap_words(stream.at(self.offset + start - odd, size + size % 2))[odd:]
+        return unswap_words(stream.at(self.offset + start - odd, size + size % 2))[odd:size]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,32 @@ _VOLUME_CLASSES = frozenset({_SOP + "6.2"})
 _ULTRASOUND_CLASSES = frozenset({_SOP + "6", _SOP + "6.1", _SOP + "3", _SOP + "3.1"})
 _CAPTURE_CLASSES = frozenset({_SOP + "7", _SOP + "7.1", _SOP + "7.2", _SOP + "7.3", _SOP + "7.4"})
 
+#: Modalities that are named in a note; others are not, for the element might hold anything.
+_MODALITIES = frozenset(
+    [
+        "CR",
+        "CT",
+        "DX",
+        "ECG",
+        "ES",
+        "IVOCT",
+        "MG",
+        "MR",
+        "NM",
+        "OPT",
+        "OT",
+        "PT",
+        "RF",
+        "RTDOSE",
+        "RTIMAGE",
+        "SC",
+        "SEG",
+        "SM",
+        "XA",
+        "XC",
+    ]
+)
+
 # RegionSpatialFormat and RegionDataType, PS3.3 C.8.5.5.1.1 and C.8.5.5.1.2
 _FORMAT_2D, _FORMAT_M, _FORMAT_SPECTRAL = 1, 2, 3
 _TISSUE, _FLOW, _PW, _CW = 1, 2, 3, 4
@@ -61,7 +87,9 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
     if kind is not CineKind.UNKNOWN:
         return kind, sure, ()
     modality = header.text("Modality")
-    return kind, sure, (f"The modality is {modality[:16]!r}, not US." if modality else "No modality is given.",)
+    if modality:
+        return kind, sure, (f"The modality is {modality if modality in _MODALITIES else 'another one'}, not US.",)
+    return kind, sure, ("No modality is given.",)
 
 
 def _stated(header: Header, regions: tuple[Region, ...]) -> list[tuple[int, int]]:

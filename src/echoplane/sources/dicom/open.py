@@ -66,7 +66,7 @@ def _open(header: Header, layout: Layout, notes: tuple[str, ...], limits: Limits
     codec, pixels = codec_of(header.syntax), header.pixels
     assert pixels is not None
     if codec is None and header.syntax and pixels.length is not None:
-        raise UnsupportedError(header.opener.name, f"The transfer syntax {header.syntax[:64]} is not read.")
+        raise UnsupportedError(header.opener.name, f"The transfer syntax ({name_of(header.syntax)}) is not read.")
     if codec is not None and codec.is_video and pixels.length is None:
         return _video(header, layout, codec, notes, limits)
     with header.opener.open() as stream:

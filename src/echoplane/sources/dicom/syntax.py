@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 IMPLICIT_LE = "1.2.840.10008.1.2"
@@ -76,6 +77,8 @@ def codec_of(uid: str) -> Codec | None:
 
 
 def name_of(uid: str) -> str:
-    """Return the plain name of a transfer syntax, or its UID where it is not known here."""
+    """Return the plain name of a transfer syntax, or its UID where it is not known here (and looks like one)."""
     known = _NAMES.get(uid)
-    return known[0] if known else (uid or "not given")
+    if known:
+        return known[0]
+    return (uid if re.fullmatch(r"[0-9.]{1,64}", uid) else "no valid UID") if uid else "not given"

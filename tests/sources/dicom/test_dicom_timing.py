@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.stream import Opener
+from echoplane.sources.dicom.timing import read_fps
+
+FRAME_TIME, FRAME_TIME_VECTOR = 0x00181063, 0x00181065
+
+
+def header(**values):
+    return Header(Opener("x", "x"), "", True, values, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "fps", "source"),
+    [
+        ({"FrameTime": 20.0}, 50.0, "FrameTime"),
+        ({"FrameTime": 20.0, "CineRate": 30, "RecommendedDisplayFrameRate": 25}, 50.0, "FrameTime"),
+        ({"CineRate": 30, "RecommendedDisplayFrameRate": 25}, 30.0, "CineRate"),
+        ({"RecommendedDisplayFrameRate": 25, "ActualFrameDuration": 10}, 25.0, "RecommendedDisplayFrameRate"),
+        ({"ActualFrameDuration": 10, "EffectiveDuration": 2.0}, 100.0, "ActualFrameDuration"),
+        ({"EffectiveDuration": 2.0}, 2.0, "EffectiveDuration"),
+        ({"FrameTimeVector": (0.0, 40.0, 40.0, 40.0)}, 25.0, "FrameTimeVector"),
+        ({"FrameTime": 20.0, "FrameTimeVector": (0.0, 40.0, 40.0, 40.0)}, 50.0, "FrameTime"),
+        (
+            {"FrameTime": 20.0, "FrameTimeVector": (0.0, 40.0, 40.0, 40.0), "FrameIncrementPointer": FRAME_TIME_VECTOR},
+            25.0,
+            "FrameTimeVector",
+        ),
+        ({"FrameTimeVector": (0.0, 40.0, 40.0, 40.0), "FrameIncrementPointer": FRAME_TIME}, 25.0, "FrameTimeVector"),
+    ],
+)
+def test_the_order_of_the_standard(values, fps, source):
+    assert read_fps(header(**values), 4) == (pytest.approx(fps), source, ())
+
+
+@pytest.mark.parametrize("value", [0.0, -33.3, 0.033, 33_333.0, 1e300, 1e-300])
+def test_an_implausible_frame_time_is_passed_over(value):
+    fps, source, notes = read_fps(header(FrameTime=value, CineRate=30), 10)
+    assert (fps, source) == (30.0, "CineRate")
+    assert len(notes) == 1
+    assert notes[0].startswith("FrameTime")
+
+
+@pytest.mark.parametrize("value", [None, "", "fast", float("nan"), (), b"\x01"])
+def test_what_is_no_number_is_passed_over(value):
+    fps, source, notes = read_fps(header(FrameTime=value, CineRate=30), 10)
+    assert (fps, source) == (30.0, "CineRate")
+    assert all("FrameTime" in note for note in notes)
+
+
+def test_uneven_frames_go_by_their_median_and_are_noted():
+    fps, _, notes = read_fps(header(FrameTimeVector=(0.0, 20.0, 20.0, 20.0, 200.0)), 5)
+    assert fps == pytest.approx(50)
+    assert "uneven" in notes[0]
+
+
+def test_a_vector_of_another_length_is_noted():
+    fps, _, notes = read_fps(header(FrameTimeVector=(0.0, 20.0, 20.0)), 5)
+    assert fps == pytest.approx(50)
+    assert notes == ("FrameTimeVector has 3 entries for 5 frames.",)
+
+
+def test_silence_is_noted_for_cines_only():
+    assert read_fps(header(), 10) == (None, "", ("The header does not say how fast the frames follow each other.",))
+    assert read_fps(header(FrameTime=20.0), 1) == (None, "", ())
