@@ -118,21 +118,22 @@ def encapsulate(frames: Sequence[bytes], *, table: str = "basic", pieces: int = 
 
     `table` is "basic", "extended" or "missing"; every frame is cut into `pieces` fragments.
     """
-    body, offsets, lengths = b"", [], []
+    items, offsets, lengths, position = [], [], [], 0
     for frame in frames:
         frame = frame + b"\0" * (len(frame) % 2)
         step = max(2, (len(frame) // pieces + 1) // 2 * 2)
-        offsets.append(len(body))
+        offsets.append(position)
         lengths.append(len(frame))
         cuts = [*range(0, step * (pieces - 1), step), step * (pieces - 1)]
         for i, start in enumerate(cuts):
-            body += item(frame[start : start + step] if i < pieces - 1 else frame[start:])
+            items.append(item(frame[start : start + step] if i < pieces - 1 else frame[start:]))
+            position += len(items[-1])
     basic = struct.pack(f"<{len(offsets)}I", *offsets) if table == "basic" else b""
     extra = {}
     if table == "extended":
         extra["ExtendedOffsetTable"] = struct.pack(f"<{len(offsets)}Q", *offsets)
         extra["ExtendedOffsetTableLengths"] = struct.pack(f"<{len(lengths)}Q", *lengths)
-    return item(basic) + body + item(b"", 0xE0DD), extra
+    return b"".join([item(basic), *items, item(b"", 0xE0DD)]), extra
 
 
 def write_dicom(
