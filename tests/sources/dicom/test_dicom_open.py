@@ -181,6 +181,7 @@ def test_pixels_missing_altogether(dicom):
         ({"size": (5000, 5000)}, UnreadableError, "frames of 75,000,000 bytes, but only"),
         ({"bits": (32, 32)}, UnsupportedError, "32 bits"),
         ({"bits": (1, 1)}, UnsupportedError, "1 bits"),
+        ({"photometric": "YBR_PARTIAL_420"}, UnsupportedError, "inside MPEG only"),
         ({"Rows": None}, UnreadableError, "no rows and columns"),
         ({"BitsAllocated": None}, UnreadableError, "how many bits"),
         ({"photometric": "HSV"}, UnsupportedError, "none that is read here"),

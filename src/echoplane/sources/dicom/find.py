@@ -44,6 +44,8 @@ def find_native(header: Header, layout: Layout, stream: Stream, limits: Limits) 
         notes.append(f"The header says {name_of(header.syntax)}, but the pixels are not compressed; read as they are.")
     if layout.photometric in ("YBR_RCT", "YBR_ICT"):
         notes.append(f"{layout.photometric} has a meaning inside JPEG 2000 only; read as RGB.")
+    if layout.photometric == "YBR_PARTIAL_420":
+        raise UnsupportedError(name, "Uncompressed YBR_PARTIAL_420 is not read; it has a meaning inside MPEG only.")
     limits.check_frame(name, layout.rows, layout.columns)
     said, declared = pixels.length or 0, header.integer("NumberOfFrames")
     there = max(0, min(said, stream.size - pixels.offset))
