@@ -225,7 +225,7 @@ def paint_screen(
 ) -> Screen:
     rng = np.random.default_rng(seed)
     shape = shape or SHAPES[seed % len(SHAPES)]
-    sizes = ((480, 640), (434, 636), (600, 800), (448, 512), (540, 720))
+    sizes = ((360, 480), (326, 478), (450, 600), (336, 384), (405, 540))
     height, width = size or sizes[rng.integers(len(sizes))]
     geometry = draw_geometry(rng, shape, height, width)
     truth = paint_truth(geometry, height, width)

@@ -19,8 +19,11 @@ LIT = (10, 4, 24)
 MOVING = 1.2
 #: The background is looked for among the darkest levels only, and fills at least this fraction of the frame.
 DARKEST, BACKGROUND = 48, 0.03
-#: Parts smaller than this fraction of the main part are taken for text and marks.
-SMALL_PART = 0.004
+#: Parts smaller than this fraction of the main part are taken for text and marks: where all that is left moves, and
+#: in a still, where motion cannot tell them apart.
+SMALL_PART, SMALL_STILL_PART = 0.004, 0.08
+#: In a still, a part is text if less than this fraction of it is lit.
+DENSE = 0.8
 #: A part belongs to the live picture if at least this fraction of it moves.
 LIVE_PART = 0.15
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
@@ -96,9 +99,14 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     areas[0] = 0
     motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
     motion[0] = 0
-    weight = motion if motion.sum() > 0.02 * areas.sum() else areas
+    moves = motion.sum() > 0.02 * areas.sum()
+    weight = motion if moves else areas
     main = int(weight.argmax())
-    alike = weight >= SMALL_PART * weight[main]
+    alike = weight >= (SMALL_PART if moves else SMALL_STILL_PART) * weight[main]
+    if not moves:
+        # Letters leave more gaps than speckle does.
+        filled = np.bincount(labels[solid], minlength=count)
+        alike &= (filled >= DENSE * areas) | (areas >= PANEL * areas[main])
     alike[main] = True
     stray = alike & (areas < PANEL * areas[main])
     everything = _evidence(alike[labels], np.zeros_like(solid), solid)

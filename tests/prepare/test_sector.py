@@ -1,0 +1,247 @@
+"""Sectors found on painted screens whose geometry is known."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from echoplane.prepare import find_sector, prepare, recipe_named
+from echoplane.prepare.sector import locate, probe_reduction, spread
+from echoplane.records import Cine, Region, Sector, SectorKind
+
+Paint = Callable[..., Any]
+Make = Callable[..., Cine]
+
+
+def iou(sector: Sector, truth: np.ndarray) -> float:
+    mask = sector.mask(*truth.shape)
+    return float((mask & truth).sum() / (mask | truth).sum())
+
+
+def test_mean_iou_and_worst_decile(screen: Paint) -> None:
+    painted = [screen(seed) for seed in range(24)]
+    scores = sorted(iou(find_sector(each.cine), each.truth) for each in painted)
+    assert np.mean(scores) >= 0.97
+    assert np.mean(scores[:3]) >= 0.93
+
+
+@pytest.mark.slow
+def test_mean_iou_of_many(screen: Paint) -> None:
+    scores = []
+    for seed in range(5000, 5160):
+        each = screen(seed)
+        scores.append(iou(find_sector(each.cine), each.truth))
+    scores.sort()
+    assert np.mean(scores) >= 0.975
+    assert np.mean(scores[:16]) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("shape", "kinds"),
+    [
+        ("phased", {SectorKind.PHASED}),
+        ("curved", {SectorKind.CURVED}),
+        ("virtual_convex", {SectorKind.CURVED}),
+        ("linear", {SectorKind.LINEAR}),
+    ],
+)
+def test_kind(screen: Paint, shape: str, kinds: set[SectorKind]) -> None:
+    for seed in range(3):
+        sector = find_sector(screen(seed, shape).cine)
+        assert sector.kind in kinds
+        assert sector.origin == "pixels"
+        assert sector.confidence > 0.8
+
+
+def test_geometry_of_a_fan(screen: Paint) -> None:
+    painted = screen(2, "curved")
+    sector, truth = find_sector(painted.cine), painted.what
+    scale = painted.truth.shape[0] / 100
+    assert math.dist(sector.apex, (truth["x"], truth["y"])) < 3 * scale
+    assert abs(sector.r0 - truth["r0"]) < 3 * scale
+    assert abs(sector.r1 - truth["r1"]) < 3 * scale
+    assert abs(sector.left - truth["left"]) < math.radians(2)
+    assert abs(sector.right - truth["right"]) < math.radians(2)
+
+
+def test_box_is_tight_and_inside_the_frame(screen: Paint) -> None:
+    for seed in range(8):
+        cine = screen(seed, size=(240, 320)).cine
+        sector = find_sector(cine)
+        x0, y0, x1, y1 = sector.box
+        assert 0 <= x0 < x1 <= cine.width
+        assert 0 <= y0 < y1 <= cine.height
+        rows, columns = np.nonzero(sector.mask(cine.height, cine.width))
+        assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == sector.box
+
+
+def test_small_cropped_cine(screen: Paint) -> None:
+    """A fan that fills 112 x 112 pixels with black corners."""
+    for seed in range(4):
+        painted = screen(seed, "full_screen", size=(112, 112), overlays=False)
+        assert iou(find_sector(painted.cine), painted.truth) > 0.93
+
+
+def test_a_still_is_found_from_its_light(screen: Paint) -> None:
+    for seed in (0, 2, 9):
+        painted = screen(seed, frames=1)
+        assert iou(find_sector(painted.cine), painted.truth) > 0.93
+
+
+def test_a_fan_upside_down(screen: Paint, in_memory: Make) -> None:
+    for seed in (0, 9):
+        painted = screen(seed, "phased")
+        cine = in_memory(np.ascontiguousarray(painted.frames[:, ::-1]))
+        located = locate(cine.reader.read(range(8)), cine)
+        assert iou(located.sector, painted.truth[::-1]) > 0.95
+        assert "upside down" in located.notes[0]
+
+
+def test_a_frame_lit_all_over_is_kept_whole(in_memory: Make) -> None:
+    frames = np.random.default_rng(0).integers(60, 200, (8, 120, 160), dtype=np.uint8)
+    sector = find_sector(in_memory(frames))
+    assert sector.kind is SectorKind.FULL
+    assert sector.box == (0, 0, 160, 120)
+    assert sector.confidence >= 0.5
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_black_frames(in_memory: Make, count: int) -> None:
+    located = locate(np.zeros((count, 60, 80), np.uint8), in_memory(np.zeros((count, 60, 80), np.uint8)))
+    assert located.sector == Sector(SectorKind.FULL, (0, 0, 80, 60), confidence=0.0, origin="none")
+    assert located.notes
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 40), (2, 5, 5), (4, 40, 2)])
+def test_tiny_frames_do_not_break_it(in_memory: Make, shape: tuple[int, int, int]) -> None:
+    for level in (0, 200):
+        sector = find_sector(in_memory(np.full(shape, level, np.uint8)))
+        x0, y0, x1, y1 = sector.box
+        assert 0 <= x0 < x1 <= shape[2]
+        assert 0 <= y0 < y1 <= shape[1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_noise_and_shapes_do_not_break_it(in_memory: Make, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = np.zeros((4, 90, 130), np.uint8)
+    for _ in range(rng.integers(1, 6)):
+        y, x = rng.integers(0, 80), rng.integers(0, 120)
+        block = frames[:, y : y + rng.integers(1, 60), x : x + rng.integers(1, 60)]
+        block[...] = rng.integers(0, 256, block.shape)
+    sector = find_sector(in_memory(frames))
+    assert 0 <= sector.confidence <= 1
+    assert sector.mask(90, 130).any()
+
+
+def test_overlays_move_the_sector_little(screen: Paint, in_memory: Make) -> None:
+    for seed in (1, 2, 6, 9):
+        bare, drawn = screen(seed, overlays=False), screen(seed, overlays=True)
+        assert iou(find_sector(drawn.cine), find_sector(bare.cine).mask(*bare.truth.shape)) > 0.97
+
+
+def test_overlays_do_not_reach_the_network(screen: Paint, in_memory: Make) -> None:
+    """Text is drawn over everything outside the true sector: the prepared frames stay as good as equal."""
+    recipe = recipe_named("default")
+    for seed in (1, 2, 6, 9):
+        bare = screen(seed, overlays=False)
+        drawn = np.where(bare.truth, bare.frames, screen(seed, overlays=True).frames)
+        same_sector = prepare(in_memory(bare.frames), recipe).sector
+        a = prepare(in_memory(bare.frames), recipe, sector=same_sector).frames.astype(int)
+        b = prepare(in_memory(drawn), recipe, sector=same_sector).frames.astype(int)
+        c = prepare(in_memory(drawn), recipe).frames.astype(int)
+        assert np.abs(a - b).mean() < 0.2
+        assert np.abs(a - c).mean() < 4
+
+
+# The header's regions
+
+
+def dual_screen(screen: Paint, frozen: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Two panels side by side; truth is the left one, which moves more."""
+    left = screen(1, "phased", size=(400, 400), overlays=False)
+    right = screen(8, "phased", size=(400, 400), overlays=False).frames
+    small = np.zeros_like(right)
+    small[:, 60:260, 100:300] = right[:, ::2, ::2]
+    right = np.repeat(right[:1], 8, axis=0) if frozen else small
+    truth = np.concatenate([left.truth, np.zeros_like(left.truth)], axis=1)
+    return np.concatenate([left.frames, right], axis=2), truth
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_second_panel_falls_outside(screen: Paint, in_memory: Make, frozen: bool) -> None:
+    frames, truth = dual_screen(screen, frozen)
+    cine = in_memory(frames)
+    located = locate(frames, cine)
+    assert iou(located.sector, truth) > 0.95
+    assert any("panel" in note for note in located.notes) != frozen
+
+
+def test_two_regions_of_the_header(screen: Paint, in_memory: Make) -> None:
+    frames, truth = dual_screen(screen, frozen=False)
+    regions = (Region(400, 0, 800, 400, 1, 1), Region(0, 0, 400, 400, 1, 1), Region(0, 0, 800, 50, 4, 10))
+    located = locate(frames, in_memory(frames, regions=regions))
+    assert located.sector.origin == "dicom"
+    assert iou(located.sector, truth) > 0.95
+    assert "2 B-mode panels" in located.notes[0]
+
+
+def test_region_shuts_out_what_moves_beside_it(screen: Paint, in_memory: Make) -> None:
+    painted = screen(1, "phased", size=(400, 400), overlays=False)
+    beside = np.random.default_rng(0).integers(0, 256, (8, 400, 300), dtype=np.uint8)
+    frames = np.concatenate([painted.frames, beside], axis=2)
+    truth = np.concatenate([painted.truth, np.zeros((400, 300), bool)], axis=1)
+    # The noise moves more than half of all that moves: a region that holds less would not be believed.
+    beside[:, 100:] = 0
+    frames[:, 100:, 400:] = 0
+    sector = find_sector(in_memory(frames, regions=(Region(0, 0, 400, 400, 1, 1),)))
+    assert sector.origin == "dicom"
+    assert iou(sector, truth) > 0.95
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        Region(500, 300, 640, 480, 1, 1),  # beside the picture
+        Region(0, 0, 640, 480, 1, 1),  # says nothing
+        Region(10, 10, 20, 20, 1, 1),  # absurdly small
+        Region(900, 900, 1200, 1200, 1, 1),  # outside the frame
+        Region(-50, -50, -10, -10, 1, 1),
+        Region(100, 100, 400, 400, 3, 3),  # a spectrum
+    ],
+)
+def test_regions_not_worth_believing_are_left(screen: Paint, in_memory: Make, region: Region) -> None:
+    painted = screen(1, "phased", size=(480, 640))
+    sector = find_sector(in_memory(painted.frames, regions=(region,)))
+    assert sector.origin == "pixels"
+    assert iou(sector, painted.truth) > 0.97
+
+
+# What is decoded
+
+
+def test_a_handful_of_reduced_frames_is_decoded(screen: Paint, in_memory: Make) -> None:
+    painted = screen(1, "phased", frames=30, size=(600, 800), overlays=False)
+    cine = in_memory(painted.frames)
+    find_sector(cine)
+    [(numbers, color, reduce)] = cine.reader.asked  # type: ignore[attr-defined]
+    assert numbers == (0, 4, 8, 12, 17, 21, 25, 29)
+    assert not color
+    assert reduce == 2
+    cine.reader.asked.clear()  # type: ignore[attr-defined]
+    find_sector(cine, [3, 9, 3])
+    assert cine.reader.asked[0][0] == (3, 9)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("side", "expected"), [(112, 1), (511, 1), (512, 2), (800, 2), (1024, 4), (4096, 8)])
+def test_probe_reduction(side: int, expected: int) -> None:
+    assert probe_reduction(side // 2, side) == expected
+    assert probe_reduction(side, side // 2) == expected
+
+
+def test_spread() -> None:
+    assert spread(1) == [0]
+    assert spread(3) == [0, 1, 2]
+    assert spread(100, 3) == [0, 50, 99]
