@@ -281,11 +281,11 @@ def draw_scanner(rng: Rng) -> Scanner:
     )
 
 
-#: Depth of the picture as a multiple of the depth of the heart's far end, by family. Sonographers set the depth by
-#: what they see: all of the atria or not, a little or a lot of what lies behind the heart.
+#: Depth of the picture by family: at least this times the depth of what must be seen, at most that times the depth of
+#: the heart's far end. Sonographers set the depth by what they see.
 DEPTHS: dict[Family, tuple[float, float]] = {
-    Family.APICAL: (0.66, 1.2),
-    Family.SHORT_AXIS: (0.92, 1.4),
+    Family.APICAL: (1.08, 1.25),
+    Family.SHORT_AXIS: (0.95, 1.4),
     Family.LONG_AXIS: (1.0, 1.6),
     Family.SUBCOSTAL: (0.9, 1.4),
     Family.SUPRASTERNAL: (0.9, 1.6),
@@ -293,17 +293,20 @@ DEPTHS: dict[Family, tuple[float, float]] = {
 }
 
 
-def draw_shape(rng: Rng, view: str, heart_cm: float = 14.0) -> Shape:
+def draw_shape(rng: Rng, view: str, seen_cm: float = 10.0, heart_cm: float = 14.0) -> Shape:
     """Draw a fan that suits a view.
 
     Parameters
     ----------
     rng : Rng
     view : str
+    seen_cm : float
+        Depth of the far end of what the view is about: the left ventricle with its valve, for apical views.
     heart_cm : float
-        Depth of the far end of the heart below the probe.
+        Depth of the far end of the left heart below the probe.
     """
     low, high = DEPTHS[family_of(view)]
+    low, high = low * seen_cm, max(high * heart_cm, 1.1 * low * seen_cm)
     width = math.radians(float(np.clip(rng.normal(80, 11), 55, 110)))
     style = rng.random()
     if style < 0.68:
@@ -317,7 +320,7 @@ def draw_shape(rng: Rng, view: str, heart_cm: float = 14.0) -> Shape:
         kind=kind,
         width=width,
         steer=float(rng.normal(0, math.radians(4)) * (rng.random() < 0.3)),
-        depth_cm=float(np.clip(heart_cm * rng.uniform(low, high), 6.0, 26.0)),
+        depth_cm=float(np.clip(rng.uniform(low, high), 6.0, 26.0)),
         face_cm=face,
         mirrored=bool(rng.random() < 0.04),
     )

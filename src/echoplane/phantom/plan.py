@@ -31,7 +31,7 @@ from echoplane.phantom.recording import (
 )
 from echoplane.phantom.scene import Patient, Pose, Scene, draw_patient, draw_pose
 from echoplane.phantom.screen import Screen, Size, draw_screen, frame_fan
-from echoplane.views import find_view, suggest
+from echoplane.views import Family, family_of, find_view, suggest
 
 #: Frames a second that machines and their exports run at.
 FRAME_RATES = (15.0, 24.0, 25.0, 30.0, 30.0, 33.0, 40.0, 50.0, 50.0, 56.0, 60.0, 72.0, 90.0)
@@ -99,7 +99,10 @@ def plan_recording(
     machine = seed if machine is None else machine
     sound, screened = "acoustics" in groups, "screen" in groups
     depth = look_around(content.source, content.pose, LEFT_HEART) or USUAL_DEPTH
-    shape = draw_shape(stream(seed, SHAPE), view, depth) if screened else Shape(depth_cm=1.08 * depth)
+    seen = depth
+    if family_of(view) is Family.APICAL:
+        seen = look_around(content.source, content.pose, (Tissue.BLOOD_LV,)) or depth
+    shape = draw_shape(stream(seed, SHAPE), view, seen, depth) if screened else Shape(depth_cm=1.08 * depth)
     screen = draw_screen(stream(machine, SCREEN), size) if screened else Screen(size=size or Screen().size)
     fan, framing = frame_fan(screen, shape)
     posed = view not in OTHER_CONTENT

@@ -47,7 +47,7 @@ _LEAFLET = Echo(6.0, 0.3, 2.2)
 
 TABLE: dict[Tissue, Echo] = {
     **dict.fromkeys(BLOOD, _BLOOD),
-    Tissue.OUTSIDE: Echo(3.0, 0.3, 1.2, spread_db=4.0),
+    Tissue.OUTSIDE: Echo(1.0, 0.3, 1.2, spread_db=7.0),
     Tissue.MYO_LV: Echo(0.0, 0.0, 1.0),
     Tissue.MYO_RV: Echo(0.5, 0.0, 1.0),
     Tissue.WALL_ATRIA: Echo(2.0, 0.2, 1.3),
