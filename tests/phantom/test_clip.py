@@ -121,9 +121,9 @@ def test_the_heart_in_the_labels_is_the_heart_in_the_picture(view: str) -> None:
         for dx in range(-4, 5)
     }
     best = max(fits, key=lambda k: fits[k])
-    # Walls bloom by a millimetre (2 pixels here), more on the brighter side.
-    assert max(abs(best[0]), abs(best[1])) <= 2, best
-    assert fits[best] > 0.7
+    # Walls bloom by a millimetre, more on the brighter side: a little more may be gained a few pixels off.
+    assert fits[0, 0] > 0.7
+    assert fits[best] - fits[0, 0] < 0.04, best
 
 
 def test_the_sector_record_is_where_the_picture_is() -> None:
