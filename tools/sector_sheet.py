@@ -3,6 +3,7 @@
     python tools/sector_sheet.py --out sheet.jpg [--columns 12 --tile 110 --pages 1 --dim] [FILE ...]
 
 Without files: every development clip (``../shared/clips`` or ``$ECHOPLANE_CLIPS``) and pydicom's colour example.
+``--statistics`` also prepares each cine by the default recipe and prints the mean and standard deviation of v / 255.
 ``--dim`` blackens what lies outside the sector, so that no burned-in name travels with the sheet.
 """
 
@@ -19,8 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from echoplane.prepare import find_sector
+from echoplane.prepare import RECIPES, find_sector, prepare
 from echoplane.records import Cine, Sector
+from echoplane.sampling import RULES, plan
 from echoplane.sources.open import open_cine
 
 COLORS = {"phased": (90, 230, 90), "curved": (255, 200, 60), "linear": (90, 190, 255), "full": (255, 90, 90)}
@@ -59,6 +61,11 @@ def tile(cine: Cine, sector: Sector, side: int, dim: bool, number: int) -> np.nd
     return canvas
 
 
+def prepared_values(cine: Cine) -> np.ndarray:
+    needed = plan(cine.n_frames, cine.fps, RULES["default"]).needed
+    return prepare(cine, RECIPES["default"], needed).frames / 255
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
@@ -68,16 +75,25 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=1)
     parser.add_argument("--quality", type=int, default=80)
     parser.add_argument("--dim", action="store_true")
+    parser.add_argument("--statistics", action="store_true")
     args = parser.parse_args()
-    tiles, kinds, seconds = [], Counter[str](), 0.0
+    tiles, kinds, seconds, moments = [], Counter[str](), 0.0, []
     for number, path in enumerate(args.files or development_files()):
         cine = open_cine(path)
         start = time.perf_counter()
         sector = find_sector(cine)
         seconds += time.perf_counter() - start
         kinds[sector.kind.value] += 1
-        print(f"{number:3d} {path.name:45s} {sector.kind.value:7s} {sector.confidence:.2f} {sector.origin} {sector.box}")
+        if args.statistics:
+            values = prepared_values(cine)
+            moments.append((values.mean(), (values**2).mean()))
+        print(
+            f"{number:3d} {path.name:45s} {sector.kind.value:7s} {sector.confidence:.2f} {sector.origin} {sector.box}"
+        )
         tiles.append(tile(cine, sector, args.tile, args.dim, number))
+    if moments:
+        mean, square = np.mean(moments, axis=0)
+        print(f"prepared by the default recipe: mean {mean:.3f}, std {math.sqrt(square - mean**2):.3f}")
     per_page = math.ceil(len(tiles) / args.pages)
     for page in range(args.pages):
         part = tiles[page * per_page : (page + 1) * per_page]
@@ -86,7 +102,8 @@ def main() -> None:
         sheet = np.vstack([np.hstack(row + [blank] * (args.columns - len(row))) for row in rows])
         name = args.out if args.pages == 1 else args.out.with_stem(f"{args.out.stem}-{page + 1}")
         name.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(name), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, args.quality])
+        quality = [cv2.IMWRITE_JPEG_QUALITY, args.quality] if name.suffix in (".jpg", ".jpeg") else []
+        cv2.imwrite(str(name), sheet[..., ::-1], quality)
         print(name, sheet.shape)
     print(dict(kinds), f"{1000 * seconds / len(tiles):.1f} ms a cine, decoding included")
 
