@@ -99,7 +99,7 @@ def plain(folder: Path, kind: str, batch: int, steps: int) -> dict[str, float]:
     batches = endless()
     for n in range(WARM_UP + steps):
         if n <= WARM_UP:
-            started, waiting = time.perf_counter(), 0.0
+            started, used, waiting = time.perf_counter(), time.process_time(), 0.0
         asked = time.perf_counter()
         clips, labels = next(batches)
         waiting += time.perf_counter() - asked
@@ -111,7 +111,8 @@ def plain(folder: Path, kind: str, batch: int, steps: int) -> dict[str, float]:
         loss.backward()
         optimizer.step()
     seconds = time.perf_counter() - started
-    return {"clips_per_second": batch * steps / seconds, "waiting": waiting / seconds}
+    cpu = 1000 * (time.process_time() - used) / (batch * steps)
+    return {"clips_per_second": batch * steps / seconds, "waiting": waiting / seconds, "cpu": cpu}
 
 
 def ours(folder: Path, batch: int, steps: int) -> dict[str, float]:
@@ -121,11 +122,17 @@ def ours(folder: Path, batch: int, steps: int) -> dict[str, float]:
 
     words = [f"data.stores=[{folder / 'store'}]", f"fit.batch={batch}", "fit.epochs=2", "data.validation=0",
              f"data.epoch_clips={batch * steps}", "augment=light"]  # fmt: skip
-    timings: list[EpochEnded] = []
+    timings: list[tuple[EpochEnded, float]] = []
+
+    def note(event: object) -> None:
+        if isinstance(event, EpochEnded):
+            timings.append((event, time.process_time()))
+
     with tempfile.TemporaryDirectory() as run:
-        train(load_recipe("reference", words), Path(run) / "run", bundle=False,
-              report=lambda e: timings.append(e) if isinstance(e, EpochEnded) else None)  # fmt: skip
-    return {"clips_per_second": timings[-1].clips_per_second, "waiting": timings[-1].waiting}
+        train(load_recipe("reference", words), Path(run) / "run", bundle=False, report=note)
+    (_, before), (last, after) = timings
+    cpu = 1000 * (after - before) / (batch * steps)
+    return {"clips_per_second": last.clips_per_second, "waiting": last.waiting, "cpu": cpu}
 
 
 def main() -> None:
@@ -153,11 +160,12 @@ def main() -> None:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 results[kind].append(json.loads(done.stdout.strip().splitlines()[-1]))
     first = statistics.median(r["clips_per_second"] for r in results[args.only[0]])
-    print(f"{'':<14} {'clips/s':>8} {'times':>6} {'waiting':>8}   what")
+    print(f"{'':<14} {'clips/s':>8} {'times':>6} {'CPU ms/clip':>12} {'waiting':>8}   what")
     for kind, runs in results.items():
         speed = statistics.median(r["clips_per_second"] for r in runs)
         waiting = statistics.median(r["waiting"] for r in runs)
-        print(f"{kind:<14} {speed:8.1f} {speed / first:6.2f} {100 * waiting:7.1f}%   {CANDIDATES[kind]}")
+        cpu = statistics.median(r["cpu"] for r in runs)
+        print(f"{kind:<14} {speed:8.1f} {speed / first:6.2f} {cpu:12.0f} {100 * waiting:7.1f}%   {CANDIDATES[kind]}")
 
 
 if __name__ == "__main__":

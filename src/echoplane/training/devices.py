@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any, TypeVar
 
@@ -51,6 +52,9 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
     if fit.deterministic:
         torch.use_deterministic_algorithms(True)
     many = devices * nodes > 1
+    # It announces on stderr what the recipe says already.
+    for name in ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # Advice for notebooks and SLURM that is either not ours to give or already followed.
         warnings.filterwarnings("ignore", module=r"lightning\.fabric\..*")

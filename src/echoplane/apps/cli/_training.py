@@ -100,8 +100,10 @@ def _count_table(counts: Mapping[str, Mapping[str, int]]) -> Any:
     views = list(dict.fromkeys(view for line in counts.values() for view in line))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("cines")
+    for side in counts:
+        table.add_column(side, justify="right")
     for view in views:
-        table.add_column(view, justify="right")
-    for side, line in counts.items():
-        table.add_row(side, *(str(line.get(view, 0)) for view in views))
+        table.add_row(view, *(str(line.get(view, 0)) for line in counts.values()))
+    table.add_section()
+    table.add_row("all", *(str(sum(line.values())) for line in counts.values()))
     return table
