@@ -38,9 +38,10 @@ def test_less_detail_leaves_the_statistics_alone() -> None:
             render_training_clip("A4C", seed, frames=2, nuisances=("acoustics", "pose"), detail=detail).frames
             for detail in (1.0, None)
         )
-        quantiles = [np.percentile(f[f > 0], (25, 50, 75, 90, 99)) for f in (fine, quick)]
+        lit = fine.max(0) > 8
+        quantiles = [np.percentile(f[:, lit], (25, 50, 75, 90, 99)) for f in (fine, quick)]
         differences.append(quantiles[1] - quantiles[0])
-    assert np.abs(np.median(differences, axis=0)).max() < 7
+    assert np.abs(np.median(differences, axis=0)).max() < 5
 
 
 @pytest.mark.parametrize("view", ["A4C", "DOPPLER", "M-MODE", "NOISE"])

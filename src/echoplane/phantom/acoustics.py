@@ -29,6 +29,8 @@ from echoplane.records import FloatArray, UInt8Array
 
 #: Most that attenuation differences may take or give along a beam, dB.
 MOST_LOSS, MOST_GAIN = 48.0, 9.0
+#: A unit impedance step is worth unit amplitude over this length.
+WALL_CM = 0.04
 #: Turns dB into the exponent of an amplitude.
 NEPER = np.float32(np.log(10) / 20)
 
@@ -115,8 +117,8 @@ class Body:
         """Beam angle, range and elevation at which each piece of tissue was at the reference instant."""
         local = (material - f32(self.pose.origin)) @ np.stack(_frame(self.pose), 1)
         x, z = np.ascontiguousarray(local[..., 0]), local[..., 1] + np.float32(self.grid.fan.face_cm)
-        # NumPy, not OpenCV, for functions of single values: OpenCV's last bits depend on where in memory the array lies,
-        # and its angle jumps by a full turn in the middle of the fan.
+        # NumPy, not OpenCV, for functions of single values: OpenCV's last bits depend on where in memory an array
+        # lies, and its angle jumps by a full turn in the middle of the fan.
         return f32(np.arctan2(x, z)), f32(np.sqrt(x * x + z * z)), f32(np.ascontiguousarray(local[..., 2]))
 
     def _texture(self, angle: FloatArray, radius: FloatArray) -> FloatArray:
@@ -131,9 +133,10 @@ class Body:
         # Both are steps per sample; the lateral one must count centimetres as the axial one does.
         across *= self.grid.sample_step / np.maximum(self.grid.radii * np.float32(self.grid.beam_step), 0.02)
         size = np.sqrt(along * along + across * across) + np.float32(1e-6)
-        square = (np.abs(along) / size) ** np.float32(self.acoustics.specular_power)
+        square = f32((np.abs(along) / size) ** np.float32(self.acoustics.specular_power))
         square *= np.exp(texture * np.float32(0.25)) * decibels(self.acoustics.specular_db)
-        # The echo itself is as thin as the step is sharp.
+        # The echo itself is as thin as the step is sharp; counted by length, so that it does not depend on the grid.
+        square *= np.float32(WALL_CM / self.fine.sample_step)
         sharp = self._split(impedance)
         step = np.abs(cv2.Sobel(sharp, cv2.CV_32F, 1, 0, ksize=1, scale=FINE / 2, borderType=cv2.BORDER_REPLICATE))
         return self._split(square) * f32(step)
@@ -148,19 +151,21 @@ class Body:
 
 def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Body:
     """Prepare one clip's sound: everything that does not change from frame to frame."""
+    # One generator for each part: how fine the grid is must not change what else is drawn.
+    parts = [np.random.Generator(np.random.PCG64(int(seed))) for seed in rng.integers(2**63, size=6)]
     strength_db = tissue.lookup("strength_db")
-    strength_db += acoustics.tissue_spread * tissue.lookup("spread_db") * rng.standard_normal(256).astype(np.float32)
+    strength_db += acoustics.tissue_spread * tissue.lookup("spread_db") * f32(parts[0].standard_normal(256))
     fluid = tissue.lookup("fluid")
     strength_db += fluid * np.float32(acoustics.blood_db)
     outside = np.zeros(256, np.float32)
     outside[[Tissue.OUTSIDE, Tissue.FAT]] = 1
     fine = grid.refined(FINE)
     spread = PointSpread.of(fine, acoustics)
-    offset = tuple(float(v) for v in rng.uniform(0, 100, 3))
-    scatterers = Scatterers((1.2 * fine.beam_step, 1.2 * fine.sample_step, 0.25), (offset[0], offset[1], offset[2]))
-    wall, wall_share = chest_wall(grid, acoustics, rng)
+    offset = tuple(float(v) for v in parts[1].uniform(0, 100, 3))
+    scatterers = Scatterers((1.2 * fine.beam_step, 1.2 * fine.sample_step, acoustics.life_cm), (offset[0], offset[1], offset[2]))
+    wall, wall_share = chest_wall(grid, acoustics, parts[2])
     away = (grid.depths - acoustics.focus_cm) / acoustics.focal_range_cm
-    elevation = rng.standard_normal(grid.shape).astype(np.float32) * acoustics.elevation_cm * np.sqrt(1 + away**2)
+    elevation = parts[3].standard_normal(grid.shape) * acoustics.elevation_cm * np.sqrt(1 + away**2)
     return Body(
         grid=grid,
         fine=fine,
@@ -171,14 +176,14 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
         impedance=tissue.lookup("impedance"),
         fluid=fluid,
         outside=outside,
-        gain=fixed_gain(fine, acoustics, rng),
+        gain=fixed_gain(fine, acoustics, parts[4]),
         elevation=f32(elevation),
         wall=wall,
         wall_share=wall_share,
         spread=spread,
         level=_level(fine, spread, scatterers),
         scatterers=scatterers,
-        clutter=make_clutter(fine, acoustics, spread, rng),
+        clutter=make_clutter(fine, acoustics, spread, parts[5]),
     )
 
 

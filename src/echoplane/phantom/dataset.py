@@ -25,6 +25,8 @@ VIEW_WEIGHTS: Mapping[str, float] = {
     "PSAX-MV": 12.0,
     "PSAX-PM": 12.0,
     "PSAX-AP": 12.0,
+    # A short axis anywhere between them, borders included.
+    "PSAX": 8.0,
     "PLAX": 6.0,
     "PSAX-AV": 4.0,
     "A5C": 3.0,

@@ -58,6 +58,8 @@ class Acoustics:
         Where the beam is narrowest; distance over which it grows by half again.
     elevation_cm : float
         Standard deviation of the slice thickness at the focus.
+    life_cm : float
+        How far tissue moves out of the plane before its speckle is another one.
     blood_db : float
         Added to the blood's strength.
     swirl : float
@@ -104,6 +106,7 @@ class Acoustics:
     focus_cm: float = 8.0
     focal_range_cm: float = 6.0
     elevation_cm: float = 0.15
+    life_cm: float = 0.25
     blood_db: float = 0.0
     swirl: float = 6.0
     tissue_spread: float = 0.0
@@ -218,6 +221,7 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         focus_cm=between(5, 12),
         focal_range_cm=between(3.5, 9),
         elevation_cm=between(0.06, 0.25),
+        life_cm=between(0.08, 0.35),
         blood_db=between(-6, 6) + 4 * poor,
         swirl=between(2, 12),
         tissue_spread=between(0.5, 1.5),

@@ -49,16 +49,18 @@ LAYOUTS: tuple[Layout, ...] = (
         "export",
         ((448, 512), (434, 636), (708, 1016)),
         (0.0, 0.0, 1.0, 1.0),
-        (1.0, 1.5),
+        (1.0, 1.6),
         ("dots", "marker", "ecg", "note"),
         3.0,
     ),
-    Layout("handheld", ((542, 378), (438, 288), (640, 360)), (0.0, 0.0, 1.0, 1.0), (1.0, 1.7), ("ruler", "badge"), 2.0),
+    Layout("handheld", ((542, 378), (438, 288), (640, 360)), (0.0, 0.0, 1.0, 1.0), (1.1, 1.9), ("ruler", "badge"), 2.0),
     Layout(
         "tablet", ((600, 860), (768, 1024)), (0.05, 0.02, 0.95, 0.98), (0.85, 1.05), ("ruler", "badge", "settings"), 1.0
     ),
     Layout("tiny", ((112, 112), (176, 176)), (0.0, 0.0, 1.0, 1.0), (0.95, 1.15), (), 1.0),
 )
+#: A fan may be this much taller than its box, and no more.
+TALLEST = 1.15
 #: How often a piece of furniture is there, where not in most clips.
 CHANCES = {"ecg": 0.35, "note": 0.3, "logo": 0.5, "dots": 0.6}
 BY_NAME = {layout.name: layout for layout in LAYOUTS}
@@ -136,9 +138,9 @@ def frame_fan(screen: Screen, shape: Shape) -> tuple[Fan, Framing]:
     if shape.mirrored:
         left, right = -right, -left
     box_width, box_height = box[2] - box[0], box[3] - box[1]
-    # A fan larger than its box loses its sides and its bottom, never its top.
+    # A fan larger than its box loses its sides and a little of its bottom, never its top.
     fits = min(box_width / (right - left), box_height / (bottom - top))
-    scale = fits * screen.fill
+    scale = min(fits * screen.fill, TALLEST * box_height / (bottom - top))
     x = (box[0] + box[2]) / 2 + screen.shift[0] * box_width - scale * (left + right) / 2
     spare = max(box_height - scale * (bottom - top), 0.0)
     y = box[1] + 0.3 * spare + screen.shift[1] * box_height - scale * top

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -93,7 +94,8 @@ def render_training_clip(
     if recipe.crop != "sector":
         raise UsageError(f"recipe {recipe.name!r}: training clips need crop 'sector', not {recipe.crop!r}.")
     rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances))
-    times = [n / fps for n in range(frames)]
+    # A machine of fewer frames a second than asked for shows some of them twice.
+    times = [math.floor(n / fps * rec.frame_rate + 1e-6) / rec.frame_rate for n in range(frames)]
     if rec.content in PAGES:
         return _page(rec, times, fps, recipe)
     exact = rec.framing.sector(rec.fan)
