@@ -41,7 +41,7 @@ def test_less_detail_leaves_the_statistics_alone() -> None:
         lit = fine.max(0) > 8
         quantiles = [np.percentile(f[:, lit], (25, 50, 75, 90, 99)) for f in (fine, quick)]
         differences.append(quantiles[1] - quantiles[0])
-    assert np.abs(np.median(differences, axis=0)).max() < 5
+    assert np.abs(np.median(differences, axis=0)).max() < 8
 
 
 @pytest.mark.parametrize("view", ["A4C", "DOPPLER", "M-MODE", "NOISE"])
