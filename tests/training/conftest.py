@@ -60,7 +60,7 @@ def make_recipe() -> MakeRecipe:
             "network": {"name": "cnn3d", "options": {"spec": [4, "M", 8, "M"], "classifier": [16, 0.1, 8, 0.1]}},
             "optimizer": {"lr": 0.003},
             "augment": "light",
-            "fit": {"epochs": 3, "batch": 8, "precision": "32", "ema": 0.9},
+            "fit": {"epochs": 3, "batch": 8, "precision": "f32", "ema": 0.9},
         }
         for key, value in changes.items():
             config.apply_override(data, f"{key.replace('__', '.')}={value}")

@@ -15,7 +15,7 @@ from echoplane.training.recipe import Fit
 
 T = TypeVar("T")
 
-_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+_PRECISION = {"f32": "32-true", "bf16": "bf16-mixed", "f16": "16-mixed"}
 
 
 def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "auto") -> Fabric:
@@ -36,7 +36,7 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
     Raises
     ------
     UsageError
-        For an accelerator that is not there, and precision "16" without a GPU.
+        For an accelerator that is not there, and precision "f16" without a GPU.
     """
     cuda = torch.cuda.is_available()
     if accelerator == "auto":
@@ -45,8 +45,8 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
         raise UsageError(f"accelerator {accelerator!r}: is not here; this machine has: cpu{', cuda' if cuda else ''}.")
     if accelerator == "cuda" and devices > torch.cuda.device_count():
         raise UsageError(f"{devices} devices asked for, this machine has {torch.cuda.device_count()} GPUs.")
-    if fit.precision == "16" and accelerator == "cpu":
-        raise UsageError("fit.precision 16 is for GPUs; use bf16 or 32 on a CPU.")
+    if fit.precision == "f16" and accelerator == "cpu":
+        raise UsageError("fit.precision f16 is for GPUs; use bf16 or f32 on a CPU.")
     if accelerator == "cpu":
         keep_freed_memory()
     if fit.deterministic:

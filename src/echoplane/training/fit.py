@@ -243,7 +243,7 @@ class _Run:
             if not math.isfinite(loss):
                 raise DataError(
                     f"the loss became {loss} in epoch {number + 1}, step {step + 1}; the last whole epoch is saved. "
-                    "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=32."
+                    "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=f32."
                 )
             size = len(batch["row"])
             total, clips = total + loss * size, clips + size

@@ -214,8 +214,8 @@ class Fit:
     epochs : int
     batch : int
         Clips of a step, over all devices together.
-    precision : {"32", "bf16", "16"}
-        ``bf16`` and ``16`` are mixed: weights and sums stay in 32 bits. ``16`` is for GPUs.
+    precision : {"f32", "bf16", "f16"}
+        ``bf16`` and ``f16`` are mixed: weights and sums stay in 32 bits. ``f16`` is for GPUs.
     channels_last : bool
         Memory layout with the channels innermost; the same numbers, faster on CPUs.
     clip_gradient : float
@@ -234,7 +234,7 @@ class Fit:
 
     epochs: int = 40
     batch: int = 32
-    precision: Literal["32", "bf16", "16"] = "bf16"
+    precision: Literal["f32", "bf16", "f16"] = "bf16"
     channels_last: bool = True
     clip_gradient: float = 0.0
     ema: float = 0.0

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from echoplane.errors import ConfigError, DataError
+from echoplane.training.checkpoint import Progress, load_last, save_last
+
+
+def test_comes_back_as_it_was(tmp_path: Path) -> None:
+    network = nn.Linear(2, 2)
+    progress = Progress(3, [{"epoch": 0.0, "train/loss": 1 / 3}], 0.25, 2)
+    recipe = {"fit": {"epochs": 3}, "views": ("A4C", "A2C"), "labels": {}}
+    save_last(tmp_path, progress, recipe, {"network": network.state_dict(), "steps": 7})
+    found = load_last(tmp_path, recipe)
+    assert found is not None
+    assert found[0] == progress
+    assert found[1]["steps"] == 7
+    assert torch.equal(found[1]["network"]["weight"], network.weight)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_nothing_there_is_no_error(tmp_path: Path) -> None:
+    assert load_last(tmp_path, {}) is None
+
+
+def test_another_recipe_is_named_key_by_key(tmp_path: Path) -> None:
+    save_last(tmp_path, Progress(), {"a": {"b": 1, "c": 2}, "d": 3}, {})
+    with pytest.raises(ConfigError, match=r"\(a\.b, d, e differ\)"):
+        load_last(tmp_path, {"a": {"b": 2, "c": 2}, "e": 1})
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04."])
+def test_damage_ends_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.ckpt").write_bytes(content)
+    with pytest.raises(DataError, match=r"last\.ckpt: is no checkpoint"):
+        load_last(tmp_path, {})

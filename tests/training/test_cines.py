@@ -1,0 +1,104 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from echoplane import config
+from echoplane.data.split import Split, make_split
+from echoplane.errors import DataError, LeakError, UsageError
+from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.store import StoreRow, StoreWriter
+from echoplane.training.cines import open_data, rows_to_split
+
+
+def patients(part: Any) -> set[str]:
+    return {row.group for row in part.rows}
+
+
+def test_patients_stay_on_one_side_and_the_seed_decides(make_store: Any, make_recipe: Any) -> None:
+    store = make_store()
+    data = open_data(make_recipe(store))
+    assert not patients(data.train) & patients(data.validation)
+    assert len(patients(data.validation)) == 2
+    assert data.counts()["validation"] == {"A4C": 2, "PSAX-MV": 2, "PSAX-PM": 2}
+    others = [patients(open_data(make_recipe(store, seed=seed)).validation) for seed in range(2, 7)]
+    assert any(other != patients(data.validation) for other in others)
+
+
+def test_a_split_file_decides(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store())
+    split, _ = make_split(rows_to_split(recipe), folds=4, seed=3)
+    split.save(tmp_path / "folds.csv")
+    seen = []
+    for fold in range(4):
+        data = open_data(make_recipe(recipe.data.stores[0].path, data__split=tmp_path / "folds.csv", data__fold=fold))
+        assert {row.cine for row in data.validation.rows} == set(split.cines("validation", fold))
+        assert data.split.folds == 0
+        seen.append(patients(data.validation))
+    assert set.union(*seen) == {f"p{i}" for i in range(8)}
+    with pytest.raises(UsageError, match=r"4 folds: choose one with data\.fold"):
+        open_data(make_recipe(recipe.data.stores[0].path, data__split=tmp_path / "folds.csv"))
+
+
+def test_a_split_of_other_data_and_a_leaking_one_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store()
+    (tmp_path / "other.csv").write_text("cine,part\nelsewhere,train\n", encoding="utf-8")
+    with pytest.raises(DataError, match="made for other data"):
+        open_data(make_recipe(store, data__split=tmp_path / "other.csv"))
+    good = make_split(rows_to_split(make_recipe(store)), validation=0.25)[0]
+    rows = (dataclasses.replace(good.rows[0], part="validation" if good.rows[0].part == "train" else "train"),)
+    Split((*rows, *good.rows[1:])).save(tmp_path / "leak.csv")
+    with pytest.raises(LeakError):
+        open_data(make_recipe(store, data__split=tmp_path / "leak.csv"))
+
+
+def test_cines_of_one_of_several_views_train_and_do_not_validate(make_store: Any, make_recipe: Any) -> None:
+    store = make_store(labels=("A4C", "PSAX", "PSAX-MV"))
+    recipe = make_recipe(store, views="[A4C, PSAX-MV, PSAX-PM]", labels="{PSAX: [PSAX-MV, PSAX-PM]}")
+    data = open_data(recipe)
+    assert data.train.targets.sum(axis=1).max() == 2
+    assert {row.label for row in data.validation.rows} == {"A4C", "PSAX-MV"}
+    assert data.counts()["train"]["one of several"] == 6
+
+
+def test_unknown_labels_stop_the_run(make_store: Any, make_recipe: Any) -> None:
+    with pytest.raises(DataError, match=r"'PSAX-PM' \(8 cines"):
+        open_data(make_recipe(make_store(), views="[A4C, PSAX-MV]"))
+
+
+def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"data\.stores=\[store\]"):
+        open_data(make_recipe())
+    other = config.to_mapping(PrepareRecipe(name="small", size=(32, 32), margin=0.1))
+    with StoreWriter(tmp_path / "other", recipe=other, views=("A4C",), height=32, width=32) as writer:
+        writer.append(np.zeros((20, 32, 32), np.uint8), StoreRow("x", label="A4C", group="x"))
+    with pytest.raises(DataError, match=r"margin differ"):
+        open_data(make_recipe(make_store(), tmp_path / "other"))
+
+
+def test_held_out_patients_must_exist(make_store: Any, make_recipe: Any) -> None:
+    with pytest.raises(DataError, match="p99"):
+        open_data(make_recipe(make_store(), data__hold_out="[p1, p99]"))
+
+
+def test_cines_too_short_are_mentioned(make_store: Any, make_recipe: Any) -> None:
+    sampling = "{kind: every_kth, frames: 30, step: 2, short: refuse}"
+    with pytest.raises(DataError, match="no cine is left"):
+        open_data(make_recipe(make_store(), data__sampling=sampling))
+
+
+def test_shares_and_sides_of_stores(make_store: Any, make_recipe: Any) -> None:
+    phantom, real = make_store("phantom", 6), make_store("real", 3, seed=9, prefix="r")
+    recipe = make_recipe(phantom, real, data__validation=0)
+    stores = (
+        dataclasses.replace(recipe.data.stores[0], share=0.25, use="train"),
+        dataclasses.replace(recipe.data.stores[1], use="all"),
+    )
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, stores=stores, hold_out=("r1",)))
+    data = open_data(recipe)
+    assert patients(data.validation) == {"r1"}
+    of = data.train.store_of[data.train.row_of_clip]
+    assert data.chance[of == 0].sum() == pytest.approx(0.25)
+    assert data.names == ("phantom", "real")
