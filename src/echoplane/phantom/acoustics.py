@@ -31,6 +31,8 @@ from echoplane.records import FloatArray, UInt8Array
 MOST_LOSS, MOST_GAIN = 48.0, 9.0
 #: A unit impedance step is worth unit amplitude over this length.
 WALL_CM = 0.04
+#: Impedance steps (a sample, smoothed) above this reverberate.
+STRONG = 0.3
 #: Turns dB into the exponent of an amplitude.
 NEPER = np.float32(np.log(10) / 20)
 
@@ -50,8 +52,8 @@ class Body:
         Of the reference instant; material coordinates are seen from here.
     strength, loss, impedance : float32 array, (256,)
         By tissue label: amplitude, dB a centimetre, specular impedance.
-    fluid, outside : float32 array, (256,)
-        1 where scatterers swirl; 1 where the chest wall may be.
+    fluid, outside, deep : float32 array, (256,)
+        1 where scatterers swirl; 1 where the chest wall may be; 1 where reverberation is seen.
     gain : float32 array, (B, FINE * D)
         Fixed losses: edges, dropout, time-gain error.
     elevation : float32 array, (B, D)
@@ -75,6 +77,7 @@ class Body:
     impedance: FloatArray
     fluid: FloatArray
     outside: FloatArray
+    deep: FloatArray
     gain: FloatArray
     elevation: FloatArray
     wall: FloatArray
@@ -103,8 +106,10 @@ class Body:
         amplitude += (self.wall - amplitude) * share
         out_of_plane += self.fluid[label] * np.float32(self.acoustics.swirl * time_s * self.scatterers.cell[2])
         scatter = self.scatterers.at(self._split(angle), self._split(radius), self._split(out_of_plane))
+        squareness, walls = self._walls(label, texture, share)
+        amplitude += self._tails(squareness, label)
         field = self._split(amplitude) * scatter
-        field += self._specular(label, texture) * self._split(1 - share)
+        field += walls
         field *= self.gain * self._split(self._losses(label))
         return self.clutter.frame(self.spread.apply(field) * self.level, time_s, rng)
 
@@ -125,8 +130,8 @@ class Body:
         coarse = Scatterers((self.scatterers.cell[0] * 7, 0.5, 1.0), self.scatterers.offset)
         return f32(np.ascontiguousarray(coarse.at(angle, radius, np.zeros_like(angle)).real))
 
-    def _specular(self, label: UInt8Array, texture: FloatArray) -> FloatArray:
-        """Echo of the boundaries, on the fine grid: the impedance step, times how squarely the beam meets it."""
+    def _walls(self, label: UInt8Array, texture: FloatArray, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """How squarely the beam meets each boundary, (B, D), and the echo that this gives, (B, FINE * D)."""
         impedance = f32(cv2.GaussianBlur(self.impedance[label], (3, 3), 0.8, borderType=cv2.BORDER_REPLICATE))
         along = f32(cv2.Scharr(impedance, cv2.CV_32F, 1, 0, scale=1 / 32, borderType=cv2.BORDER_REPLICATE))
         across = f32(cv2.Scharr(impedance, cv2.CV_32F, 0, 1, scale=1 / 32, borderType=cv2.BORDER_REPLICATE))
@@ -134,12 +139,27 @@ class Body:
         across *= self.grid.sample_step / np.maximum(self.grid.radii * np.float32(self.grid.beam_step), 0.02)
         size = np.sqrt(along * along + across * across) + np.float32(1e-6)
         square = f32((np.abs(along) / size) ** np.float32(self.acoustics.specular_power))
-        square *= np.exp(texture * np.float32(0.25)) * decibels(self.acoustics.specular_db)
+        squareness = square * size
+        square *= np.exp(texture * np.float32(0.25)) * (1 - share) * decibels(self.acoustics.specular_db)
         # The echo itself is as thin as the step is sharp; counted by length, so that it does not depend on the grid.
         square *= np.float32(WALL_CM / self.fine.sample_step)
         sharp = self._split(impedance)
         step = np.abs(cv2.Sobel(sharp, cv2.CV_32F, 1, 0, ksize=1, scale=FINE / 2, borderType=cv2.BORDER_REPLICATE))
-        return self._split(square) * f32(step)
+        return squareness, self._split(square) * f32(step)
+
+    def _tails(self, squareness: FloatArray, label: UInt8Array) -> FloatArray:
+        """Reverberation behind strong reflectors that the beam meets squarely: the bright band behind the heart."""
+        strong = np.maximum(squareness - np.float32(STRONG), 0)
+        steps = np.arange(-self.tail_reach, self.tail_reach + 1, dtype=np.float32)
+        kernel = np.where(steps <= 0, np.exp(steps * np.float32(self.grid.sample_step / self.acoustics.tail_cm)), 0)
+        tail = cv2.filter2D(strong, -1, f32(kernel)[None, :], borderType=cv2.BORDER_REPLICATE)
+        # Where there is air or bone, it is all there is; in tissue it adds little.
+        return f32(tail) * decibels(self.acoustics.tail_db) * self.deep[label]
+
+    @property
+    def tail_reach(self) -> int:
+        """Samples after which a tail has faded."""
+        return max(2, round(2.5 * self.acoustics.tail_cm / self.grid.sample_step))
 
     def _losses(self, label: UInt8Array) -> FloatArray:
         loss = np.cumsum(self.loss[label], 1)
@@ -159,10 +179,13 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
     strength_db += fluid * np.float32(acoustics.blood_db)
     outside = np.zeros(256, np.float32)
     outside[[Tissue.OUTSIDE, Tissue.FAT]] = 1
+    deep = outside.copy()
+    deep[[Tissue.LUNG, Tissue.LIVER, Tissue.PERICARDIUM, Tissue.RIB]] = 1
     fine = grid.refined(FINE)
     spread = PointSpread.of(fine, acoustics)
     offset = tuple(float(v) for v in parts[1].uniform(0, 100, 3))
-    scatterers = Scatterers((1.2 * fine.beam_step, 1.2 * fine.sample_step, acoustics.life_cm), (offset[0], offset[1], offset[2]))
+    cell = 1.2 * fine.beam_step, 1.2 * fine.sample_step, acoustics.life_cm
+    scatterers = Scatterers(cell, (offset[0], offset[1], offset[2]))
     wall, wall_share = chest_wall(grid, acoustics, parts[2])
     away = (grid.depths - acoustics.focus_cm) / acoustics.focal_range_cm
     elevation = parts[3].standard_normal(grid.shape) * acoustics.elevation_cm * np.sqrt(1 + away**2)
@@ -176,6 +199,7 @@ def make_body(grid: PolarGrid, acoustics: Acoustics, pose: Pose, rng: Rng) -> Bo
         impedance=tissue.lookup("impedance"),
         fluid=fluid,
         outside=outside,
+        deep=deep,
         gain=fixed_gain(fine, acoustics, parts[4]),
         elevation=f32(elevation),
         wall=wall,

@@ -72,6 +72,8 @@ class Acoustics:
         Strength of boundary echoes at normal incidence, relative to myocardium.
     specular_power : float
         Fall-off with the angle: echo proportional to cos(angle) to this power.
+    tail_db, tail_cm : float
+        Reverberation behind strong reflectors such as the lung: level, and length over which it fades by 1/e.
     loss_scale : float
         Scales the tissues' attenuation differences.
     tgc_db : tuple of float
@@ -113,6 +115,8 @@ class Acoustics:
     texture_db: float = 1.5
     specular_db: float = 8.0
     specular_power: float = 3.0
+    tail_db: float = 14.0
+    tail_cm: float = 1.0
     loss_scale: float = 1.0
     tgc_db: tuple[float, float, float] = (0.0, 0.0, 0.0)
     edge_loss_db: float = 3.0
@@ -228,6 +232,8 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         texture_db=between(0.5, 3.5),
         specular_db=between(4, 20),
         specular_power=between(1.5, 6),
+        tail_db=between(0, 26),
+        tail_cm=between(0.4, 2.2),
         loss_scale=between(0.3, 1.8),
         tgc_db=(float(rng.normal(-1, 4)), float(rng.normal(0, 2)), float(rng.normal(2, 6))),
         edge_loss_db=between(0, 10) * (0.5 + poor),

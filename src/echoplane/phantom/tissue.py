@@ -63,7 +63,8 @@ TABLE: dict[Tissue, Echo] = {
     Tissue.PERICARDIUM: Echo(12.0, 0.6, 3.0, spread_db=3.0),
     Tissue.EFFUSION: Echo(-42.0, -0.9, 0.0, fluid=True),
     Tissue.FAT: Echo(3.0, 0.4, 1.2),
-    Tissue.LUNG: Echo(11.0, 3.0, 3.0, spread_db=4.0),
+    # Lung scatters little by itself: what is seen in it are reverberations of its surface (`acoustics._tails`).
+    Tissue.LUNG: Echo(0.0, 3.0, 4.0, spread_db=7.0),
     Tissue.LIVER: Echo(-1.0, 0.2, 1.1),
     Tissue.RIB: Echo(12.0, 14.0, 4.5),
     Tissue.CALCIUM: Echo(15.0, 9.0, 5.0),
