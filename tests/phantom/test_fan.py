@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import cv2
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from echoplane.phantom.clip import render_frames
 from echoplane.phantom.convert import ScanConverter
 from echoplane.phantom.fan import FINE, Fan, Framing, PolarGrid, coverage, extent
 from echoplane.phantom.looks import Shape
+from echoplane.phantom.plan import plan_recording
 from echoplane.phantom.screen import LAYOUTS, Screen, frame_fan
 from echoplane.records import SectorKind
 
@@ -86,9 +89,21 @@ def test_every_layout_shows_its_fan(layout) -> None:  # type: ignore[no-untyped-
             x0, y0, x1, y1 = sector.box
             assert 0 <= x0 < x1 <= size[1]
             assert 0 <= y0 < y1 <= size[0]
-            assert sector.mask(*size).mean() > 0.15
+            assert sector.mask(*size).mean() > 0.1
             # The apex end is never cut away.
             assert framing.apex[1] + sector.r0 >= -0.06 * size[0]
+
+
+def test_a_split_screen_shows_a_frozen_picture_beside_the_moving_one() -> None:
+    recording = plan_recording("A4C", 2, nuisances=frozenset())
+    screen = Screen(layout="split-left", size=(200, 320), fill=0.95)
+    fan, framing = frame_fan(screen, recording.shape)
+    clip = dataclasses.replace(recording, screen=screen, fan=fan, framing=framing)
+    frames = render_frames(clip, [0.0, 0.3])
+    left, right = frames[:, :, :160], frames[:, :, 160:]
+    assert (left[0] != left[1]).any()
+    np.testing.assert_array_equal(right[0], right[1])
+    np.testing.assert_array_equal(right[0], left[0])
 
 
 def test_shrinking_averages_along_the_beam() -> None:

@@ -19,7 +19,7 @@ from echoplane.phantom.pages import render_page
 from echoplane.phantom.plan import plan_recording
 from echoplane.phantom.population import Patient
 from echoplane.phantom.recording import GROUPS, PAGES, Recording
-from echoplane.phantom.screen import Size
+from echoplane.phantom.screen import Size, other_half
 from echoplane.records import Cine, FloatArray, Sector, UInt8Array
 from echoplane.sources.array import cine_from_array
 
@@ -170,6 +170,7 @@ def render_frames(rec: Recording, times: Sequence[float]) -> UInt8Array:
     converter = ScanConverter.of(rec.framing, grid, whole, (height, width))
     inside = coverage(rec.framing.sector(rec.fan), height, width, whole, (height, width))
     outline = box_outline(rec)
+    aside, frozen = other_half(rec.screen), None
     canvas = draw_furniture(rec.screen, rec.fan, rec.framing)
     ecg = Ecg.of(rec.screen) if "ecg" in rec.screen.furniture else None
     colourful = rec.screen.tint != (1.0, 1.0, 1.0) or bool(rec.screen.furniture) or rec.colour is not None
@@ -177,6 +178,9 @@ def render_frames(rec: Recording, times: Sequence[float]) -> UInt8Array:
     tint = np.clip(np.arange(256)[:, None] * np.array(rec.screen.tint), 0, 255).astype(np.uint8)
     for picture, frame, time_s in zip(out, rec.polar(grid, times), times, strict=True):
         grey = multiply(soften(converter.grey(frame.grey), rec.scanner.blur_px * height / 1000), inside)
+        if aside:
+            frozen = grey.copy() if frozen is None else frozen
+            np.maximum(grey, np.roll(frozen, aside, 1), out=grey)
         if rec.screen.background:
             np.maximum(grey, rec.screen.background, out=grey)
         if not colourful:

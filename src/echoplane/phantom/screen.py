@@ -6,7 +6,7 @@ furniture itself is drawn in ``overlays.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from echoplane.phantom.fan import Fan, Framing, extent
 from echoplane.phantom.looks import Rng, Shape
@@ -57,6 +57,8 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "tablet", ((600, 860), (768, 1024)), (0.05, 0.02, 0.95, 0.98), (0.85, 1.05), ("ruler", "badge", "settings"), 1.0
     ),
+    Layout("split-left", ((600, 800), (720, 1280)), (0.01, 0.12, 0.49, 0.95), (0.9, 1.1), CART, 0.3),
+    Layout("split-right", ((600, 800), (720, 1280)), (0.51, 0.12, 0.99, 0.95), (0.9, 1.1), CART, 0.3),
     Layout("tiny", ((112, 112), (176, 176)), (0.0, 0.0, 1.0, 1.0), (0.95, 1.15), (), 1.0),
 )
 #: A fan may be this much taller than its box, and no more.
@@ -147,6 +149,7 @@ def frame_fan(screen: Screen, shape: Shape) -> tuple[Fan, Framing]:
     return fan, Framing(height, width, scale, (x, y), box, shape.mirrored)
 
 
-def plain(screen: Screen) -> Screen:
-    """Return the screen with nothing on it and no compression, same place of the fan."""
-    return replace(screen, furniture=(), tint=(1.0, 1.0, 1.0), background=0, jpeg_quality=0, video_kbps=0)
+def other_half(screen: Screen) -> int:
+    """Return the columns from the fan to the other half of a split screen, where a frozen picture stands; or 0."""
+    half = screen.size[1] // 2
+    return {"split-left": half, "split-right": -half}.get(screen.layout, 0)
