@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from echoplane.training.run_folder import write_table
 WAIT_S = 120
 
 
-def command(recipe: Any, folder: Path, *more: str) -> list[str]:
+def command(verb: str, recipe: Any, folder: Path, *more: str) -> list[str]:
     path = folder.with_suffix(".yaml")
     config.save(recipe, path)
-    return [sys.executable, "-m", "echoplane", "train", str(path), "-o", str(folder), "--quiet", *more]
+    return [sys.executable, "-m", "echoplane", verb, str(path), "-o", str(folder), "--quiet", *more]
 
 
 def run(words: list[str]) -> None:
@@ -57,8 +58,8 @@ def test_ends_in_a_bundle_that_answers_as_the_network_did(make_store: Any, make_
 def test_two_processes_get_the_loss_of_one(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     network = "{name: cnn3d, options: {spec: [4, M, 8, M], classifier: [16, 0.0, 8, 0.0], batch_norm: false}}"
     recipe = make_recipe(make_store(patients=7), network=network, data__hold_out="[p3]", data__validation=0)
-    run(command(recipe, tmp_path / "one", "--accelerator", "cpu"))
-    run(command(recipe, tmp_path / "two", "--accelerator", "cpu", "--devices", "2"))
+    run(command("train", recipe, tmp_path / "one", "--accelerator", "cpu"))
+    run(command("train", recipe, tmp_path / "two", "--accelerator", "cpu", "--devices", "2"))
     one, two = (np.genfromtxt(tmp_path / n / "history.csv", delimiter=",", names=True) for n in ("one", "two"))
     assert one.dtype.names == two.dtype.names
     np.testing.assert_allclose(two["trainloss"], one["trainloss"], rtol=1e-5)
@@ -67,40 +68,55 @@ def test_two_processes_get_the_loss_of_one(make_store: Any, make_recipe: Any, tm
     assert Bundle.load(tmp_path / "two" / "bundle").verify() == ()
 
 
-def kill_and_resume(make_store: Any, make_recipe: Any, tmp_path: Path, kills: int, seed: int) -> None:
-    recipe = make_recipe(make_store(), fit__epochs=6)
+def kill_and_resume(words: Callable[[str], list[str]], kills: int, seed: int) -> None:
+    """Run once to the end; then run, kill at random moments, and go on."""
     started = time.monotonic()
-    run(command(recipe, tmp_path / "whole"))
+    run(words("whole"))
     whole = time.monotonic() - started
-    words = command(recipe, tmp_path / "killed", "--resume")
     luck = random.Random(seed)
     for _ in range(kills):
-        process = subprocess.Popen(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            words("killed"), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL
+        )
         try:
-            process.wait(timeout=luck.uniform(0.5 * whole, whole))
+            process.wait(timeout=luck.uniform(0.4 * whole, whole))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-    run(words)
+    run(words("killed"))
+
+
+def killed_train(make_store: Any, make_recipe: Any, tmp_path: Path, kills: int, seed: int) -> None:
+    recipe = make_recipe(make_store(), fit__epochs=6)
+    kill_and_resume(lambda name: command("train", recipe, tmp_path / name, "--resume"), kills, seed)
     for name in ("history.csv", "split.csv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
-    one, two = (load_file(tmp_path / n / "best.safetensors") for n in ("whole", "killed"))
-    assert all(np.array_equal(tensor, two[name]) for name, tensor in one.items())
-    one, two = (load_file(tmp_path / n / "bundle" / "weights.safetensors") for n in ("whole", "killed"))
-    assert all(np.array_equal(tensor, two[name]) for name, tensor in one.items())
-    assert not list((tmp_path / "killed").glob(".*.tmp")) or kills
+    for name in ("best.safetensors", "bundle/weights.safetensors"):
+        one, two = (load_file(tmp_path / folder / name) for folder in ("whole", "killed"))
+        assert all(np.array_equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def killed_crossval(make_store: Any, make_recipe: Any, tmp_path: Path, kills: int, seed: int) -> None:
+    recipe = make_recipe(make_store(), fit__epochs=3)
+    kill_and_resume(lambda name: command("crossval", recipe, tmp_path / name, "-k", "3"), kills, seed)
+    for name in ("predictions.csv", "confusion.json", "split.csv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
 @pytest.mark.slow
-def test_killed_at_random_it_gives_the_same(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
-    kill_and_resume(make_store, make_recipe, tmp_path, kills=2, seed=5)
+@pytest.mark.parametrize("verb", [killed_train, killed_crossval])
+def test_killed_at_random_it_gives_the_same(verb: Any, make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    verb(make_store, make_recipe, tmp_path, kills=1, seed=5)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("verb", [killed_train, killed_crossval])
 @pytest.mark.parametrize("seed", range(10))
-def test_killed_again_and_again_it_gives_the_same(make_store: Any, make_recipe: Any, tmp_path: Path, seed: int) -> None:
-    kill_and_resume(make_store, make_recipe, tmp_path, kills=3, seed=seed)
+def test_killed_again_and_again_it_gives_the_same(
+    verb: Any, make_store: Any, make_recipe: Any, tmp_path: Path, seed: int
+) -> None:
+    verb(make_store, make_recipe, tmp_path, kills=3, seed=seed)
 
 
 def test_tables_keep_every_digit(tmp_path: Path) -> None:
