@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from echoplane.data.augment import AugmentRecipe, Fan, apply, draw, retime
+from echoplane.data.augment import AugmentRecipe, Draw, Fan, apply, draw, retime
 from echoplane.data.items import Item, Table, build_table
 from echoplane.records import IntArray, UInt8Array
 from echoplane.sampling import SamplingRule
@@ -113,8 +113,8 @@ class ClipDataset(Dataset[Batch]):
         shape = (len(indices), 1, self.rule.frames, *self.frame_size)
         clips = torch.empty(shape, dtype=torch.uint8)
         view = clips.numpy()
-        for place, index in enumerate(indices):
-            view[place, 0] = self.clip(int(index))
+        for place, index in zip(view, indices, strict=True):
+            self._fill(int(index), place[0])
         rows = np.array([self.items[int(i) % len(self)].row for i in indices], np.int64)
         return {
             "clip": clips,
@@ -125,24 +125,34 @@ class ClipDataset(Dataset[Batch]):
 
     def clip(self, index: int) -> UInt8Array:
         """Return one clip, uint8 (N, H, W)."""
+        out = np.empty((self.rule.frames, *self.frame_size), np.uint8)
+        self._fill(index, out)
+        return out
+
+    def _fill(self, index: int, out: UInt8Array) -> None:
         epoch, number = divmod(index, len(self))
         item = self.items[number]
-        row = self.rows[item.row]
         planned = self.table.plans[item.row].indices
         if self.per_cine is None and self.augment is None:
-            return self.table.frames(item.row, planned[item.clip])
+            self.table.read_into(item.row, planned[item.clip], out)
+            return
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, number])))
-        frames = planned[item.clip] if self.per_cine is None else random_frames(planned, row.n_frames, rng)
+        n_frames = self.rows[item.row].n_frames
+        frames = planned[item.clip] if self.per_cine is None else random_frames(planned, n_frames, rng)
         if self.augment is None:
-            return self.table.frames(item.row, frames)
-        drawn = draw(rng, self.augment)
-        clip = self.table.frames(item.row, retime(frames, row.n_frames, drawn.time))
+            self.table.read_into(item.row, frames, out)
+        else:
+            out[...] = self._augmented(item.row, frames, draw(rng, self.augment))
+
+    def _augmented(self, row: int, frames: IntArray, drawn: Draw) -> UInt8Array:
+        clip = self.table.frames(row, retime(frames, self.rows[row].n_frames, drawn.time))
         partner, partner_fan = None, None
         if drawn.mix is not None and drawn.mix.partner is not None:
             other = int(drawn.mix.partner * len(self.rows))
             partner = self.table.frames(other, np.zeros(1, np.int64))[0]
             partner_fan = Fan.of(self.rows[other], *self.frame_size)
-        return apply(clip, drawn, fan=Fan.of(row, *self.frame_size), partner=partner, partner_fan=partner_fan)
+        fan = Fan.of(self.rows[row], *self.frame_size)
+        return apply(clip, drawn, fan=fan, partner=partner, partner_fan=partner_fan)
 
 
 def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) -> IntArray:

@@ -54,6 +54,11 @@ class Table:
         reader, number = self.places[row]
         return reader.frames(number, indices)
 
+    def read_into(self, row: int, indices: IntArray, out: UInt8Array) -> None:
+        """Read frames of one cine into `out`."""
+        reader, number = self.places[row]
+        reader.read_into(number, indices, out)
+
 
 def build_table(
     stores: Sequence[StoreReader],

@@ -9,7 +9,7 @@ import numpy as np
 
 from echoplane._optional import need
 from echoplane.errors import StoreError
-from echoplane.records import UInt8Array
+from echoplane.records import IntArray, UInt8Array
 from echoplane.store._part import Entry, MappedPart, RemotePart
 from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
 
@@ -58,9 +58,7 @@ class StoreReader:
     def __iter__(self) -> Iterator[StoreRow]:
         return iter(self.rows)
 
-    def frames(
-        self, i: int, indices: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
-    ) -> UInt8Array:
+    def frames(self, i: int, indices: Sequence[int] | IntArray | None = None) -> UInt8Array:
         """Read frames of cine number `i`.
 
         Parameters
@@ -81,19 +79,29 @@ class StoreReader:
         IndexError
             When a frame number is outside of the cine.
         """
+        if indices is None:
+            entry, number = self._entries[i]
+            return self._parts[number].frames(entry)
+        out = np.empty((len(indices), self.info.height, self.info.width), np.uint8)
+        self.read_into(i, indices, out)
+        return out
+
+    def read_into(self, i: int, indices: Sequence[int] | IntArray, out: UInt8Array) -> None:
+        """Read frames of cine number `i` into `out`, uint8 (len(indices), H, W); else as :meth:`frames`."""
         entry, number = self._entries[i]
         part = self._parts[number]
-        if isinstance(part, MappedPart):
-            frames = part.frames(entry)
-            return frames if indices is None else frames.take(indices, axis=0)
-        if indices is None:
-            return part.frames(entry)
-        wanted = np.asarray(indices, np.int64)
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= entry.shape[0]):
+        numbers = indices.tolist() if isinstance(indices, np.ndarray) else list(indices)
+        if not numbers:
+            return
+        first, last = min(numbers), max(numbers)
+        if first < 0 or last >= entry.shape[0]:
             raise IndexError(f"{self.path}: cine {entry.row.cine!r} has {entry.shape[0]} frames.")
-        first = int(wanted.min()) if wanted.size else 0
-        last = int(wanted.max()) + 1 if wanted.size else 0
-        return part.frames(entry, first, last).take(wanted - first, axis=0)
+        if isinstance(part, MappedPart):
+            frames, first = part.frames(entry), 0
+        else:
+            frames = part.frames(entry, first, last + 1)
+        for place, wanted in zip(out, numbers, strict=True):
+            place[...] = frames[wanted - first]
 
     def find(self, cine: str) -> int:
         """Return the number of a cine by its key.
