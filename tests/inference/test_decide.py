@@ -46,7 +46,7 @@ def test_other_labels_compete_together_and_the_best_of_them_is_named():
     answer = decide(logits({"A4C": 0.4, "PLAX": 0.3, "NOISE": 0.25}), facts())
     assert (answer.status, answer.view, answer.best_view) == (Status.OTHER, "", "PLAX")
     assert answer.probability == pytest.approx(0.3, abs=1e-6)
-    assert answer.reasons[0] == "None of the views this network answers (0.55)."
+    assert answer.reasons[0] == "None of the views this network answers (probability 0.55)."
     offered = decide(logits({"A4C": 0.4, "PLAX": 0.3, "NOISE": 0.25}), facts(offered=("A4C", "PLAX")))
     assert (offered.status, offered.view) == (Status.OK, "A4C")
 

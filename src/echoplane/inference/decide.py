@@ -130,7 +130,7 @@ def decide(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Answer:
     status = Status.UNSURE if doubts else Status.OK if is_offered else Status.OTHER
     reasons = (*doubts, *_remarks(votes_K, total_K, best, facts))
     if status is Status.OTHER:
-        reasons = (f"None of the views this network answers ({weight:.2f}).", *reasons)
+        reasons = (f"None of the views this network answers (probability {weight:.2f}).", *reasons)
     return Answer(
         status=status,
         view=label if status is Status.OK else "",
