@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from echoplane._files import atomic_write
-from echoplane.errors import DataError
+from echoplane.errors import DataError, UsageError
 from echoplane.phantom.training import render_training_clip
 from echoplane.prepare import prepare
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
@@ -184,9 +184,18 @@ def sheet(real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, s
 def write_sheet(
     path: str | Path, real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, side: int = 96
 ) -> None:
-    """Write :func:`sheet` as a PNG file."""
+    """Write :func:`sheet` as a PNG or JPEG file, as its name asks for.
+
+    Raises
+    ------
+    UsageError
+        For another ending.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path}: a contact sheet ends in .png or .jpg.")
     with atomic_write(path, "wb") as stream:
-        stream.write(cv2.imencode(".png", sheet(real, phantom, columns, side))[1].tobytes())
+        stream.write(cv2.imencode(ending, sheet(real, phantom, columns, side))[1].tobytes())
 
 
 def _row(title: str, samples: Sequence[Sample], columns: int, side: int) -> UInt8Array:

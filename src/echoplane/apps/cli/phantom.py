@@ -136,7 +136,7 @@ def _add_dataset(group: typer.Typer) -> None:
 def _add_sheet(group: typer.Typer) -> None:
     @group.command("sheet", short_help="Phantom beside real clips.")
     def sheet(
-        output: Annotated[Path, typer.Argument(metavar="PNG", help="Picture to write.", show_default=False)],
+        output: Annotated[Path, typer.Argument(metavar="PICTURE", help="Ends in .png or .jpg.", show_default=False)],
         real: Annotated[
             Path | None, typer.Option(help="CSV with the columns file, view and group.", show_default=False)
         ] = None,
