@@ -21,6 +21,7 @@ from echoplane.errors import (
 )
 from echoplane.records import CineKind
 from echoplane.sources.dicom import open_dicom
+from echoplane.sources.dicom.failures import as_unreadable
 from echoplane.sources.limits import Limits
 
 JPEG, RLE, MPEG2 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.100"
@@ -283,6 +284,23 @@ def test_limits_can_be_lowered_and_raised(dicom):
     assert open_dicom(path, limits=Limits(max_pixels=2048, max_frames=4)).n_frames == 4
 
 
+def test_colour_doppler_is_told_from_pixels_where_the_header_leaves_it_open(cine, picture):
+    frames = np.repeat(np.random.default_rng(0).integers(20, 180, (12, 128, 160, 1), np.uint8), 3, axis=-1)
+    grey = frames.copy()
+    for i in range(12):
+        frames[i, 40:80, 50 : 80 + 2 * i] = (200, 40, 20) if i % 4 < 2 else (20, 60, 210)
+    options = {"frames": 12, "size": (128, 160), "FrameTime": 40}
+    found = cine(frames.tobytes(), **options)
+    assert (found.kind, found.facts["kind_from"]) == (CineKind.COLOR_DOPPLER, "pixels")
+    found = cine(grey.tobytes(), **options)
+    assert (found.kind, found.facts["kind_from"]) == (CineKind.B_MODE, "header and pixels")
+    sure = {**options, "ImageType": ["ORIGINAL", "PRIMARY", "TTE", "0001"]}
+    found = cine(frames.tobytes(), **sure)
+    assert (found.kind, found.facts["kind_from"]) == (CineKind.B_MODE, "header")
+    found = cine(frames.tobytes(), **sure, UltrasoundColorDataPresent=1)
+    assert (found.kind, found.facts["kind_from"]) == (CineKind.COLOR_DOPPLER, "pixels")
+
+
 @pytest.mark.parametrize("indices", [[4], [-1], [0, 99], [1.5], ["0"]])
 def test_frames_that_are_not_there(cine, indices):
     with pytest.raises(UsageError):
@@ -365,3 +383,25 @@ def test_nothing_about_the_patient_gets_out(dicom, tmp_path, caplog):
         except EchoplaneError as error:
             said = f"{error} {error.__cause__} {error.args}"
         assert not [word for word in ("Doe", "Jane", "SECRET") if word in said + caplog.text]
+
+
+def test_damaged_streams_of_every_kind_end_in_a_sentence(cine, picture):
+    jpeg_ls = pytest.importorskip("jpeg_ls")
+    tiles = picture.tiles()
+    rle = bytearray(picture.rle(list(np.moveaxis(tiles, -1, 0))))
+    rle[64:70] = b"\x7f\x7f\x7f\x7f\x7f\x7f"
+    for stored, syntax in (
+        (bytes(rle), RLE),
+        (bytes(rle)[:80], RLE),
+        (bytes(jpeg_ls.encode_array(tiles))[:-20], "1.2.840.10008.1.2.4.80"),
+        (picture.j2k(tiles)[:200], "1.2.840.10008.1.2.4.90"),
+        (picture.jpeg(tiles)[:-30], JPEG),
+    ):
+        with pytest.raises(UnreadableError, match="Frame 0 cannot be decoded") as caught:
+            cine([stored], syntax=syntax).reader.read([0])
+        assert caught.value.__cause__ is None
+
+
+def test_running_out_of_memory_is_a_refusal():
+    with pytest.raises(RefusedError, match="more memory"), as_unreadable("x", "Frame 0 cannot be decoded"):
+        raise MemoryError

@@ -17,7 +17,8 @@
 
 from __future__ import annotations
 
+from echoplane.sources.dicom.colorbox import has_color_box
 from echoplane.sources.dicom.open import open_dicom
 from echoplane.sources.dicom.sniff import is_dicom
 
-__all__ = ["is_dicom", "open_dicom"]
+__all__ = ["has_color_box", "is_dicom", "open_dicom"]

@@ -67,8 +67,7 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
     -------
     kind : CineKind
     sure : bool
-        False where the header leaves open whether colour Doppler is on; then look at pixels
-        (`echoplane.sources.dicom.colorbox.has_color_box`).
+        False where the header leaves open whether colour Doppler is on, so that the pixels have to tell.
     notes : tuple of str
     """
     sop = header.sop_class

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from echoplane.errors import UnsupportedError
 from echoplane.records import Cine, FrameReader
+from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.dicom.failures import as_unreadable
 from echoplane.sources.dicom.find import differing_count, differing_size, find_encapsulated, find_native
 from echoplane.sources.dicom.header import Header, read_header
@@ -24,8 +25,9 @@ from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 def open_dicom(path: str | Path, *, source: str = "", limits: Limits = DEFAULT_LIMITS) -> Cine:
     """Open a DICOM file as a cine.
 
-    Reads the header, walks over the frames' own headers, and decodes nothing (but one frame where more than 8 bits
-    come without a grey window). Memory does not grow with the file.
+    Reads the header, walks over the frames' own headers, and decodes nothing but one frame where more than 8 bits
+    come without a grey window, and four where the header leaves open whether colour Doppler is on. Memory does not grow
+    with the file.
 
     Parameters
     ----------
@@ -38,8 +40,8 @@ def open_dicom(path: str | Path, *, source: str = "", limits: Limits = DEFAULT_L
     Returns
     -------
     Cine
-        ``facts["kind from"]`` is ``"header"`` where the header tells what the cine shows, else ``"header, not
-        certain"``: then colour Doppler can only be told from pixels (`has_color_box` beside this function).
+        ``facts["kind_from"]`` is ``"header"`` where the header tells what the cine shows, ``"pixels"`` where colour
+        Doppler was found in the pixels, ``"header and pixels"`` where it was looked for and not found.
 
     Raises
     ------
@@ -100,9 +102,9 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
         "bits": f"{layout.stored} of {layout.allocated}",
         "manufacturer": header.text("Manufacturer"),
         "model": header.text("ManufacturerModelName"),
-        "kind from": "header" if sure else "header, not certain",
+        "kind_from": "header" if sure or layout.is_grey else "header and pixels",
     }
-    return Cine(
+    cine = Cine(
         source=header.opener.name,
         reader=reader,
         n_frames=n_frames,
@@ -116,3 +118,4 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
         notes=(*notes, *time_notes, *region_notes, *kind_notes),
         facts={key: value for key, value in facts.items() if value},
     )
+    return cine if sure or layout.is_grey else with_colour_noticed(cine)
