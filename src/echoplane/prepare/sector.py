@@ -27,6 +27,8 @@ GOOD = 1.2
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
 LEFT_OUT = 1.0
+#: Light this near a fan may be the fan's own, smeared by compression: a square of twice so many pixels, plus one.
+SMEAR = np.ones((9, 9), np.uint8)
 #: When a fan leaves out this fraction of what is live, there is a second panel.
 PANEL = 0.2
 #: Below this score, or this fraction of touched boundary where the frame does not end it, the fit is not believed, and
@@ -161,8 +163,8 @@ def _look(small_THW: UInt8Array) -> _Seen | None:
 
 
 def _left_out(fan: Fan, everything: Evidence) -> float:
-    """Fraction of what is live that lies outside a fan."""
-    inside = _rasterised(fan, everything.live.shape)
+    """Fraction of what is live that lies outside a fan, and not just beside it, where compression smears light."""
+    inside = cv2.dilate(_rasterised(fan, everything.live.shape).astype(np.uint8), SMEAR).astype(bool)
     return int(np.count_nonzero(everything.live & ~inside)) / max(int(np.count_nonzero(everything.live)), 1)
 
 

@@ -87,8 +87,7 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     """
     lit, moving = lit_and_moving(frames_THW, level)
     solid = _without_thin(lit)
-    if len(frames_THW) > 1:
-        solid = _without_still_parts(solid, moving)
+    solid, moves = _without_still_parts(solid, moving)
     size = max(lit.shape)
     reach = 2 * round(size / 160) + 1
     closed = cv2.morphologyEx(solid.view(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
@@ -99,7 +98,6 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     areas[0] = 0
     motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
     motion[0] = 0
-    moves = motion.sum() > 0.02 * areas.sum()
     weight = motion if moves else areas
     main = int(weight.argmax())
     alike = weight >= (SMALL_PART if moves else SMALL_STILL_PART) * weight[main]
@@ -124,14 +122,19 @@ def _without_thin(lit: BoolArray) -> BoolArray:
     return kept
 
 
-def _without_still_parts(solid: BoolArray, moving: BoolArray) -> BoolArray:
-    """Drop parts that do not move while others do: text, bars, logos, a frozen second panel."""
+def _without_still_parts(solid: BoolArray, moving: BoolArray) -> tuple[BoolArray, bool]:
+    """Drop parts that do not move while others do: text, bars, logos, a frozen second panel.
+
+    Also says whether enough moves to go by: in a still, a frozen cine or a very short one it does not.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
     motion = np.bincount(labels[moving & solid], minlength=count)
-    alive = motion >= LIVE_PART * stats[:, cv2.CC_STAT_AREA]
-    alive[0] = False
-    # A frozen cine: nothing moves, and everything lit has to do.
-    return solid & alive[labels] if alive.any() else solid
+    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    areas[0] = 0
+    alive = (motion >= LIVE_PART * areas) & (areas > 0)
+    if not alive.any() or areas[alive].sum() < PANEL * areas.max():
+        return solid, False
+    return solid & alive[labels], True
 
 
 def _evidence(region: BoolArray, stray: BoolArray, solid: BoolArray) -> Evidence:
