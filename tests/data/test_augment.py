@@ -258,8 +258,12 @@ def test_borders_of_another_cine():
     out = apply(clip, Draw(mix=MixDraw(0.5, "outside")), fan=fan, partner=partner, partner_fan=other)
     np.testing.assert_array_equal(out[:, inside], clip[:, inside])
     assert (out[:, ~inside] == 77).all()
-    out = apply(clip, Draw(mix=MixDraw(0.5, "shape")), fan=fan, partner=partner, partner_fan=other)
-    np.testing.assert_array_equal(out, clip & other.inside(H, W))
+    shape = Draw(mix=MixDraw(0.5, "shape"))
+    assert apply(clip, shape, fan=fan, partner=partner, partner_fan=other) is clip  # too little would be left
+    wider = Fan.of(dataclasses.replace(ROW, sector=dataclasses.replace(SECTOR, left=-0.5, r1=300.0)), H, W)
+    out = apply(clip, shape, fan=fan, partner=partner, partner_fan=wider)
+    np.testing.assert_array_equal(out, clip & wider.inside(H, W))
+    assert (out != clip).any()
     assert apply(clip, Draw(mix=MixDraw(0.5, "outside")), fan=fan) is clip
 
 

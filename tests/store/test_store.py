@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -161,6 +162,17 @@ def test_another_recipe_needs_another_folder(tmp_path):
 def test_a_recipe_with_tuples_is_the_same_recipe_next_time(tmp_path):
     for _ in range(2):
         StoreWriter(tmp_path / "s", recipe={"size": (6, 5)}, views=[], **SIZE).close()
+
+
+def test_half_written_parts_of_a_killed_writer_are_swept(tmp_path):
+    fill(tmp_path / "s", ["a"])
+    old, new = (tmp_path / "s" / f".part-0000{n}-x.safetensors.abc.tmp" for n in (1, 2))
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    fill(tmp_path / "s", ["b"])
+    assert (old.exists(), new.exists()) == (False, True)
+    assert len(StoreReader(tmp_path / "s")) == 2
 
 
 def test_new_views_are_added_at_the_end(tmp_path):

@@ -18,6 +18,9 @@ from echoplane.records import UInt8Array
 
 _LETTERS = "ABCDEFGHIKLMNOPRSTUVXYZ0123456789.:/-+"
 
+#: Two fans that share less than this of the first are not mixed: too little of the heart would be left.
+LEAST_COMMON = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -50,7 +53,7 @@ class MixDraw:
         Which other cine, as a share of all cines in [0, 1); None for no mixing.
     what : {"outside", "shape"}
         ``outside``: what lies outside of the fan comes from the partner. ``shape``: only what lies inside the
-        partner's fan is kept.
+        partner's fan too is kept, unless that is too little.
     marks : tuple of Mark
     holes : tuple of Box
     """
@@ -119,9 +122,12 @@ def _draw_mark(rng: np.random.Generator) -> Mark:
 def borrow(clip: UInt8Array, drawn: MixDraw, fan: Fan, partner: UInt8Array, partner_fan: Fan) -> UInt8Array:
     """Take borders or fan shape from one frame (H, W) of another cine."""
     _, height, width = clip.shape
+    own = fan.inside(height, width)
     if drawn.what == "shape":
-        return clip & partner_fan.inside(height, width)
-    outside = cv2.bitwise_not(fan.inside(height, width))
+        common = own & partner_fan.inside(height, width)
+        enough = np.count_nonzero(common) >= LEAST_COMMON * np.count_nonzero(own)
+        return clip & common if enough else clip
+    outside = cv2.bitwise_not(own)
     # What lies inside the partner's own fan is its heart, not its border.
     border = partner & ~partner_fan.inside(height, width)
     out = clip.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import uuid
@@ -31,6 +32,8 @@ from echoplane.store.schema import (
 PART_BYTES = 64 * 2**20
 #: ... or when its oldest cine has waited this long, so that a slow source loses seconds and not hours.
 PART_SECONDS = 30.0
+#: A half-written part that nobody touched for so long is a killed writer's.
+STALE_SECONDS = 3600.0
 
 
 class StoreWriter:
@@ -108,9 +111,17 @@ class StoreWriter:
         if before != encode_info(self.info):
             with atomic_write(file, "wb") as stream:
                 stream.write(encode_info(self.info))
+        self._sweep()
         for part in sorted(self.path.glob(PART_GLOB)):
             self.keys.update(entry.row.cine for entry in MappedPart(part).entries())
             self._number += 1
+
+    def _sweep(self) -> None:
+        """Remove what a killed writer left half written; not what another may be writing now."""
+        for file in self.path.glob(f".{PART_GLOB[:5]}*.tmp"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > STALE_SECONDS:
+                    file.unlink()
 
     def __contains__(self, cine: str) -> bool:
         """Whether a cine of this key is already in the store (written or waiting)."""

@@ -1,0 +1,57 @@
+"""How fast training clips come out of a store, with and without augmentation, on one core.
+
+    python benchmarks/augment_speed.py STORE
+
+Prints, for every augmentation recipe, clips a second out of the data set itself (reading, drawing, applying, batching)
+and milliseconds a clip; recipes interleaved, median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import cv2
+
+from echoplane.data.augment import AUGMENTS
+from echoplane.data.dataset import ClipDataset, ClipSampler, loader
+from echoplane.sampling import SamplingRule
+from echoplane.store import StoreReader
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store")
+    parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    store = StoreReader(options.store)
+    rule = SamplingRule("sliding", frames=options.frames, step=2, short="loop")
+    per_cine = max(1, options.clips // len(store))
+    rates: dict[str, list[float]] = {name: [] for name in AUGMENTS}
+    for number in range(options.rounds):
+        for name, recipe in AUGMENTS.items():
+            dataset = ClipDataset(
+                store,
+                ("A4C",),
+                rule=rule,
+                per_cine=per_cine,
+                augment=recipe if name != "none" else None,
+                labelled=False,
+            )
+            sampler = ClipSampler(dataset, seed=number)
+            started = time.perf_counter()
+            clips = sum(len(batch["row"]) for batch in loader(dataset, 16, sampler=sampler))
+            rates[name].append(clips / (time.perf_counter() - started))
+    height, width = store.info.height, store.info.width
+    print(f"{options.frames} x {height} x {width} clips, {len(store)} cines, one core, no workers")
+    for name, values in rates.items():
+        rate = statistics.median(values)
+        print(f"{name:10}{rate:10,.0f} clips/s{1000 / rate:8.2f} ms a clip")
+
+
+if __name__ == "__main__":
+    main()
