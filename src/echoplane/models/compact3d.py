@@ -44,8 +44,8 @@ class Block(nn.Module):
     """Residual (2+1)D block: 1x3x3, BN, ReLU, 3x1x1, BN, plus the input, ReLU.
 
     Strides are taken by the plane convolution in the picture and by the time convolution in time. Where the shape
-    changes, the shortcut is a mean over the stride in the picture, so that no pixel is skipped (ResNet-D, He et al.,
-    CVPR 2019, arXiv:1812.01187), and a 1x1x1 convolution of the frame that the time convolution is centred on.
+    changes, the shortcut is a 1x1x1 convolution with the stride of the whole block. (A mean before it, as in ResNet-D,
+    took a fifth of the training time on a CPU.)
     """
 
     def __init__(self, channels_in: int, channels: int, stride: tuple[int, int, int]) -> None:
@@ -58,11 +58,8 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm3d(channels)
         self.relu = nn.ReLU(inplace=True)
         shortcut: list[nn.Module] = []
-        if rows > 1 or columns > 1:
-            shortcut.append(nn.AvgPool3d((1, rows, columns), ceil_mode=True, count_include_pad=False))
         if stride != (1, 1, 1) or channels_in != channels:
-            projection = nn.Conv3d(channels_in, channels, 1, stride=(along_time, 1, 1), bias=False)
-            shortcut += [projection, nn.BatchNorm3d(channels)]
+            shortcut = [nn.Conv3d(channels_in, channels, 1, stride=stride, bias=False), nn.BatchNorm3d(channels)]
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
