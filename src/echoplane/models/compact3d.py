@@ -59,7 +59,12 @@ class Block(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         shortcut: list[nn.Module] = []
         if stride != (1, 1, 1) or channels_in != channels:
-            shortcut = [nn.Conv3d(channels_in, channels, 1, stride=stride, bias=False), nn.BatchNorm3d(channels)]
+            # The first place once held a mean over the stride; weights learned then keep their names.
+            shortcut = [
+                nn.Identity(),
+                nn.Conv3d(channels_in, channels, 1, stride=stride, bias=False),
+                nn.BatchNorm3d(channels),
+            ]
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
