@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 
@@ -33,16 +33,16 @@ def jpeg_like(draw, count, odd=1):
     return [b"\xff\xd8\xff" + draw.bytes(2 * int(draw.integers(5, 60)) + odd) for _ in range(count)]
 
 
-@given(st.integers(1, 9), st.integers(1, 5), st.sampled_from(["basic", "extended", "missing"]), st.integers(0, 1000))
-def test_frames_come_back_whatever_the_table_and_the_fragments(count, pieces, table, seed):
-    from importlib import util
-    from pathlib import Path
-
-    spec = util.spec_from_file_location("dicom_conftest", Path(__file__).with_name("conftest.py"))
-    helpers = util.module_from_spec(spec)
-    spec.loader.exec_module(helpers)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)  # the fixture holds no state
+@given(
+    count=st.integers(1, 9),
+    pieces=st.integers(1, 5),
+    table=st.sampled_from(["basic", "extended", "missing"]),
+    seed=st.integers(0, 1000),
+)
+def test_frames_come_back_whatever_the_table_and_the_fragments(picture, count, pieces, table, seed):
     frames = jpeg_like(np.random.default_rng(seed), count, odd=seed % 2)
-    data, extra = helpers.encapsulate(frames, table=table, pieces=pieces)
+    data, extra = picture.encapsulate(frames, table=table, pieces=pieces)
     got, notes = found(b"junk" + data, extended=extra.get("ExtendedOffsetTable", b""), declared=count, start=4)
     assert got == [frame + b"\0" * (len(frame) % 2) for frame in frames]
     assert notes == ()
@@ -89,6 +89,7 @@ def test_a_missing_delimiter_alone_is_no_cut(picture):
     assert (len(fragments.pieces), fragments.cut, fragments.closed) == (2, False, False)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_never_breaks_it(noise):
     found(noise)

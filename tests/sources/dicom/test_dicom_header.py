@@ -104,6 +104,9 @@ def test_a_damaged_element_costs_itself_only(dicom, tmp_path):
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", None),
         (b"\x08\x00\x05\x00\xff\xff\xff\x7f", None),
         (b"GIF89a" + bytes(100), None),
+        (b"\x08\x00\x00\x00" + bytes(100), None),
+        (b"\x08\x00\x00\x10\x04\x00\x00\x00", None),
+        (b"\x08\x00\x05\x00\x00\x00\x00\x00", 0),
     ],
 )
 def test_where_data_starts(head, start):

@@ -5,7 +5,7 @@ import sys
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoplane.errors import RefusedError, UnreadableError
@@ -15,6 +15,7 @@ from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.stream import Cursor, FileStream, Opener
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000), st.lists(st.tuples(st.integers(-5, 3500), st.integers(0, 3500)), max_size=12))
 def test_the_inflated_stream_reads_as_the_plain_bytes(tmp_path_factory, data, reads):
     path = tmp_path_factory.mktemp("deflated") / "x"
@@ -43,6 +44,7 @@ def test_damaged_deflate_says_so(tmp_path):
         stream.at(0, 10)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.lists(st.tuples(st.integers(0, 120), st.integers(-1, 50)), max_size=10))
 def test_the_cursor_is_a_file(tmp_path_factory, data, moves):
     import io

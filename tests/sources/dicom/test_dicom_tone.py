@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
@@ -23,6 +23,7 @@ def layout(stored=12, signed=False, photometric="MONOCHROME2"):
     return Layout(1, 1, 1, False, photometric, 8 if stored <= 8 else 16, stored, stored - 1, signed)
 
 
+@settings(deadline=None)
 @given(
     stored=st.sampled_from([8, 10, 12, 16]),
     signed=st.booleans(),
@@ -108,6 +109,7 @@ def test_a_measured_range_is_spread_over_the_grey_scale():
     assert tone.apply(np.array([0, 100, 200, 300, 4095])).tolist() == [0, 0, 128, 255, 255]
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept"]),

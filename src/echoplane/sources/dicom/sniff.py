@@ -54,7 +54,9 @@ def encoding_of(head: bytes) -> tuple[bool, bool] | None:
         if head[4:6] in _VRS:
             return False, little
         (length,) = struct.unpack(order + "I", head[4:8])
-        if length <= 0x400 and (length % 2 == 0):
+        # Without a VR to see, only a short value of one of the first elements is believed (an empty one just for
+        # the character set), lest any file that starts with an 8 be taken for DICOM.
+        if element <= 0x0070 and length % 2 == 0 and (0 < length <= 0x400 or (length, element) == (0, 0x0005)):
             return True, little
     return None
 
