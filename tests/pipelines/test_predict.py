@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -10,7 +12,7 @@ import pytest
 
 import echoplane
 from echoplane.errors import BundleError, UsageError
-from echoplane.inference.report import journal_path
+from echoplane.inference.report import journal_path, rows_done
 from echoplane.pipelines.predict import FAILED, PredictSettings, predict
 from echoplane.records import Status
 
@@ -121,6 +123,30 @@ def test_a_killed_run_leaves_a_manifest_that_says_running_and_can_be_gone_on_wit
     assert 0 < run.skipped < 8
     assert len(rows(output)) == 8
     assert manifest(output)["counts"] == {"ok": 6, "not_image": 1, "unreadable": 1}
+
+
+_KILLED = """
+import os, sys
+from echoplane.pipelines.predict import PredictSettings, predict
+seen = []
+def die_after_three(result):
+    seen.append(result)
+    if len(seen) == 3:
+        os._exit(9)  # no clean-up of any kind, as after kill -9
+settings = PredictSettings(bundle=sys.argv[2], threads=1, jobs=1)
+predict([sys.argv[1]], settings, output=sys.argv[3], on_result=die_after_three)
+"""
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_process_that_is_killed_loses_no_row(study, settings, tmp_path, suffix):
+    output = tmp_path / f"o{suffix}"
+    command = [sys.executable, "-c", _KILLED, str(study), settings.bundle, str(output)]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert manifest(output)["state"] == "running"
+    run = predict([study], settings, output=output, resume=True)
+    assert (run.skipped, run.files) == (3, 5)
+    assert manifest(output)["files"] == len(rows_done(output)) == 8
 
 
 def test_resume_without_a_file_begins(study, settings, tmp_path):

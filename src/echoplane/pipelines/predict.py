@@ -138,7 +138,7 @@ def predict(
     settings = settings or PredictSettings()
     table = ResultTable(output, resume=resume, overwrite=overwrite)
     bundle = Bundle.load(settings.bundle)
-    manifest = _new_manifest(bundle, settings)
+    manifest = _new_manifest(bundle, settings, with_versions=output is not None)
     done = table.rows_there(manifest)
     items, skipped = _to_do(paths, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
@@ -176,13 +176,13 @@ def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int) -> ViewCla
     )
 
 
-def _new_manifest(bundle: Bundle, settings: PredictSettings) -> RunManifest:
+def _new_manifest(bundle: Bundle, settings: PredictSettings, *, with_versions: bool) -> RunManifest:
     return RunManifest(
         state="running",
         started=now(),
         bundle={"name": bundle.name, "sha256": bundle.hash},
         settings=settings.that_matter,
-        versions=versions(),
+        versions=versions() if with_versions else {},  # takes some milliseconds
     )
 
 

@@ -1,13 +1,17 @@
-"""A progress bar with rate and time left, on a terminal; silence elsewhere."""
+"""A progress bar with rate and time left on a terminal; in a log, a line now and then."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from echoplane.apps.cli._common import console
+
+#: Seconds between two lines where stderr is a file or a pipe.
+LOG_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,18 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
     unit : str
         What is counted, for example ``files``.
     quiet : bool
-        Show nothing. Nothing is shown either when stderr is not a terminal.
+        Show nothing.
+
+    Notes
+    -----
+    Where stderr is not a terminal (a job on a cluster) a line is printed every :data:`LOG_EVERY` seconds.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         yield Progress(lambda total: None, lambda: None)
+        return
+    if not sys.stderr.isatty():
+        lines = _Lines(what, unit)
+        yield Progress(lines.start, lines.step)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -57,3 +69,35 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
 
     with bar:
         yield Progress(lambda total: bar.update(task, total=total), step)
+
+
+class _Lines:
+    """Progress for a log: how far, how fast, how long still."""
+
+    def __init__(self, what: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._unit, self._clock = what, unit, clock
+        self._total: int | None = None
+        self._done = 0
+        self._begun = self._next = clock()
+        self._next += LOG_EVERY
+
+    def start(self, total: int | None) -> None:
+        self._total = total
+        self._begun = self._clock()
+
+    def step(self) -> None:
+        self._done += 1
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + LOG_EVERY
+        rate = self._done / max(now - self._begun, 1e-9)
+        of, left = "", ""
+        if self._total is not None:
+            of, left = f" of {self._total}", f", {_span((self._total - self._done) / rate)} left"
+        print(f"{self._what}: {self._done}{of} {self._unit}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+
+
+def _span(seconds: float) -> str:
+    minutes, hours = round(seconds / 60), seconds / 3600
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min" if minutes < 90 else f"{hours:.1f} h"
