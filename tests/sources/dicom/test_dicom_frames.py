@@ -30,7 +30,9 @@ def found(data, *, extended=b"", declared=None, start=0):
 
 
 def jpeg_like(draw, count, odd=1):
-    return [b"\xff\xd8\xff" + draw.bytes(2 * int(draw.integers(5, 60)) + odd) for _ in range(count)]
+    """A start marker and bytes that cannot look like another one."""
+    sizes = [2 * int(draw.integers(5, 60)) + odd for _ in range(count)]
+    return [b"\xff\xd8\xff" + bytes(draw.integers(1, 255, size).tolist()) for size in sizes]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)  # the fixture holds no state

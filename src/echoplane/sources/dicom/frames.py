@@ -21,6 +21,7 @@ _END = 0xE0DD
 _MAX_FRAGMENTS = 1 << 20
 #: JPEG and JPEG-LS, JPEG 2000 code stream, JP2 box.
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0c\x6a\x50")
+_LONGEST = max(map(len, _STARTS))
 
 Piece = tuple[int, int]
 
@@ -190,10 +191,15 @@ def group_frames(
     notes = ("The offset table does not fit the fragments; passed over.",) if wide or fragments.offsets else ()
     if declared == len(pieces) or len(pieces) <= 1:
         return _cut_at(pieces, range(len(pieces))), notes
-    starts = [i for i, (offset, _) in enumerate(pieces) if stream.at(offset, 6).startswith(_STARTS)]
+    starts = [i for i, (offset, size) in enumerate(pieces) if _starts_picture(stream.at(offset, min(size, _LONGEST)))]
     if not starts or starts[0] != 0:  # RLE has no marker, and one fragment a frame (PS3.5 A.4.2)
         starts = [0] if declared == 1 else list(range(len(pieces)))
     return _cut_at(pieces, starts), notes
+
+
+def _starts_picture(head: bytes) -> bool:
+    """Tell whether a fragment starts like a picture; one of two bytes can only show the first two."""
+    return len(head) > 1 and any(mark.startswith(head) or head.startswith(mark) for mark in _STARTS)
 
 
 def _starts_by_table(table: Sequence[int], fragments: Fragments) -> list[int] | None:
