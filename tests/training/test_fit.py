@@ -145,3 +145,12 @@ def test_held_out_patients_validate(make_store: Any, make_recipe: Any, tmp_path:
     result = fit(recipe, tmp_path / "run")
     assert set(result.predictions.groups) == {"p3", "p5"}
     assert config.to_mapping(result.recipe)["data"]["hold_out"] == ("p3", "p5")
+
+
+def test_deterministic_mode_is_set_and_reset(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store()
+    one = fit(make_recipe(store, fit__epochs=1, fit__deterministic=True), tmp_path / "one")
+    assert torch.are_deterministic_algorithms_enabled()
+    two = fit(make_recipe(store, fit__epochs=1), tmp_path / "two")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert one.history == two.history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from typing import Any, TypeVar
 
@@ -49,8 +50,9 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
         raise UsageError("fit.precision f16 is for GPUs; use bf16 or f32 on a CPU.")
     if accelerator == "cpu":
         keep_freed_memory()
-    if fit.deterministic:
-        torch.use_deterministic_algorithms(True)
+    if fit.deterministic and accelerator == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it, before its first call
+    torch.use_deterministic_algorithms(fit.deterministic)
     many = devices * nodes > 1
     # It announces on stderr what the recipe says already.
     for name in ("lightning.fabric.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):

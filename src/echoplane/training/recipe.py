@@ -227,7 +227,8 @@ class Fit:
     monitor : {"balanced_accuracy", "accuracy", "loss"}
         The score that decides which weights are best: by cine, on the validation cines.
     deterministic : bool
-        Only algorithms that give the same bits every time (of any matter on GPUs only).
+        Only algorithms that give the same bits every time. On a CPU they do anyhow; on a GPU a layer that has no such
+        algorithm (max pooling in 3D) ends the run with an error that names it.
     workers : int
         Processes that load clips; -1 chooses (none on up to four cores).
     """
