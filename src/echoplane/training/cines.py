@@ -85,12 +85,11 @@ class TrainingData:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return cines by side and view, for a table; "one of several" for those whose view is only half known."""
-        table: dict[str, dict[str, int]] = {}
+        table = {}
         for side, part in (("train", self.train), ("validation", self.validation)):
-            line = table.setdefault(side, {})
-            for label in hard_labels(part.targets) if part else ():
-                name = self.views[int(label)] if label >= 0 else "one of several"
-                line[name] = line.get(name, 0) + 1
+            labels = hard_labels(part.targets).tolist() if part else []
+            line = {view: labels.count(k) for k, view in enumerate(self.views)}
+            table[side] = {**line, **({"one of several": labels.count(-1)} if -1 in labels else {})}
         return table
 
 
