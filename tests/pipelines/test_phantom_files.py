@@ -55,6 +55,8 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
 def test_rows_carry_the_truth(tmp_path: Path) -> None:
     write_dataset(tmp_path, QUICK)
     rows = StoreReader(tmp_path).rows
+    assert StoreReader(tmp_path).views[:6] == MAIN_VIEWS
+    assert all(set(row.shares) <= set(StoreReader(tmp_path).views) for row in rows)
     assert {row.label for row in rows} <= {"A4C", "PSAX-PM", "NOISE"}
     assert [row.group for row in rows[:7]] == ["phantom-5-000000"] * 6 + ["phantom-5-000001"]
     for row in rows:

@@ -19,12 +19,14 @@ from echoplane.errors import UsageError
 from echoplane.phantom.clip import PhantomCine
 from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.phantom.dicom import Place, write_dicom
+from echoplane.phantom.plan import PHANTOM_VIEWS
 from echoplane.phantom.study import StudyClip, render_study, study_patient
 from echoplane.phantom.training import TrainingClip
 from echoplane.pipelines._movie import MOVIES, write_movie
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
 from echoplane.records import UInt8Array
 from echoplane.store import StoreRow, StoreWriter
+from echoplane.views import VIEWS
 
 Progress = Callable[[int, int], None]
 
@@ -65,7 +67,8 @@ def write_dataset(
         When the folder holds something else.
     """
     rows, columns = recipe.size
-    views = sorted(plan.view_weights)
+    # Every view a clip can show a share of, whatever was asked for; a bare short axis is named by its level.
+    views = [row.label for row in VIEWS if row.label in PHANTOM_VIEWS and row.label != "PSAX"]
     # Through JSON, as the store keeps it: tuples become lists, and a second run finds the same settings.
     settings = json.loads(json.dumps(to_mapping(recipe)))
     with StoreWriter(out, recipe=settings, views=views, height=rows, width=columns, origin=ORIGIN) as writer:
