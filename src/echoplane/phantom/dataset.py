@@ -53,7 +53,7 @@ class DatasetPlan:
     frames : int
         Of every clip.
     fps : float
-        Frames a second of the clips.
+        Frames a second of the clips. The default sampling rule takes 16 frames a second, so that none falls between two.
     clips_per_patient : int
     view_weights : mapping of str to float
     nuisances : tuple of str
@@ -62,8 +62,8 @@ class DatasetPlan:
 
     clips: int
     seed: int = 0
-    frames: int = 24
-    fps: float = 20.0
+    frames: int = 20
+    fps: float = 16.0
     clips_per_patient: int = 6
     view_weights: Mapping[str, float] = field(default_factory=lambda: dict(VIEW_WEIGHTS))
     nuisances: tuple[str, ...] = GROUPS

@@ -117,8 +117,8 @@ def _add_dataset(group: typer.Typer) -> None:
         clips: Annotated[int, typer.Option(min=1, help="How many.")] = 20000,
         jobs: Annotated[int, typer.Option(min=1, help="Processes. The data do not depend on it.")] = 1,
         seed: Seed = 0,
-        frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 24,
-        fps: Annotated[float, typer.Option(min=1, help="Frames a second.")] = 20.0,
+        frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 20,
+        fps: Annotated[float, typer.Option(min=1, help="Frames a second.")] = 16.0,
         without: Without = None,
     ) -> None:
         """Render a training set of prepared clips; run it again to go on after a stop, or to make it larger."""
