@@ -53,7 +53,7 @@ class DatasetPlan:
     frames : int
         Of every clip.
     fps : float
-        Frames a second of the clips. The default sampling rule takes 16 frames a second, so that none falls between two.
+        Frames a second of the clips. The default sampling rule takes 16 a second, so that none falls between two.
     clips_per_patient : int
     view_weights : mapping of str to float
     nuisances : tuple of str
