@@ -6,10 +6,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pydicom
 from pydicom import examples
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, UltrasoundMultiFrameImageStorage, generate_uid
 
 QUALITY = 90
@@ -18,18 +18,13 @@ FPS = 30.0
 
 def a4c_frames(count: int, width: int, height: int) -> np.ndarray:
     """Return frames (T, H, W, 3) R, G, B of the real cine, enlarged and repeated."""
-    source = pydicom.dcmread(examples.get_path("ybr_color"))
-    frames = source.pixel_array
-    if source.PhotometricInterpretation.startswith("YBR"):
-        from pydicom.pixels import convert_color_space
-
-        frames = convert_color_space(frames, source.PhotometricInterpretation, "RGB")
+    frames = pixel_array(examples.get_path("ybr_color"))  # R, G, B, whatever the file holds
     large = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC) for frame in frames]
     return np.stack([large[i % len(large)] for i in range(count)])
 
 
-def write_jpeg_cine(path: Path, count: int = 60, width: int = 800, height: int = 600) -> Path:
-    """Write a JPEG 4:2:2 multi-frame ultrasound DICOM file."""
+def write_jpeg_cine(path: Path, count: int = 60, width: int = 800, height: int = 600, *, regions: bool = True) -> Path:
+    """Write a JPEG 4:2:2 multi-frame ultrasound DICOM file, with the region that scanners write, or without."""
     setting = [
         cv2.IMWRITE_JPEG_QUALITY, QUALITY,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
@@ -37,6 +32,8 @@ def write_jpeg_cine(path: Path, count: int = 60, width: int = 800, height: int =
     frames = a4c_frames(count, width, height)
     encoded = [cv2.imencode(".jpg", frame[..., ::-1], setting)[1].tobytes() for frame in frames]
     dataset = _dataset(count, width, height, "YBR_FULL_422", JPEGBaseline8Bit)
+    if regions:
+        dataset.SequenceOfUltrasoundRegions = [_region(width, height)]
     dataset.PixelData = encapsulate(encoded)
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path, enforce_file_format=True)
@@ -49,6 +46,17 @@ def write_raw_cine(path: Path, count: int = 300, width: int = 1024, height: int 
     dataset.PixelData = a4c_frames(count, width, height).tobytes()
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def _region(width: int, height: int) -> Dataset:
+    """Return a 2D tissue region around the sector of the cine, in centimetres."""
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
+    region.RegionLocationMinX0, region.RegionLocationMaxX1 = round(0.1 * width), round(0.96 * width)
+    region.RegionLocationMinY0, region.RegionLocationMaxY1 = round(0.03 * height), round(0.87 * height)
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX = region.PhysicalDeltaY = 16 / height
+    return region
 
 
 def _dataset(count: int, width: int, height: int, colour: str, syntax: str) -> FileDataset:

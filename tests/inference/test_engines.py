@@ -187,6 +187,17 @@ def test_an_int8_variant_is_an_xml_and_a_bin(toy_bundle, tmp_path):
     assert [v.precision for v in both.facts.variants] == ["f32", "int8"]
 
 
+def test_auto_is_what_the_bundle_names_or_f32(toy_bundle):
+    assert load_engine(toy_bundle(), threads=1).precision == "f32"
+    both = (Variant("f32", ("model.onnx",)), Variant("int8", ("model.onnx",)))
+    assert load_engine(toy_bundle(variants=both, precision="int8"), threads=1).precision == "int8"
+    assert load_engine(toy_bundle(variants=both, precision="int8"), precision="f32", threads=1).precision == "f32"
+    lacking = toy_bundle(precision="int8")
+    assert load_engine(lacking, threads=1).precision == "f32"
+    with pytest.raises(UsageError, match="holds no such variant"):
+        load_engine(lacking, precision="int8", threads=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -60,7 +60,7 @@ class ViewClassifier:
         bundle: Bundle,
         *,
         engine: str = "auto",
-        precision: str = "f32",
+        precision: str = "auto",
         threads: int | None = None,
         jobs: int | None = None,
         include_color: bool = False,
@@ -91,8 +91,8 @@ class ViewClassifier:
             See :func:`echoplane.inference.engine.load_engine`.
         threads : int or None
             Threads of the network; None takes all processors this process may use.
-        precision : {"f32", "bf16", "int8"}
-            Default f32.
+        precision : {"auto", "f32", "bf16", "int8"}
+            Default ``auto``: what the bundle names.
         jobs : int or None
             Files that :meth:`predict_many` works on side by side; None takes one for each processor.
         include_color, include_stills : bool

@@ -15,7 +15,7 @@ from echoplane.records import FloatArray
 ENGINES: tuple[str, ...] = ("auto", "openvino", "torch", "cuda")
 
 #: What ``precision=`` and ``--precision`` accept.
-PRECISIONS: tuple[str, ...] = ("f32", "bf16", "int8")
+PRECISIONS: tuple[str, ...] = ("auto", "f32", "bf16", "int8")
 
 
 class Engine(Protocol):
@@ -51,7 +51,7 @@ class Engine(Protocol):
 
 
 def load_engine(
-    bundle: Bundle, name: str = "auto", *, precision: str = "f32", threads: int | None = None, streams: int = 1
+    bundle: Bundle, name: str = "auto", *, precision: str = "auto", threads: int | None = None, streams: int = 1
 ) -> Engine:
     """Load a bundle's network into an engine.
 
@@ -60,8 +60,9 @@ def load_engine(
     bundle : Bundle
     name : {"auto", "openvino", "torch", "cuda"}
         ``auto`` is OpenVINO on the CPU; ``torch`` takes a GPU where there is one; ``cuda`` insists on it.
-    precision : {"f32", "bf16", "int8"}
-        Never chosen by the engine itself.
+    precision : {"auto", "f32", "bf16", "int8"}
+        ``auto`` is what the bundle names (f32, unless its maker measured another and chose it), and f32 where this
+        machine or this engine does not have that. It is never left to the engine.
     threads : int or None
         Threads of the network on the CPU, all streams together; None takes all processors this process may use.
     streams : int
@@ -92,16 +93,34 @@ def load_engine(
     return loaders[name]()
 
 
+def _with_fallback(bundle: Bundle, asked: str, load: Callable[[str], Engine]) -> Engine:
+    """Load in the precision asked for, or in the bundle's own; only the latter may give way to f32."""
+    if asked != "auto":
+        return load(asked)
+    try:
+        return load(bundle.facts.precision)
+    except UsageError:
+        if bundle.facts.precision == "f32":
+            raise
+        return load("f32")
+
+
 def _openvino(bundle: Bundle, precision: str, threads: int | None, streams: int) -> Engine:
     from echoplane.inference.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(bundle, precision=precision, threads=threads, streams=streams)
+    def load(chosen: str) -> Engine:
+        return OpenVinoEngine(bundle, precision=chosen, threads=threads, streams=streams)
+
+    return _with_fallback(bundle, precision, load)
 
 
 def _torch(bundle: Bundle, device: str, precision: str, threads: int | None) -> Engine:
     from echoplane.inference.torch_engine import TorchEngine
 
-    return TorchEngine(bundle, device=device, precision=precision, threads=threads)
+    def load(chosen: str) -> Engine:
+        return TorchEngine(bundle, device=device, precision=chosen, threads=threads)
+
+    return _with_fallback(bundle, precision, load)
 
 
 def available_cpus() -> int:

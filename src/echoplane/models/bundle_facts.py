@@ -184,6 +184,8 @@ class BundleFacts:
     metrics : tuple of Metric
     variants : tuple of Variant
         The first is f32.
+    precision : {"f32", "bf16", "int8"}
+        What is run unless something else is asked for. Other than f32 only where its accuracy was measured.
     licence : str
         Of the weights.
     notes : tuple of str
@@ -209,6 +211,7 @@ class BundleFacts:
     data: tuple[DataUse, ...] = ()
     metrics: tuple[Metric, ...] = ()
     variants: tuple[Variant, ...] = ()
+    precision: Precision = "f32"
     licence: str = ""
     notes: tuple[str, ...] = ()
     created: str = ""

@@ -46,7 +46,7 @@ class PredictSettings:
 
     bundle: str | None = None
     engine: str = "auto"
-    precision: str = "f32"
+    precision: str = "auto"
     threads: int | None = None
     jobs: int | None = None
     include_color: bool = False

@@ -30,7 +30,10 @@ def describe(bundle: Bundle) -> str:
             }
         ),
         "",
-        *_section("precisions", [_variant(v.precision, v.accuracy, v.milliseconds, v.note) for v in facts.variants]),
+        *_section(
+            f"precisions (run: {facts.precision})",
+            [_variant(v.precision, v.accuracy, v.milliseconds, v.note) for v in facts.variants],
+        ),
         *_section(
             "measured",
             [

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Model bundle: a folder or .echoplane file.", show_default="the one that ships"),
         ] = None,
         engine: Annotated[str, typer.Option(help="auto, openvino, torch or cuda.")] = "auto",
-        precision: Annotated[str, typer.Option(help="f32, bf16 or int8.")] = "f32",
+        precision: Annotated[str, typer.Option(help="f32, bf16, int8, or auto: what the bundle names.")] = "auto",
         threads: Annotated[
             int | None, typer.Option(min=1, help="Threads of the network.", show_default="all processors")
         ] = None,
