@@ -29,8 +29,12 @@ def main(clips: Path, out: Path) -> None:
         rows = list(csv.DictReader(stream))
     views = sorted({LABELS.get(r["view"], r["view"]) for r in rows})
     height, width = recipe.size
-    origin = "real development clips; MIT and Apache-2.0; labels read by eye, not by a clinician, unless the source says"
-    with StoreWriter(out, recipe=config.to_mapping(recipe), views=views, height=height, width=width, origin=origin) as w:
+    origin = (
+        "real development clips; MIT and Apache-2.0; labels read by eye, not by a clinician, unless the source says"
+    )
+    with StoreWriter(
+        out, recipe=config.to_mapping(recipe), views=views, height=height, width=width, origin=origin
+    ) as w:
         for row in rows:
             if row["file"] in w:
                 continue
@@ -45,7 +49,7 @@ def main(clips: Path, out: Path) -> None:
                          crop=prepared.crop, notes=(*cine.notes, *prepared.notes),
                          extra={"licence": row["licence"], "origin": row["source"], "kind": row["kind"]}),
             )  # fmt: skip
-            print(row["file"], label, len(frames), f"{cine.fps}", prepared.sector.kind, f"{prepared.sector.confidence:.2f}")
+            print(row["file"], label, len(frames), prepared.sector.kind, f"{prepared.sector.confidence:.2f}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ _FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8
 _LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("arrays", "numpy", ""),
     ("DICOM", "pydicom", ""),
-    ("JPEG lossless, JPEG 2000", "python-gdcm", ""),
+    ("JPEG 2000", "pylibjpeg-openjpeg", ""),
+    ("RLE", "pylibjpeg-rle", ""),
     ("JPEG-LS", "pyjpegls", ""),
     ("JPEG, pictures", "opencv-python-headless", ""),
     ("pictures", "pillow", ""),
@@ -35,7 +36,6 @@ _LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("training, network on a GPU", "torch", "train"),
     ("training", "lightning", "train"),
     ("explaining", "captum", "explain"),
-    ("volumes (NIfTI, MetaImage)", "SimpleITK", "volume"),
     ("Parquet", "pyarrow", "parquet"),
 )
 
