@@ -27,8 +27,8 @@ WORTH_NAMING = 0.1
 
 _NOT_ANSWERED: MappingProxyType[CineKind, tuple[Status, str]] = MappingProxyType(
     {
-        CineKind.STILL: (Status.STILL, "A single frame; --include-stills has stills answered too."),
-        CineKind.COLOR_DOPPLER: (Status.COLOR_DOPPLER, "Colour Doppler; --include-color has it answered too."),
+        CineKind.STILL: (Status.STILL, "A single frame (see --include-stills)."),
+        CineKind.COLOR_DOPPLER: (Status.COLOR_DOPPLER, "Colour Doppler (see --include-color)."),
         CineKind.SPECTRAL_DOPPLER: (Status.SPECTRAL_DOPPLER, "Spectral Doppler shows velocities, not a plane."),
         CineKind.M_MODE: (Status.M_MODE, "M-mode shows one line over time, not a plane."),
         CineKind.VOLUME: (Status.VOLUME, "A 3D volume holds many planes."),
