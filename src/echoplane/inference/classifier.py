@@ -156,7 +156,8 @@ class ViewClassifier:
         Parameters
         ----------
         sources : iterable
-            As for :meth:`predict`; taken from the iterable a few at a time, so it may be endless.
+            As for :meth:`predict`; taken from the iterable a few at a time, so it may be endless. For folders that
+            hold many files give ``echoplane.sources.discover.discover(folders)``.
         jobs : int or None
             Cines worked on side by side, each by one thread of this process: while one is being decoded, another is
             in the network. None: as given to :meth:`load`, or one for each processor.
