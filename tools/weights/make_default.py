@@ -71,7 +71,15 @@ def main(run: Path, phantom: Path, real: Path, out: Path) -> None:
     bundle, store, clips = Bundle.load(run / "bundle"), StoreReader(phantom), StoreReader(real)
     keep = held_out(run)
     predictions = answer_store(bundle, load_engine(bundle), [store], lambda row: row.cine in keep).predictions
-    bundle, report = calibrate(bundle, predictions, CalibrateRecipe(precision=0.9), ON_PHANTOM)
+    for precision in (0.9, 0.8, 0.7, None):
+        made, report = calibrate(bundle, predictions, CalibrateRecipe(precision=precision), ON_PHANTOM)
+        if report.reached:
+            break
+    # Less than even odds is never offered as an answer, whatever the phantoms say.
+    lowest = max(made.facts.thresholds.min_probability, 0.5)
+    members = {name: made.read(name) for name in made.facts.members}
+    facts = replace(made.facts, thresholds=replace(made.facts.thresholds, min_probability=lowest))
+    bundle = Bundle.create(facts, members)
     p = predictions.cine_probabilities(bundle.facts.calibration)
     right = p.argmax(axis=1) == predictions.y_true
     main_rows = [i for i, y in enumerate(predictions.y_true) if predictions.views[y] in MAIN_VIEWS]
@@ -92,7 +100,6 @@ def main(run: Path, phantom: Path, real: Path, out: Path) -> None:
     )
     facts = replace(bundle.facts, name="default", data=data, metrics=tuple(m for m in metrics if m), notes=notes,
                     licence="Apache-2.0")  # fmt: skip
-    members = {name: bundle.read(name) for name in bundle.facts.members}
     card = ["# Default weights", "", *notes, "", f"Network {facts.network.name}, {len(trained)} phantom cines.",
             "", "| figure | value | from | to | cines | patients | on |", "|---|---|---|---|---|---|---|"]  # fmt: skip
     card += [
@@ -101,6 +108,7 @@ def main(run: Path, phantom: Path, real: Path, out: Path) -> None:
     ]
     card += ["", f"Calibration on {ON_PHANTOM}: expected calibration error {report.ece_before:.3f} before, "
              f"{report.ece_after:.3f} after, measured on patients left out of the fit.", "",
+             f"Below a probability of {lowest:.2f} the answer is 'unsure'.", "",
              "The real clips are of few patients and sources. Do not use these weights for diagnosis.", ""]  # fmt: skip
     text = "\n".join(card)
     Bundle.create(facts, {**members, CARD_NAME: text.encode()}).save(out)
