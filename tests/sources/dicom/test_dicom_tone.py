@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
@@ -110,6 +110,7 @@ def test_a_measured_range_is_spread_over_the_grey_scale():
 
 
 @settings(deadline=None)
+@example({"RescaleSlope": 1.7572757916542677e305}, False)
 @given(
     st.dictionaries(
         st.sampled_from(["WindowCenter", "WindowWidth", "RescaleSlope", "RescaleIntercept"]),

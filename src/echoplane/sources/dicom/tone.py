@@ -99,6 +99,8 @@ def _modality(header: Header, stored: Float) -> Float:
         picked: Float = entries[np.clip(stored - first, 0, len(entries) - 1).astype(np.int64)]
         return picked
     slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
+    if abs(slope) > 1e9 or abs(intercept) > 1e9:
+        return stored  # no scanner means this, and the product would overflow
     return stored * slope + intercept
 
 
