@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.prepare.sector_evidence import LIT, Evidence, lit_and_moving, regions
+from echoplane.prepare.sector_evidence import LIT, LIT_SMALL, SMALL, Evidence, lit_and_moving, regions
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
@@ -22,7 +22,7 @@ SIDE = 320
 #: A decoded frame is never reduced below this, pixels of the longer side.
 LEAST_SIDE = 256
 #: From this score on no other level of light is tried.
-GOOD = 1.2
+GOOD = 1.12
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
@@ -148,7 +148,7 @@ class _Seen:
 def _look(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[_Seen] = []
-    for level in LIT:
+    for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
         found = regions(small_THW, level)
         tried += [_Seen(fit(evidence), found[-1]) for evidence in found]
         if tried and max(seen.fan.score for seen in tried) >= GOOD:

@@ -15,10 +15,15 @@ from echoplane.records import BoolArray, FloatArray, UInt8Array
 #: Grey levels above the background from which a pixel counts as lit, in the order in which they are tried: usual,
 #: for dim pictures on clean black, for pictures on a noisy ground.
 LIT = (10, 4, 24)
+#: In small frames a block of 8 x 8 pixels, over which JPEG spreads light, is a large part of the picture: the other way
+#: round there, if the longer side is shorter than so many pixels.
+LIT_SMALL, SMALL = (24, 10, 4), 200
+#: In how many of the frames a pixel must be lit to count.
+TIMES_LIT = 1
 #: Change between frames from which a pixel counts as moving, in units of the level from which it counts as lit.
 MOVING = 1.2
-#: The background is looked for among the darkest levels only, and fills at least this fraction of the frame.
-DARKEST, BACKGROUND = 48, 0.03
+#: The background is one level that fills at least this fraction of the frame: a dark level, or a brighter one.
+BACKGROUNDS = ((48, 0.03), (128, 0.15))
 #: Parts smaller than this fraction of the main part are taken for text and marks: where all that is left moves, and
 #: in a still, where motion cannot tell them apart.
 SMALL_PART, SMALL_STILL_PART = 0.004, 0.08
@@ -62,7 +67,7 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
     """
     high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
     background = _background(low)
-    lit = high > background + level
+    lit = (frames_THW > background + level).sum(axis=0, dtype=np.uint8) >= min(TIMES_LIT, len(frames_THW))
     if background > level:
         lit |= low < background - level
     moving = (high - low) > MOVING * level
@@ -70,10 +75,13 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
 
 
 def _background(low_HW: UInt8Array) -> int:
-    counts = np.bincount(low_HW.ravel(), minlength=256)[: DARKEST + 1]
-    level = int(counts.argmax())
+    counts = np.bincount(low_HW.ravel(), minlength=256)
+    for darkest, least in BACKGROUNDS:
+        level = int(counts[: darkest + 1].argmax())
+        if counts[max(level - 1, 0) : level + 2].sum() > least * low_HW.size:
+            return level
     # A frame that is lit all over has no background; then black is as good as any.
-    return level if counts[max(level - 1, 0) : level + 2].sum() > BACKGROUND * low_HW.size else 0
+    return 0
 
 
 def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:

@@ -24,7 +24,9 @@ WIDEST, CROSSED = 80, 25
 #: Angle between the edges, degrees; narrower is a box.
 NARROWEST = 8
 #: Edges considered on each side, and pairs of them judged.
-EDGES, PAIRS = 5, 12
+EDGES, PAIRS = 4, 6
+#: A pair of edges with less than this fraction of the outline between them is not looked at further.
+WITHIN = 0.5
 #: From this score on no mirrored edge is tried.
 GREAT = 1.28
 #: A cut counts when at least this fraction of the outline's size touches it and nothing else explains the touch.
@@ -73,6 +75,10 @@ def _mirrored_by_touch(evidence: Evidence, edge: Line) -> Line:
     return support(evidence.outline, evidence.on_frame, math.pi - edge.angle)
 
 
+def _score(fan: Fan) -> float:
+    return fan.score
+
+
 def _left_angle(line: Line) -> float:
     """Angle from straight down of an edge whose outward normal points left."""
     return (-line.angle) % (2 * math.pi) - math.pi
@@ -106,6 +112,8 @@ class _Scene:
         canvas[self.y.astype(int), self.x.astype(int)] = 1
         self.near_outline = cv2.dilate(canvas, np.ones((3, 3), np.uint8)).view(np.bool_)
         self.cuts = [self._cut(evidence, quarter * math.pi / 2) for quarter in range(4)]
+        self.on_cut = np.logical_or.reduce([self._touching(cut) for cut in self.cuts])
+        self.sharply_on = [self._touching(cut, SHARP) & ~self.on_frame for cut in self.cuts]
 
     def _cut(self, evidence: Evidence, angle: float) -> Line | None:
         cut = support(evidence.outline, evidence.on_frame, angle)
@@ -122,32 +130,36 @@ class _Scene:
 
     def best(self, fans: list[Fan], pairs: Iterable[tuple[Line, Line]]) -> Fan:
         """Return the best of some candidates and of those that pairs of edges make."""
-        made = (
-            fan for left, right in pairs if _opening(left, right) >= NARROWEST for fan in self.complete(left, right)
-        )
-        return max((self.judge(fan) for fan in (*fans, *made)), key=lambda fan: fan.score)
+        best = max((self.judge(fan) for fan in fans), key=_score)
+        for left, right in pairs:
+            if _opening(left, right) >= NARROWEST:
+                best = max((best, *(self.judge(fan, best.score) for fan in self.complete(left, right))), key=_score)
+        return best
 
     def complete(self, left: Line, right: Line) -> Iterator[Fan]:
         """Add the arcs and the cuts to two edges; where the bottom arc is in doubt, more than once."""
         a, b = _left_angle(left), _right_angle(right)
         x, y = np.linalg.solve([left.normal, right.normal], [left.offset, right.offset]).tolist()
+        beyond_left, beyond_right = left.distance(self.x, self.y), right.distance(self.x, self.y)
+        inside = np.maximum(beyond_left, beyond_right) <= TOUCH
+        if np.count_nonzero(inside) < WITHIN * len(inside):
+            return
+        on_edge = (np.abs(beyond_left) <= TOUCH) | (np.abs(beyond_right) <= TOUCH)
         radius = np.hypot(self.x - np.float32(x), self.y - np.float32(y))
-        on_edge = self._touching(left) | self._touching(right)
-        inside = (left.distance(self.x, self.y) <= TOUCH) & (right.distance(self.x, self.y) <= TOUCH)
-        on_cut = np.logical_or.reduce([self._touching(cut) for cut in self.cuts])
         curved = inside & ~on_edge & ~self.on_frame
-        for r1 in bottom_arcs(radius, inside, (curved & ~on_cut, curved), b - a):
+        for r1 in bottom_arcs(radius, inside, (curved & ~self.on_cut, curved), b - a):
             r0 = top_arc(radius, inside, curved, b - a, r1)
             fan = Fan(x, y, r0, max(r1, r0 + 1), a, b, self.frame)
             explained = on_edge | (np.abs(radius - fan.r1) <= TOUCH) | (np.abs(radius - fan.r0) <= TOUCH)
-            cuts = [self._kept(cut, fan, explained) for cut in self.cuts]
+            cuts = [self._kept(i, fan, explained) for i in range(4)]
             yield replace(fan, box=self._cut_box(cuts, self.frame))
 
-    def _kept(self, cut: Line | None, fan: Fan, explained: BoolArray) -> Line | None:
+    def _kept(self, i: int, fan: Fan, explained: BoolArray) -> Line | None:
         """Keep a cut that touches the outline along its way through the fan, where neither edge nor arc does."""
+        cut = self.cuts[i]
         if cut is None:
             return None
-        touched = np.count_nonzero(self._touching(cut, SHARP) & ~explained & ~self.on_frame)
+        touched = np.count_nonzero(self.sharply_on[i] & ~explained)
         if touched < CUT * self.size:
             return None
         a, b = (round(part) for part in cut.normal)
@@ -169,8 +181,8 @@ class _Scene:
         around = float(self.x.min()), float(self.y.min()), float(self.x.max()) + 1, float(self.y.max()) + 1
         return Fan(0, 0, 0, 0, 0, 0, self._cut_box(self.cuts, around))
 
-    def judge(self, fan: Fan) -> Fan:
-        """Score a candidate."""
+    def judge(self, fan: Fan, floor: float = -math.inf) -> Fan:
+        """Score a candidate; only an upper bound where that is below `floor`."""
         mask = fan.inside(self.grid_x, self.grid_y)
         area = max(int(np.count_nonzero(mask)), 1)
         both = int(np.count_nonzero(mask & self.hull))
@@ -178,6 +190,9 @@ class _Scene:
         stray = int(np.count_nonzero(self.stray & ~mask)) / self.live_area
         outside += min(STRAY * stray, MOST_STRAY)
         empty = 1 - both / area
+        bound = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED + LEVEL
+        if bound < floor:
+            return replace(fan, score=bound)
         touched, free = self._touched(*boundary_points(fan))
         level = 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
         score = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED * touched + LEVEL * level

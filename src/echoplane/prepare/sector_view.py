@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from echoplane.prepare.sector_fan import Fan
+from echoplane.prepare.sector_fan import Fan, boundary_points
 from echoplane.records import BoolArray, Cine, Sector, SectorKind
 
 #: Scores between which confidence rises from 0 to 1; the best possible score is 1.38.
@@ -68,7 +68,7 @@ class View:
         kind = SectorKind.PHASED if fan.r0 < APEX_IN_PICTURE * fan.r1 else SectorKind.CURVED
         apex = self.x(fan.x), self.y(y)
         sector = Sector(kind, box, apex, fan.r0 * mean, fan.r1 * mean, left, right, confidence, origin)
-        return _tight(sector, self.cine)
+        return _tight(sector, Fan(*sector.apex, sector.r0, sector.r1, sector.left, sector.right, sector.box))
 
     def hull(self, hull: BoolArray, origin: str) -> Sector:
         """Return the box of what is live: all there is when no geometry fits."""
@@ -83,9 +83,12 @@ class View:
         )
 
 
-def _tight(sector: Sector, cine: Cine) -> Sector:
-    """Shrink the box to the fan: the crop is made from it."""
-    mask = sector.mask(cine.height, cine.width)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-    return replace(sector, box=box)
+def _tight(sector: Sector, fan: Fan) -> Sector:
+    """Shrink the box to the fan, whose corners and lowest points are in full-size pixels: the crop is made from it."""
+    x, y = boundary_points(fan, step=2.0)
+    if len(x) == 0:
+        return sector
+    x0, y0, x1, y1 = sector.box
+    left, top = max(x0, math.ceil(float(x.min()))), max(y0, math.ceil(float(y.min())))
+    right, bottom = min(x1, math.floor(float(x.max())) + 1), min(y1, math.floor(float(y.max())) + 1)
+    return replace(sector, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
