@@ -150,8 +150,10 @@ def _look(small_THW: UInt8Array) -> _Seen | None:
     tried: list[_Seen] = []
     for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
         found = regions(small_THW, level)
-        tried += [_Seen(fit(evidence), found[-1]) for evidence in found]
-        if tried and max(seen.fan.score for seen in tried) >= GOOD:
+        seen = [_Seen(fit(evidence), found[-1]) for evidence in found]
+        # One fan that holds all the parts beats one that holds the largest: two panels do not fit into a fan.
+        tried += seen[-1:] if seen and seen[-1].fan.score >= GOOD else seen
+        if tried and max(each.fan.score for each in tried) >= GOOD:
             break
     if len({id(seen.everything) for seen in tried}) < 2:
         return max(tried, key=lambda seen: seen.fan.score, default=None)

@@ -18,8 +18,6 @@ LIT = (10, 4, 24)
 #: In small frames a block of 8 x 8 pixels, over which JPEG spreads light, is a large part of the picture: the other way
 #: round there, if the longer side is shorter than so many pixels.
 LIT_SMALL, SMALL = (24, 10, 4), 200
-#: In how many of the frames a pixel must be lit to count.
-TIMES_LIT = 1
 #: Change between frames from which a pixel counts as moving, in units of the level from which it counts as lit.
 MOVING = 1.2
 #: The background is one level that fills at least this fraction of the frame: a dark level, or a brighter one.
@@ -31,6 +29,8 @@ SMALL_PART, SMALL_STILL_PART = 0.004, 0.08
 DENSE = 0.8
 #: A part belongs to the live picture if at least this fraction of it moves.
 LIVE_PART = 0.15
+#: Where too little moves to go by, a moving pixel still counts so many lit ones: of two like panels one is frozen.
+LITTLE_MOTION = 5
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
 PANEL = 0.3
 
@@ -67,7 +67,7 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
     """
     high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
     background = _background(low)
-    lit = (frames_THW > background + level).sum(axis=0, dtype=np.uint8) >= min(TIMES_LIT, len(frames_THW))
+    lit = high > background + level
     if background > level:
         lit |= low < background - level
     moving = (high - low) > MOVING * level
@@ -106,7 +106,7 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     areas[0] = 0
     motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
     motion[0] = 0
-    weight = motion if moves else areas
+    weight = motion if moves else areas + LITTLE_MOTION * motion
     main = int(weight.argmax())
     alike = weight >= (SMALL_PART if moves else SMALL_STILL_PART) * weight[main]
     if not moves:
