@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino
 
 from echoplane.errors import BundleError, UsageError
 from echoplane.inference.engine import available_cpus
 from echoplane.models.bundle import Bundle
+from echoplane.models.openvino_core import openvino_core
 from echoplane.records import FloatArray
 
 #: Operations between the last feature map and the answer that change no number, or only add a constant.
@@ -43,7 +43,7 @@ class CamEngine:
         variant = bundle.facts.variant("f32")
         if variant is None or len(variant.files) != 1:
             raise BundleError(f"{bundle.where}: holds no f32 ONNX network, which activation maps are made from.")
-        core = openvino.Core()
+        core = openvino_core()
         try:
             model = core.read_model(bundle.read(variant.files[0]))
             features, self._weights_KC = _tail(model, bundle.where)

@@ -14,6 +14,7 @@ import openvino
 from echoplane.errors import BundleError, UsageError
 from echoplane.inference.engine import available_cpus
 from echoplane.models.bundle import Bundle
+from echoplane.models.openvino_core import openvino_core
 from echoplane.records import FloatArray
 
 
@@ -41,7 +42,7 @@ class OpenVinoEngine:
 
     def __init__(self, bundle: Bundle, *, precision: str = "f32", threads: int | None = None, streams: int = 1) -> None:
         self.precision = precision
-        core = openvino.Core()
+        core = openvino_core()
         self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise UsageError("precision bf16: this processor has no bf16 arithmetic. Use --precision f32.")

@@ -22,6 +22,7 @@ from echoplane._optional import need
 from echoplane.errors import BundleError
 from echoplane.models.bundle import CARD_NAME, ONNX_NAME, WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, Variant
+from echoplane.models.openvino_core import openvino_core
 from echoplane.records import FloatArray
 
 #: Largest difference allowed between the logits of torch and of the exported network, relative to the largest
@@ -149,9 +150,8 @@ def check_onnx(network: nn.Module, onnx: bytes, clip_shape: tuple[int, int, int]
 
 
 def _run_openvino(onnx: bytes, clips: FloatArray) -> FloatArray:
-    import openvino
 
-    core = openvino.Core()
+    core = openvino_core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     compiled: Any = core.compile_model(core.read_model(onnx), "CPU", settings)
     logits: FloatArray = compiled(clips)[0]

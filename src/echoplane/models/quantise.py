@@ -16,6 +16,7 @@ import openvino
 from echoplane._optional import need
 from echoplane.errors import BundleError, UsageError
 from echoplane.models.bundle import Bundle
+from echoplane.models.openvino_core import openvino_core
 from echoplane.records import FloatArray
 
 #: Names of the two files of the int8 variant inside a bundle.
@@ -55,7 +56,7 @@ def quantise(bundle: Bundle, clips: FloatArray) -> dict[str, bytes]:
         raise BundleError(f"{bundle.where}: holds no f32 ONNX network to quantise.")
     with _quiet():
         nncf: Any = need("nncf", "train", "quantise a network to int8")
-        model = openvino.Core().read_model(bundle.read(variant.files[0]))
+        model = openvino_core().read_model(bundle.read(variant.files[0]))
         data = nncf.Dataset([clips[i : i + 1] for i in range(len(clips))])
         made = nncf.quantize(model, data, subset_size=len(clips), preset=nncf.QuantizationPreset.MIXED)
         with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from echoplane.errors import BundleError, EchoplaneError
+from echoplane.models.openvino_core import openvino_core
 
 Level = Literal["ok", "missing", "optional", "note"]
 
@@ -158,9 +159,7 @@ def _engines() -> list[Finding]:
 
 def _openvino() -> Finding:
     try:
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         abilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         name = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
     except (ImportError, RuntimeError) as error:
