@@ -153,8 +153,10 @@ def _draw_content(view: str, seed: int, patient: Patient, error: float) -> _Cont
         plane = sorted(AIMS)[int(rng.integers(len(AIMS)))]
     elif view == "M-MODE":
         name, plane = "m-mode", ("PLAX", "PSAX-PM", "A4C", "SC-IVC")[int(rng.integers(4))]
-    scene = Scene(patient, int(stream(seed, TIMING).integers(2**31)))
-    return _Content(name, scene, patient, draw_pose(patient, plane, stream(seed, POSE), error))
+    pose = draw_pose(patient, plane, stream(seed, POSE), error)
+    # The ribs lie about the probe, so the scene needs to know where that is.
+    scene = Scene(patient, int(stream(seed, TIMING).integers(2**31)), pose)
+    return _Content(name, scene, patient, pose)
 
 
 def _draw_noise(rng: Rng, seed: int) -> _Content:
