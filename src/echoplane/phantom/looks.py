@@ -220,8 +220,8 @@ def draw_acoustics(rng: Rng) -> Acoustics:
         return float(rng.uniform(low, high))
 
     return Acoustics(
-        axial_cm=0.016 * 3.0 ** between(0, 1) * (1 + coarse),
-        beam_rad=0.008 * (1 + 2.2 * coarse) * between(0.85, 1.25),
+        axial_cm=0.02 * 3.0 ** between(0, 1) * (1 + coarse),
+        beam_rad=0.006 * (1 + 2.0 * coarse) * between(0.85, 1.25),
         focus_cm=between(5, 12),
         focal_range_cm=between(3.5, 9),
         elevation_cm=between(0.06, 0.25),
@@ -274,14 +274,14 @@ def _draw_dropouts(rng: Rng, poor: float) -> tuple[Dropout, ...]:
 
 def draw_scanner(rng: Rng) -> Scanner:
     """Draw a machine and its settings."""
-    smooth_machine = rng.random() < 0.4
+    smooth_machine = rng.random() < 0.5
     return Scanner(
         level=float(np.clip(rng.normal(0.59, 0.15), 0.2, 0.98)),
         range_db=float(rng.uniform(30, 72)),
         gamma=float(np.exp(rng.normal(0.2, 0.3))),
         contrast=float(rng.uniform(0, 0.8)),
         reject=float(rng.uniform(0, 0.2) * (rng.random() < 0.6)),
-        compound=int(rng.choice((1, 1, 1, 2))),
+        compound=int(rng.choice((1, 1, 2, 3))),
         smooth=float(rng.uniform(0.4, 1.0) if smooth_machine else rng.uniform(0, 0.3) * (rng.random() < 0.5)),
         persistence=float(rng.uniform(0, 0.6)),
         sharpen=float(rng.uniform(0, 1.2) * (rng.random() < 0.7)),
