@@ -66,6 +66,19 @@ def test_rows_carry_the_truth(tmp_path: Path) -> None:
         assert row.fps == QUICK.fps
 
 
+def test_the_recipe_is_chosen_on_the_command_line(tmp_path: Path) -> None:
+    words = ["phantom", "dataset", str(tmp_path / "set"), "--clips", "2", "--frames", "1", "--recipe"]
+    done = CliRunner().invoke(build_app(), [*words, "default"])
+    assert done.exit_code == 0, done.output
+    assert StoreReader(tmp_path / "set").info.recipe["name"] == "default"
+    assert StoreReader(tmp_path / "set").frames(0).shape == (1, 112, 112)
+    for name, message in (("reference", "Recipes that fit: default, store"), ("defualt", "known: default")):
+        done = CliRunner().invoke(build_app(), [*words[:2], str(tmp_path / name), *words[3:], name])
+        assert done.exit_code != 0
+        assert message in " ".join(f"{done.output} {done.exception}".split())
+        assert not (tmp_path / name).exists()
+
+
 def test_clips_of_a_patient_share_the_heart_and_not_the_look() -> None:
     plan = DatasetPlan(6, frames=1, view_weights={"A4C": 1.0})
     facts = [render_planned(plan, n).facts for n in range(2)]

@@ -53,6 +53,7 @@ def write_dataset(
     jobs : int
         Worker processes. The data do not depend on it.
     recipe : PrepareRecipe
+        One that crops to the sector.
     progress : callable, optional
         Called with (done, total) after every clip.
 
@@ -65,7 +66,15 @@ def write_dataset(
     ------
     echoplane.errors.StoreError
         When the folder holds something else.
+    UsageError
+        For a recipe of another crop; nothing is written then.
     """
+    if recipe.crop != "sector":
+        usable = ", ".join(name for name, known in RECIPES.items() if known.crop == "sector")
+        raise UsageError(
+            f"recipe {recipe.name!r}: phantom clips are rendered already cut to the sector, and this recipe has "
+            f"crop {recipe.crop!r}. Recipes that fit: {usable}. (For others: `echoplane phantom study`, then prepare.)"
+        )
     rows, columns = recipe.size
     # Every view a clip can show a share of, whatever was asked for; a bare short axis is named by its level.
     views = [row.label for row in VIEWS if row.label in PHANTOM_VIEWS and row.label != "PSAX"]

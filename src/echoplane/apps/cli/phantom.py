@@ -119,17 +119,26 @@ def _add_dataset(group: typer.Typer) -> None:
         seed: Seed = 0,
         frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 20,
         fps: Annotated[float, typer.Option(min=1, help="Frames a second.")] = 16.0,
+        recipe: Annotated[
+            str, typer.Option(help="How clips are prepared: default (112x112) or store (128x128).")
+        ] = "store",
         without: Without = None,
     ) -> None:
-        """Render a training set of prepared clips; run it again to go on after a stop, or to make it larger."""
+        """Render a training set of prepared clips; run it again to go on after a stop, or to make it larger.
+
+        Stores that train one network must be prepared alike: to train on these clips and on your own, give
+        the same --recipe here as to `echoplane prepare`, which takes `default` unless told otherwise.
+        """
         from echoplane.apps.cli._progress import progress
         from echoplane.phantom.dataset import DatasetPlan
         from echoplane.pipelines.phantom import write_dataset
+        from echoplane.prepare.recipe import recipe_named
 
+        prepared = recipe_named(recipe)
         plan = DatasetPlan(clips, seed=seed, frames=frames, fps=fps, nuisances=_groups(without))
         with progress("Rendering", "clips") as bar:
             bar.start(clips)
-            made = write_dataset(out, plan, jobs=jobs, progress=lambda done, total: bar.step())
+            made = write_dataset(out, plan, jobs=jobs, recipe=prepared, progress=lambda done, total: bar.step())
         console(stderr=True).print(f"{out}: {made} clips rendered, {clips} there.", markup=False)
 
 
