@@ -75,7 +75,7 @@ _OFF = AugmentRecipe(
     shadow=Shadow(wedge_p=0.0, haze_p=0.0, narrow_p=0.0),
     grey=Grey(p=0.0),
     texture=Texture(speckle_p=0.0, noise_p=0.0, blur_p=0.0, sharpen_p=0.0, jpeg_p=0.0),
-    geometry=Geometry(affine_p=0.0, depth_p=0.0, crop_p=0.0),
+    geometry=Geometry(affine_p=0.0, depth_p=0.0, stretch_p=0.0, crop_p=0.0),
 )
 
 #: The recipes that come with the package, by name.
@@ -88,7 +88,15 @@ AUGMENTS: dict[str, AugmentRecipe] = {
         grey=Grey(p=0.5, gain=(0.85, 1.15), gamma=(0.85, 1.2), reject=0.05, bend=0.03),
         texture=Texture(speckle_p=0.1, noise_p=0.05, blur_p=0.05, sharpen_p=0.05, jpeg_p=0.05),
         geometry=Geometry(
-            affine_p=0.5, rotate=6.0, scale=(0.95, 1.05), shift=0.03, shear=2.0, depth_p=0.1, crop_p=0.3, crop=0.04
+            affine_p=0.5,
+            rotate=6.0,
+            scale=(0.95, 1.05),
+            shift=0.03,
+            shear=2.0,
+            depth_p=0.1,
+            stretch_p=0.0,
+            crop_p=0.3,
+            crop=0.04,
         ),
     ),
     "default": AugmentRecipe(),
@@ -101,7 +109,16 @@ AUGMENTS: dict[str, AugmentRecipe] = {
             speckle_p=0.4, speckle=(0.05, 0.5), noise_p=0.3, noise=(2.0, 20.0), blur_p=0.25, blur=(0.4, 1.8), jpeg_p=0.2
         ),
         geometry=Geometry(
-            affine_p=0.9, rotate=20.0, scale=(0.8, 1.2), shift=0.1, shear=10.0, depth_p=0.5, depth=(0.7, 1.4), crop=0.1
+            affine_p=0.9,
+            rotate=20.0,
+            scale=(0.8, 1.2),
+            shift=0.1,
+            shear=10.0,
+            depth_p=0.5,
+            depth=(0.7, 1.4),
+            stretch_p=0.5,
+            stretch=(0.8, 1.35),
+            crop=0.1,
         ),
     ),
 }

@@ -31,6 +31,8 @@ class GeometryDraw:
         Degrees.
     depth : float
         Zoom about the apex: above 1 less depth is shown.
+    stretch : float
+        Width alone, about the apex: above 1 hearts are wider in the fan.
     crop : (float, float, float, float)
         How far the left, top, right and bottom edge of the crop move outwards, as shares of the frame.
     flip : bool
@@ -42,6 +44,7 @@ class GeometryDraw:
     shift: tuple[float, float] = (0.0, 0.0)
     shear: float = 0.0
     depth: float = 1.0
+    stretch: float = 1.0
     crop: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     flip: bool = False
 
@@ -61,6 +64,8 @@ class Geometry:
         Largest shift, share of the frame.
     depth_p, depth : float, (float, float)
         Another imaging depth.
+    stretch_p, stretch : float, (float, float)
+        Wider or narrower hearts, and exports that did not keep the shape of their pixels.
     crop_p, crop : float, float
         Every edge of the crop moves by up to this share of the frame, in or out.
     flip_p : float
@@ -74,12 +79,15 @@ class Geometry:
     shear: float = 5.0
     depth_p: float = 0.3
     depth: Between = (0.8, 1.25)
+    stretch_p: float = 0.3
+    stretch: Between = (0.88, 1.18)
     crop_p: float = 0.5
     crop: float = 0.06
     flip_p: float = 0.0
 
     def __post_init__(self) -> None:
         unit("geometry", affine_p=self.affine_p, depth_p=self.depth_p, crop_p=self.crop_p, flip_p=self.flip_p)
+        unit("geometry", stretch_p=self.stretch_p)
         unit("geometry", shift=self.shift, crop=self.crop * 2.5)
 
     def draw(self, rng: np.random.Generator) -> GeometryDraw | None:
@@ -92,6 +100,8 @@ class Geometry:
             values["shear"] = between(rng, (-self.shear, self.shear))
         if chance(rng, self.depth_p):
             values["depth"] = between(rng, self.depth)
+        if chance(rng, self.stretch_p):
+            values["stretch"] = between(rng, self.stretch)
         if chance(rng, self.crop_p):
             values["crop"] = tuple(between(rng, (-self.crop, self.crop)) for _ in range(4))
         if chance(rng, self.flip_p):
@@ -105,7 +115,7 @@ def matrix(drawn: GeometryDraw, fan: Fan, height: int, width: int) -> Matrix:
     apex = fan.apex(height, width)
     turn = math.radians(drawn.rotate)
     c, s = math.cos(turn), math.sin(turn)
-    about_apex = _about(apex, np.array([[c, -s], [s, c]]) * drawn.depth)
+    about_apex = _about(apex, np.array([[c * drawn.stretch, -s], [s * drawn.stretch, c]]) * drawn.depth)
     sheared = np.array([[-1.0 if drawn.flip else 1.0, math.tan(math.radians(drawn.shear))], [0.0, 1.0]])
     about_middle = _about(middle, sheared * drawn.scale)
     left, top, right, bottom = drawn.crop

@@ -33,7 +33,7 @@ class Size:
 
 SIZES: dict[str, Size] = {
     "s": Size(widths=(16, 32, 64, 128), depths=(1, 1, 1, 1)),
-    "m": Size(widths=(16, 32, 96, 160), depths=(1, 2, 2, 1)),
+    "m": Size(widths=(16, 32, 64, 160), depths=(1, 1, 2, 2)),
 }
 
 #: (time, rows, columns) stride of each stage. The stem has already halved the picture.

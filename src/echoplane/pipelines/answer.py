@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from echoplane import config
+from echoplane.data.split import PARTS, VALIDATION, Split
 from echoplane.errors import DataError, TooShortError, UsageError
 from echoplane.inference.engine import Engine
 from echoplane.metrics.predictions import Predictions
@@ -104,6 +105,38 @@ def answer_store(
     if not rows:
         raise DataError(f"none of {len(chosen)} cines can be answered: {dict(left_out)}.")
     return Answers(_collect(bundle, rows, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
+
+
+def rows_in(split: str | None) -> Callable[[StoreRow], bool] | None:
+    """Return what keeps the rows of one part of a split.
+
+    Parameters
+    ----------
+    split : str or None
+        ``test``: as the store itself says. ``run/split.csv`` or ``run/split.csv:train``: as a split file says,
+        its validation cines where no part is named. None: no choice, so None.
+
+    Raises
+    ------
+    DataError
+        A split file that cannot be read.
+    UsageError
+        A part that the file does not have.
+    """
+    if not split:
+        return None
+    path, _, part = split.rpartition(":") if not split.endswith(".csv") else (split, "", VALIDATION)
+    if not path.endswith(".csv"):
+        return lambda row: row.split == split
+    rows = Split.load(path)
+    if rows.folds:
+        raise UsageError(
+            f"{path}: is a split into {rows.folds} folds, each with its own network; `echoplane crossval` answers those."
+        )
+    wanted = frozenset(rows.cines(part))
+    if not wanted:
+        raise UsageError(f"{path}: has no cine in part {part!r} (parts are {', '.join(PARTS)}).")
+    return lambda row: row.cine in wanted
 
 
 def _check_recipe(bundle: Bundle, store: StoreReader) -> None:

@@ -20,7 +20,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import Summary, compare_predictions, summarise
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines import _html
-from echoplane.pipelines.answer import Progress, answer_store
+from echoplane.pipelines.answer import Progress, answer_store, rows_in
 from echoplane.records import UInt8Array
 from echoplane.store.reader import open_stores
 
@@ -217,7 +217,7 @@ def predictions_from(
     bundle : str, Bundle or None
         For stores; None takes the weights that ship with the package.
     split : str, optional
-        For stores: only rows whose own split has this name.
+        For stores: which rows, as :func:`echoplane.pipelines.answer.rows_in` takes it.
     progress : callable, optional
         For stores: called with (done, total).
 
@@ -238,8 +238,7 @@ def predictions_from(
             raise UsageError("give one file of predictions, or stores; not both, and not several files.")
         return Predictions.load(files[0]), {}
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    keep = (lambda row: row.split == split) if split else None
-    answers = answer_store(loaded, load_engine(loaded), open_stores(inputs), keep, progress)
+    answers = answer_store(loaded, load_engine(loaded), open_stores(inputs), rows_in(split), progress)
     return answers.predictions, answers.left_out
 
 

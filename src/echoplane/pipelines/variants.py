@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from echoplane.errors import UsageError
-from echoplane.inference.engine import load_engine
+from echoplane.inference.engine import Engine, load_engine
+from echoplane.metrics.intervals import Interval, bootstrap, compare
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import Precision, Variant
+from echoplane.models.card import with_card
 from echoplane.models.export import add_variant
 from echoplane.models.quantise import BIN_NAME, XML_NAME, quantise, spread
 from echoplane.pipelines.answer import answer_store
@@ -24,6 +27,14 @@ from echoplane.store.schema import StoreRow
 #: Clips that int8 ranges are fitted on.
 CALIBRATION_CLIPS = 300
 
+#: Share of cines that a precision may read worse than f32 and still be the one that is run.
+MAY_LOSE = 0.003
+
+_PRECISIONS: tuple[Precision, ...] = ("f32", "bf16", "int8")
+
+#: Called with (what is done, done, total) after every cine.
+Progress = Callable[[str, int, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class VariantFigures:
@@ -32,16 +43,19 @@ class VariantFigures:
     Attributes
     ----------
     precision : str
-    accuracy : float
-        Of cines, by summed probabilities.
+    accuracy : Interval
+        Of cines, by summed probabilities; interval by patient.
+    difference : Interval
+        Accuracy less that of f32 on the same cines; interval by patient.
     agreement : float
         Share of cines with the same answer as f32.
     milliseconds : float
-        Median for one clip, one thread.
+        Median for one clip, one thread; the precisions take turns, so that all meet the same machine.
     """
 
-    precision: str
-    accuracy: float
+    precision: Precision
+    accuracy: Interval
+    difference: Interval
     agreement: float
     milliseconds: float
 
@@ -53,6 +67,7 @@ def add_variants(
     *,
     keep: Callable[[StoreRow], bool] | None = None,
     on: str = "",
+    progress: Progress | None = None,
 ) -> tuple[Bundle, tuple[VariantFigures, ...]]:
     """Return a copy of a bundle with int8, and bf16 where this processor has it; the f32 figures are filled in too.
 
@@ -64,58 +79,106 @@ def add_variants(
     test : sequence of StoreReader
         Labelled cines that all precisions are measured on; not trained on.
     keep : callable, optional
-        Rows of `test` to use.
+        Rows of `test` to use; none of them is used to fit ranges, where `calibration` holds them too.
     on : str
         The test data in words.
+    progress : callable, optional
 
     Raises
     ------
     UsageError, DataError, BundleError
         As :func:`echoplane.models.quantise.quantise` and :func:`echoplane.pipelines.answer.answer_store`.
     """
-    clips = spread(_clips(bundle, calibration), CALIBRATION_CLIPS)
+    clips = spread(_clips(bundle, calibration, keep), CALIBRATION_CLIPS)
     made = add_variant(bundle, Variant("int8", (XML_NAME, BIN_NAME)), quantise(bundle, clips))
+    usable = [precision for precision in _PRECISIONS if _has(made, precision)]
+    took = _milliseconds(made, usable, clips[:1])
     figures: list[VariantFigures] = []
-    first = None
-    precisions: tuple[Precision, ...] = ("f32", "bf16", "int8")
-    for precision in precisions:
-        try:
-            engine = load_engine(made, precision=precision)
-        except UsageError:
-            continue  # this processor has no bf16
-        predictions = answer_store(made, engine, test, keep).predictions
+    first: npt.NDArray[np.int64] | None = None
+    for precision in usable:
+
+        def step(done: int, total: int, what: str = precision) -> None:
+            if progress:
+                progress(what, done, total)
+
+        predictions = answer_store(made, load_engine(made, precision=precision), test, keep, step).predictions
         best = predictions.cine_probabilities(made.facts.calibration).argmax(axis=1)
         first = best if first is None else first
-        accuracy = float(np.mean(best == predictions.y_true))
-        took = _milliseconds(made, precision, clips[:1])
-        figures.append(VariantFigures(precision, accuracy, float(np.mean(best == first)), took))
-        old = made.facts.variant(precision) or Variant(precision, (made.facts.variants[0].files[0],))
-        note = f"{on}; {engine.device}, one thread" if on else f"{engine.device}, one thread"
-        made = add_variant(made, replace(old, accuracy=accuracy, milliseconds=round(took, 3), note=note), {})
-    order = {precision: i for i, precision in enumerate(precisions)}
-    facts = replace(made.facts, variants=tuple(sorted(made.facts.variants, key=lambda v: order[v.precision])))
-    return Bundle.create(facts, {name: made.read(name) for name in made.facts.members}), tuple(figures)
+        right, before = best == predictions.y_true, first == predictions.y_true
+        accuracy = bootstrap(lambda rows, right=right: float(right[rows].mean()), predictions.groups)  # type: ignore[misc]
+        difference = compare(right, before, predictions.groups).difference
+        same = float(np.mean(best == first))
+        figures.append(VariantFigures(precision, accuracy, difference, same, took[precision]))
+    return with_card(_noted(made, figures, on)), tuple(figures)
 
 
-def _clips(bundle: Bundle, stores: Sequence[StoreReader]) -> FloatArray:
+def prefer(bundle: Bundle, figures: Sequence[VariantFigures], precision: str, may_lose: float = MAY_LOSE) -> Bundle:
+    """Return a copy of a bundle that runs a precision unless something else is asked for.
+
+    Raises
+    ------
+    UsageError
+        When it was not measured, or reads more than `may_lose` fewer cines right than f32.
+    """
+    found = next((f for f in figures if f.precision == precision), None)
+    if found is None:
+        measured = ", ".join(f.precision for f in figures)
+        raise UsageError(f"precision {precision!r} cannot be the one that is run: only {measured} were measured here.")
+    if found.difference.value < -may_lose:
+        raise UsageError(
+            f"{precision} reads {-100 * found.difference.value:.1f} points fewer cines right than f32, and at most "
+            f"{100 * may_lose:.1f} may be lost. Quantise with more or other clips, allow more, or run f32."
+        )
+    members = {name: bundle.read(name) for name in bundle.facts.members}
+    return with_card(Bundle.create(replace(bundle.facts, precision=found.precision), members))
+
+
+def _has(bundle: Bundle, precision: Precision) -> bool:
+    try:
+        load_engine(bundle, precision=precision, threads=1)
+    except UsageError:
+        return False  # this processor has no bf16
+    return True
+
+
+def _noted(bundle: Bundle, figures: Sequence[VariantFigures], on: str) -> Bundle:
+    """Write the figures into the bundle's facts."""
+    device = load_engine(bundle, precision="f32", threads=1).device
+    note = f"{on}; {device}, one thread" if on else f"{device}, one thread"
+    found = []
+    for f in figures:
+        old = bundle.facts.variant(f.precision) or Variant(f.precision, bundle.facts.variants[0].files[:1])
+        found.append(replace(old, accuracy=f.accuracy.value, milliseconds=round(f.milliseconds, 3), note=note))
+    facts = replace(bundle.facts, variants=tuple(found))
+    return Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members})
+
+
+def _clips(
+    bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[StoreRow], bool] | None
+) -> FloatArray:
+    """Return one clip each of cines spread over the stores, (C, 1, N, H, W)."""
     found = []
     for store in stores:
-        step = max(1, len(store) * len(stores) // CALIBRATION_CLIPS)
-        for i in range(0, len(store), step):
+        rows = [i for i, row in enumerate(store.rows) if tested is None or not tested(row)]
+        step = max(1, len(rows) * len(stores) // CALIBRATION_CLIPS)
+        for i in rows[::step]:
             row = store.rows[i]
             indices = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices[:1]
             found.append(bundle.facts.recipe.normalise(store.frames(i, indices.ravel()))[None, None])
     if not found:
-        raise UsageError("no stored clips to quantise with.")
+        raise UsageError("no stored clips to quantise with: the stores are empty, or all of their cines are tested on.")
     return np.concatenate(found)
 
 
-def _milliseconds(bundle: Bundle, precision: str, clip: FloatArray, runs: int = 25) -> float:
-    engine = load_engine(bundle, precision=precision, threads=1)
-    engine.run(clip)
-    taken = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        engine.run(clip)
-        taken.append(time.perf_counter() - started)
-    return 1000 * statistics.median(taken)
+def _milliseconds(
+    bundle: Bundle, precisions: Sequence[Precision], clip: FloatArray, runs: int = 25
+) -> dict[Precision, float]:
+    engines: dict[Precision, Engine] = {p: load_engine(bundle, precision=p, threads=1) for p in precisions}
+    taken: dict[Precision, list[float]] = {p: [] for p in precisions}
+    for turn in range(runs + 2):
+        for precision, engine in engines.items():
+            started = time.perf_counter()
+            engine.run(clip)
+            if turn >= 2:  # the first runs allocate
+                taken[precision].append(time.perf_counter() - started)
+    return {p: 1000 * statistics.median(times) for p, times in taken.items()}

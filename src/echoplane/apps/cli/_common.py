@@ -13,6 +13,9 @@ EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+#: What ``--split`` takes, wherever it is taken.
+SPLIT_HELP = "Only these rows: a split that the store names, or FILE.csv (its validation cines), or FILE.csv:test."
+
 #: Columns of a table that does not go to a terminal.
 PIPE_WIDTH = 120
 

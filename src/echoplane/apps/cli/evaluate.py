@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import console, printable
+from echoplane.apps.cli._common import SPLIT_HELP, console, printable
 
 if TYPE_CHECKING:
     from echoplane.metrics.predictions import Predictions
@@ -18,6 +18,7 @@ _EVALUATE = """Work out how good a network is on labelled cines that it was not 
 \b
   echoplane evaluate run/predictions.npz -o report/           what cross-validation kept
   echoplane evaluate store/ --bundle my.echoplane -o report/  run a bundle over a store
+  echoplane evaluate store/ --bundle run/bundle --split run/split.csv -o report/
   echoplane evaluate ours.npz --against baseline.npz -o report/
 
 Writes report.html (figures with 95 % intervals by patient, confusion for clips, sums and votes, reliability, ROC, risk
@@ -52,7 +53,7 @@ def _register_evaluate(app: typer.Typer) -> None:
         bundle: Annotated[
             str | None, typer.Option(help="Bundle to run over stores.", show_default="the one that ships")
         ] = None,
-        split: Annotated[str | None, typer.Option(help="Only rows of this split, as the store names it.")] = None,
+        split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
         calibrated: Annotated[
             bool, typer.Option("--calibrated", help="Apply the bundle's calibration first (needs the bundle).")
         ] = False,
@@ -90,7 +91,7 @@ def _register_calibrate(app: typer.Typer) -> None:
             list[str], typer.Argument(metavar="INPUT...", help="Predictions (.npz), or stores.", show_default=False)
         ],
         output: Annotated[Path, typer.Option("--output", "-o", help="New bundle: a folder, or a .echoplane file.")],
-        split: Annotated[str | None, typer.Option(help="Only rows of this split, as the store names it.")] = None,
+        split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
         method: Annotated[str, typer.Option(help="temperature or vector.")] = "temperature",
         precision: Annotated[
             float, typer.Option(min=0.0, max=1.0, help="Wanted share of right answers among those given; 0: no limit.")
