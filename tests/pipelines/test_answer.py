@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from echoplane import config
+from echoplane.data.split import Split, SplitRow
 from echoplane.errors import DataError, UsageError
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
-from echoplane.pipelines.answer import answer_store
+from echoplane.pipelines.answer import answer_store, rows_in
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import FloatArray
 from echoplane.sampling.rule import SamplingRule
@@ -78,3 +79,24 @@ def test_another_recipe_is_refused_and_another_name_is_not(tmp_path: Path) -> No
     answer_store(bundle(), Brightness(), [store(tmp_path / "a", 2, replace(RECIPE, name="mine", mean=0.5))])
     with pytest.raises(UsageError, match="mask False, expected True"):
         answer_store(bundle(), Brightness(), [store(tmp_path / "b", 2, replace(RECIPE, mask=False))])
+
+
+def test_rows_by_a_name_or_by_a_split_file(tmp_path: Path) -> None:
+    rows = store(tmp_path / "s", 4, split="test").rows
+    assert rows_in(None) is None
+    by_name = rows_in("test")
+    assert by_name is not None
+    assert [by_name(row) for row in rows] == [True, False, False, False]
+    path = tmp_path / "split.csv"
+    Split((SplitRow("c001", "validation"), SplitRow("c002", "test"), SplitRow("c003", "train"))).save(path)
+    for text, wanted in ((str(path), "c001"), (f"{path}:test", "c002"), (f"{path}:train", "c003")):
+        keep = rows_in(text)
+        assert keep is not None
+        assert [row.cine for row in rows if keep(row)] == [wanted]
+    with pytest.raises(UsageError, match="part 'tests'"):
+        rows_in(f"{path}:tests")
+    with pytest.raises(DataError, match=r"no\.csv"):
+        rows_in(str(tmp_path / "no.csv"))
+    Split((SplitRow("c001", "train", 0), SplitRow("c002", "train", 1))).save(path)
+    with pytest.raises(UsageError, match="2 folds"):
+        rows_in(str(path))

@@ -1,19 +1,25 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from echoplane import config
+from echoplane.apps.cli.main import build_app
+from echoplane.data.split import Split, SplitRow
 from echoplane.errors import UsageError
 from echoplane.inference.engine import load_engine
-from echoplane.models.bundle import Bundle
-from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
+from echoplane.metrics.intervals import Interval
+from echoplane.models.bundle import CARD_NAME, Bundle
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Variant
 from echoplane.models.export import export_bundle
 from echoplane.models.quantise import BIN_NAME, XML_NAME, quantise, spread
 from echoplane.models.registry import build
-from echoplane.pipelines.variants import add_variants
+from echoplane.pipelines.variants import VariantFigures, add_variants, prefer
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling.rule import SamplingRule
 from echoplane.store.reader import StoreReader
@@ -54,12 +60,17 @@ def test_int8_is_close_to_f32_and_its_figures_are_kept(bundle: Bundle, store: St
     assert [f.precision for f in figures if f.precision != "bf16"] == ["f32", "int8"]
     assert figures[0].agreement == 1
     assert figures[-1].agreement >= 0.8
+    assert figures[0].difference.value == 0
+    right = [f.accuracy.value for f in figures]
+    assert figures[-1].difference.value == pytest.approx(right[-1] - right[0])
     made.save(tmp_path / "b.echoplane")
     back = Bundle.load(tmp_path / "b.echoplane")
     assert {XML_NAME, BIN_NAME} <= set(back.facts.members)
     int8 = back.facts.variant("int8")
     assert int8 is not None
-    assert int8.accuracy == figures[-1].accuracy
+    assert int8.accuracy == figures[-1].accuracy.value
+    card = back.read(CARD_NAME).decode()
+    assert f"| int8 | {int8.accuracy:.3f} | {int8.milliseconds:.2f} | noise; " in card
     assert int8.note.startswith("noise; ")
     x = back.facts.recipe.normalise(np.stack([store.frames(i)[:6] for i in range(4)]))[:, None]
     f32, i8 = (load_engine(back, precision=p, threads=1).run(x) for p in ("f32", "int8"))
@@ -77,3 +88,44 @@ def test_spread_picks_without_repeats() -> None:
     assert len(np.unique(spread(clips, 20))) == 20
     assert len(spread(clips, 99)) == 50
     np.testing.assert_array_equal(spread(clips, 20), spread(clips, 20))
+
+
+def test_a_precision_that_loses_too_much_is_not_run(toy_bundle: Callable[..., Bundle]) -> None:
+    toy = toy_bundle(variants=(Variant("f32", ("model.onnx",)), Variant("bf16", ("model.onnx",))))
+    some, none = Interval(0.9, 0.8, 1.0), Interval(0.0, 0.0, 0.0)
+    figures = [
+        VariantFigures("f32", some, none, 1.0, 4.0),
+        VariantFigures("bf16", some, Interval(-0.004, -0.01, 0.0), 0.99, 2.0),
+    ]
+    assert prefer(toy, figures, "bf16", may_lose=0.005).facts.precision == "bf16"
+    with pytest.raises(UsageError, match=r"0\.4 points fewer .* 0\.3 may be lost"):
+        prefer(toy, figures, "bf16")
+    with pytest.raises(UsageError, match="only f32, bf16 were measured"):
+        prefer(toy, figures, "int8")
+
+
+def test_cines_of_the_test_are_not_quantised_with(bundle: Bundle, store: StoreReader) -> None:
+    with pytest.raises(UsageError, match="all of their cines are tested on"):
+        add_variants(bundle, [store], [store], keep=lambda row: True)
+
+
+@pytest.mark.slow
+def test_on_the_command_line(bundle: Bundle, store: StoreReader, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "b.echoplane")
+    held = Split(tuple(SplitRow(row.cine, "test" if i < 8 else "train") for i, row in enumerate(store.rows)))
+    held.save(tmp_path / "split.csv")
+    words = ["bundle", "variants", tmp_path / "b.echoplane", "--calibrate", store.path, "--test", store.path,
+             "--split", f"{tmp_path / 'split.csv'}:test", "-o", tmp_path / "fast.echoplane", "--run", "int8",
+             "--may-lose", 100]  # fmt: skip
+    done = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert "int8" in done.output
+    assert Bundle.load(tmp_path / "fast.echoplane").facts.precision == "int8"
+    again = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert again.exit_code != 0
+    words = ["bundle", "export", tmp_path / "fast.echoplane", "--to", "openvino", "--precision", "int8", "-o", tmp_path]
+    done = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    about = json.loads((tmp_path / "b-int8.json").read_text())
+    assert about["output"]["labels"] == list(VIEWS)
+    assert about["accuracy"] is not None

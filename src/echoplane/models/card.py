@@ -32,7 +32,7 @@ def model_card(facts: BundleFacts) -> str:
     parts = [
         f"# {facts.name}",
         *facts.notes,
-        "Not a medical device. The answers are for research; do not use them for diagnosis.",
+        "The answers are for research; do not use them for diagnosis.",
         _bullets(_what(facts)),
         "## Measured",
         _measured(facts),

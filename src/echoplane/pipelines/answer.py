@@ -131,7 +131,7 @@ def rows_in(split: str | None) -> Callable[[StoreRow], bool] | None:
     rows = Split.load(path)
     if rows.folds:
         raise UsageError(
-            f"{path}: is a split into {rows.folds} folds, each with its own network; `echoplane crossval` answers those."
+            f"{path}: splits into {rows.folds} folds, each with its own network; `echoplane crossval` answers those."
         )
     wanted = frozenset(rows.cines(part))
     if not wanted:

@@ -14,6 +14,7 @@ from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import Thresholds
+from echoplane.models.card import with_card
 
 Method = Literal["temperature", "vector"]
 
@@ -111,7 +112,7 @@ def fit(predictions: Predictions, recipe: CalibrateRecipe) -> _Fitted:
 def calibrate(
     bundle: Bundle, predictions: Predictions, recipe: CalibrateRecipe | None = None, on: str = ""
 ) -> tuple[Bundle, CalibrationReport]:
-    """Return a copy of a bundle with calibration, conformal sets and thresholds, and how good they are.
+    """Return a copy of a bundle with calibration, sets, thresholds and a card of it, and how good they are.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ def calibrate(
         bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
     )
     members = {name: bundle.read(name) for name in bundle.facts.members}
-    return Bundle.create(facts, members), report
+    return with_card(Bundle.create(facts, members)), report
 
 
 def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationReport:

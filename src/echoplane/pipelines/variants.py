@@ -153,9 +153,7 @@ def _noted(bundle: Bundle, figures: Sequence[VariantFigures], on: str) -> Bundle
     return Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members})
 
 
-def _clips(
-    bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[StoreRow], bool] | None
-) -> FloatArray:
+def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[StoreRow], bool] | None) -> FloatArray:
     """Return one clip each of cines spread over the stores, (C, 1, N, H, W)."""
     found = []
     for store in stores:

@@ -8,6 +8,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import summarise
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric, NetworkSpec
+from echoplane.models.card import with_card
 from echoplane.models.export import export_bundle
 from echoplane.training.cines import LabelledClips
 from echoplane.training.fit import FitResult
@@ -44,7 +45,7 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         licence=recipe.licence,
         notes=(f"Trained for {len(result.history)} epochs; weights of epoch {result.best_epoch + 1}.",),
     )
-    bundle = export_bundle(result.network, facts)
+    bundle = with_card(export_bundle(result.network, facts))
     bundle.save(folder)
     return bundle
 

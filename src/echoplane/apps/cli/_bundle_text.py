@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts
+
+if TYPE_CHECKING:
+    from echoplane.pipelines.variants import VariantFigures
+
+
+def variants_table(figures: Sequence[VariantFigures]) -> Any:
+    """Return the precisions side by side; the first is what the others are held against."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("precision")
+    for name in ("right", "against f32, points (95 % by patient)", "same answers", "ms a clip", "times faster"):
+        table.add_column(name, justify="right")
+    for f in figures:
+        d = f.difference
+        table.add_row(
+            f.precision,
+            f"{100 * f.accuracy.value:.1f} %",
+            f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if f is not figures[0] else "",
+            f"{100 * f.agreement:.1f} %",
+            f"{f.milliseconds:.2f}",
+            f"{figures[0].milliseconds / f.milliseconds:.2f}",
+        )
+    return table
 
 
 def describe(bundle: Bundle) -> str:
