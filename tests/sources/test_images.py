@@ -194,6 +194,20 @@ class TestPages:
         got = open_image(tmp_path / "a.tif", "tiff").reader.read(range(5))[:, 0, 0]
         assert np.abs(got - np.arange(5) * 300 / 2047 * 255).max() <= 0.51
 
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_a_cut_tiff_gives_its_whole_pages(self, tmp_path, deep):
+        pages = [np.full((20, 30), 10 * i, np.uint16 if deep else np.uint8) for i in range(12)]
+        first, *others = [Image.fromarray(page) for page in pages]
+        path = tmp_path / "a.tif"
+        first.save(path, save_all=True, append_images=others)
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        cine = open_image(path, "tiff")
+        assert cine.n_frames in (5, 6)
+        got = cine.reader.read(range(cine.n_frames))[:, 0, 0].astype(int)
+        assert (np.diff(got) > 0).all()
+        assert any(f"cut off behind page {cine.n_frames}; {cine.n_frames} whole pages" in note for note in cine.notes)
+
     def test_pages_of_different_sizes_are_no_cine(self, tmp_path):
         Image.new("L", (30, 20)).save(tmp_path / "a.tif", save_all=True, append_images=[Image.new("L", (31, 20))])
         with pytest.raises(UnreadableError, match="Page 2 is 31 x 20"):

@@ -23,3 +23,9 @@ def test_each_limit_lets_its_own_value_through_and_refuses_one_more():
 def test_a_limit_below_one_is_a_mistake(name):
     with pytest.raises(ValueError, match=name):
         Limits(**{name: 0})
+
+
+def test_an_absurd_size_is_called_damage_and_no_number_to_raise_the_limit_to():
+    with pytest.raises(RefusedError, match="header is probably damaged") as caught:
+        Limits().check_frame("f.dcm", 3_722_445_056, 1024)
+    assert "raise" not in str(caught.value)

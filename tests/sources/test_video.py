@@ -247,8 +247,28 @@ class TestDamage:
         content = videos("mp4, H.264, B-frames")[0].read_bytes()
         path = tmp_path / "a.mp4"
         path.write_bytes(content[: len(content) // 2])
-        with pytest.raises(UnreadableError, match=r"a\.mp4"):
+        with pytest.raises(
+            UnreadableError, match=r"a\.mp4.*its index, which may stand at the end, is missing.*cut short"
+        ):
             open_video(path, "mp4")
+
+    def test_a_cut_gif_says_that_it_does_not_end_as_one(self, videos):
+        path, container = videos("gif")
+        content = path.read_bytes()
+        note = "does not end as a GIF"
+        assert not any(note in said for said in open_video(path, container).notes)
+        assert not any(note in said for said in open_video(content + bytes(9), container).notes)
+        cut = open_video(content[: len(content) // 2], container)
+        assert 1 < cut.n_frames < 30
+        assert any(note in said for said in cut.notes)
+
+    def test_a_cut_uncompressed_avi_gives_its_whole_frames(self, videos):
+        path, container = videos("avi, raw BGR")
+        content = path.read_bytes()
+        cut = open_video(content[: len(content) // 2], container)
+        assert 10 < cut.n_frames < 20
+        assert [number_of(g) for g in cut.reader.read(range(cut.n_frames))] == list(range(cut.n_frames))
+        assert any("1 frame did not decode cleanly" in note for note in cut.notes)
 
     @pytest.mark.parametrize("case", ["avi, motion JPEG", "mkv, H.264, 10 bit", "wmv", "mpeg-ts, H.264", "gif"])
     @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.7, 0.99])

@@ -158,7 +158,12 @@ def _count_pages(
             raise NoFramesError(source, "The picture file holds no page.")
         return count, ()
     count = 1
-    while _has_page(image, count):
+    while True:
+        try:
+            if not _has_page(image, count):
+                return count, ()
+        except Exception as error:  # noqa: BLE001 - Pillow raises whatever a torn directory makes of its numbers
+            return _whole_pages(image, header, count, error)
         count += 1
         limits.check_count(source, count)
         page = header_of(image, source)
@@ -170,7 +175,19 @@ def _count_pages(
                 f"page 1 is {header.width} x {header.height} ({header.mode}).",
                 "A cine needs pages of one size; split the file.",
             )
-    return count, ()
+
+
+def _whole_pages(image: Any, header: PictureHeader, count: int, error: Exception) -> tuple[int, tuple[str, ...]]:
+    """Count the pages before a torn one whose samples are all there; raise `error` where none is."""
+    for whole in range(count, 0, -1):
+        try:
+            image.seek(whole - 1)
+            (deep_samples if header.deep else lambda page: decode_page(page, color=False))(image)
+        except Exception:  # noqa: BLE001 - as above
+            continue
+        said = f"{whole} whole page{' is' if whole == 1 else 's are'}"
+        return whole, (f"The file is damaged or cut off behind page {whole}; {said} read.",)
+    raise error
 
 
 def _has_page(image: Any, number: int) -> bool:

@@ -8,6 +8,9 @@ from echoplane.errors import RefusedError
 
 _MIB = 1024 * 1024
 
+#: No scanner, slide or satellite picture has this many pixels in one frame: raising the limit is no advice then.
+_ABSURD_PIXELS = 10**10
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -47,7 +50,9 @@ class Limits:
             raise RefusedError(
                 path,
                 f"Frames are said to be {width} x {height} pixels, more than the limit of {self.max_pixels:,} pixels.",
-                f"If that is true, raise max_pixels to {height * width:,}.",
+                "The header is probably damaged."
+                if height * width > _ABSURD_PIXELS
+                else f"If that is true, raise max_pixels to {height * width:,} (--limit-pixels).",
             )
 
     def check_count(self, path: object, n_frames: int) -> None:

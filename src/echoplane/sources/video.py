@@ -41,6 +41,8 @@ _PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Frame intervals may differ this much (as a share of the middle one, beside rounding) before the rate is called
 #: variable.
 _EVEN = 0.25
+#: Bytes at the end of a GIF in which its last mark is looked for; some programs fill up with zeros.
+_GIF_TAIL = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,23 @@ class VideoSource:
         """
         with reading(self.source, f"The {self.container} video cannot be opened"):
             stream_of_bytes = io.BytesIO(self.place) if isinstance(self.place, bytes) else self.place.open("rb")
-        with stream_of_bytes as file:
-            with reading(self.source, f"The {self.container} video cannot be opened"):
-                container = av.open(
+        with stream_of_bytes as file, self._opening(file) as container:
+            yield container, self._stream(container)
+
+    def _opening(self, file: Any) -> Any:
+        with reading(self.source, f"The {self.container} video cannot be opened"):
+            try:
+                return av.open(
                     _Bytes(cast(BinaryIO, file)), format=CONTAINERS[self.container], metadata_errors="replace"
                 )
-            with container:
-                yield container, self._stream(container)
+            except av.error.InvalidDataError as error:
+                # FFmpeg's own message names an error number and nothing else.
+                index = "its index, which may stand at the end, is" if self.container == "mp4" else "its header is"
+                raise UnreadableError(
+                    self.source,
+                    f"The {self.container} video cannot be opened: {index} missing or damaged.",
+                    "Was the recording or the copy cut short?",
+                ) from error
 
     def _stream(self, container: Any) -> Any:
         # A cover picture (album art) is a video stream too, of one frame, beside the real one.
@@ -256,7 +268,7 @@ def open_video(
         rate, aspect, codec = stream.average_rate, stream.sample_aspect_ratio, stream.codec_context.name
         said_seconds, tick = _said_seconds(opened, stream), float(stream.time_base or 0)
     fps, fps_source, rate_notes = frame_rate(index, rate, tick)
-    notes = index.notes + rate_notes + _early_end(index, said_seconds)
+    notes = index.notes + rate_notes + _early_end(index, said_seconds) + _torn_gif(video)
     if aspect and aspect != 1:
         notes += (f"Pixels are said to be {float(aspect):.3g} times as wide as high; they are taken as square.",)
     return Cine(
@@ -294,6 +306,21 @@ def _early_end(index: VideoIndex, said: float) -> tuple[str, ...]:
     if said <= 1.1 * length + 2 * step:
         return ()
     return (f"The header says {said:.1f} s, the frames end after {length:.1f} s: the file may have been cut short.",)
+
+
+def _torn_gif(video: VideoSource) -> tuple[str, ...]:
+    """Note a GIF without the byte that ends one: nothing else in it tells how many frames there should be."""
+    if video.container != "gif":
+        return ()
+    if isinstance(video.place, bytes):
+        end = video.place[-_GIF_TAIL:]
+    else:
+        with video.place.open("rb") as file:
+            file.seek(max(0, file.seek(0, io.SEEK_END) - _GIF_TAIL))
+            end = file.read()
+    if end.rstrip(b"\0").endswith(b";"):
+        return ()
+    return ("The file does not end as a GIF does: it may have been cut short.",)
 
 
 def frame_rate(index: VideoIndex, average_rate: Any, tick: float = 0.0) -> tuple[float | None, str, tuple[str, ...]]:

@@ -151,7 +151,8 @@ def _from_decoding(container: Any, stream: Any, source: str, limits: Limits, not
     if not count:
         raise NoFramesError(source, "No frame of the video can be decoded.", "The file may have been cut short.")
     if failures or corrupt:
-        notes += (f"The video is damaged: {len(failures) + corrupt} packets or frames did not decode cleanly.",)
+        bad = len(failures) + corrupt
+        notes += (f"The video is damaged: {bad} frame{'s' if bad > 1 else ''} did not decode cleanly.",)
     times = np.array(sorted(pts), np.int64) if len(pts) == count else np.empty(0, np.int64)
     empty = np.empty(0, np.int64)
     return VideoIndex(count, empty, empty, {}, _seconds(times, stream), notes)
@@ -174,7 +175,7 @@ def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> I
             yield from packet.decode()
         except av.error.EOFError:
             return
-        except av.error.InvalidDataError as error:
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:  # the latter: a torn uncompressed frame
             if failures is not None:
                 failures.append(str(error))
 
