@@ -107,6 +107,16 @@ def test_wrong_usage_is_exit_code_two_and_a_sentence(run, study, bundle, argumen
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("name", ["bundle", "here.csv"])
+def test_an_output_that_cannot_be_written_is_a_sentence_naming_it(run, study, bundle, tmp_path, name):
+    (tmp_path / "here.csv").mkdir()
+    output = bundle / "o.csv" if name == "bundle" else tmp_path / name  # below a file; a folder
+    code, out, err = run("predict", study, "--bundle", bundle, "--overwrite", "-o", output)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {bundle if name == 'bundle' else output}: ")
+    assert len(err.splitlines()) == 1
+
+
 def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(run, study, bundle, tmp_path, monkeypatch):
     from echoplane.apps.cli._results import Shown
 

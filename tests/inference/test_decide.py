@@ -51,6 +51,17 @@ def test_other_labels_compete_together_and_the_best_of_them_is_named():
     assert (offered.status, offered.view) == (Status.OK, "A4C")
 
 
+def test_an_unsure_none_of_them_does_not_lend_its_weight_to_one_label():
+    limits = Thresholds(min_probability=0.8)
+    clip = {"A4C": 0.4, "PLAX": 0.3, "NOISE": 0.25}
+    answer = decide(logits(clip, clip), facts(thresholds=limits))
+    assert (answer.status, answer.best_view) == (Status.UNSURE, "PLAX")
+    assert answer.reasons[0].startswith(
+        "Best guess none of the views this network answers (PLAX or the like) with 0.55;"
+    )
+    assert answer.reasons[-1] == "Most clips say A4C; the labels that are no answers outweigh it together."
+
+
 def test_a_vocabulary_of_answers_only_always_has_one():
     every = BundleFacts("toy", ("A2C", "A4C"), NetworkSpec("compact3d"))
     answer = decide(np.array([[0.0, 0.1]]), every)

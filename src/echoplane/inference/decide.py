@@ -125,7 +125,7 @@ def decide(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Answer:
     total_K = sum_probabilities(clips_CK)
     best, weight, is_offered = _winner(total_K, facts)
     label = facts.vocabulary[best]
-    doubts = _doubts(logits_CK, total_K, label, weight, facts)
+    doubts = _doubts(logits_CK, total_K, label, weight, is_offered, facts)
     votes_K = count_votes(clips_CK)
     status = Status.UNSURE if doubts else Status.OK if is_offered else Status.OTHER
     reasons = (*doubts, *_remarks(votes_K, total_K, best, facts))
@@ -161,7 +161,12 @@ def _winner(total_K: Floats, facts: BundleFacts) -> tuple[int, float, bool]:
 
 
 def _doubts(
-    logits_CK: npt.NDArray[np.floating], total_K: Floats, label: str, weight: float, facts: BundleFacts
+    logits_CK: npt.NDArray[np.floating],
+    total_K: Floats,
+    label: str,
+    weight: float,
+    is_offered: bool,
+    facts: BundleFacts,
 ) -> tuple[str, ...]:
     limits = facts.thresholds
     doubts = []
@@ -174,7 +179,9 @@ def _doubts(
             )
     least = limits.per_view.get(label, limits.min_probability)
     if weight < least:
-        doubts.append(f"Best guess {label} with {weight:.2f}; answers are offered from {least:.2f} on.")
+        # The other labels win together, so the weight is not that of the likeliest of them.
+        guess = label if is_offered else f"none of the views this network answers ({label} or the like)"
+        doubts.append(f"Best guess {guess} with {weight:.2f}; answers are offered from {least:.2f} on.")
     if doubts:
         doubts += _what_is_known(total_K, facts)
     return tuple(doubts)
@@ -206,8 +213,11 @@ def _remarks(votes_K: npt.NDArray[np.integer], total_K: Floats, best: int, facts
     text = vote_text(votes_K, total_K, facts.vocabulary)
     if len(winners) > 1:
         return (f"The clips' votes tie: {text}.",)
+    likeliest = int(total_K.argmax())
+    if winners != (best,) and winners == (likeliest,):
+        return (f"Most clips say {text}; the labels that are no answers outweigh it together.",)
     if winners != (best,):
-        return (f"Most clips say {text}; their summed probabilities say {facts.vocabulary[best]}.",)
+        return (f"Most clips say {text}; their summed probabilities say {facts.vocabulary[likeliest]}.",)
     return ()
 
 

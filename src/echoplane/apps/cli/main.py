@@ -102,6 +102,12 @@ def main(arguments: list[str] | None = None) -> None:
     except EchoplaneError as error:
         print_error(str(error))
         sys.exit(EXIT_USAGE)
+    except OSError as error:
+        # Trouble with one input is a row; what gets here is an output that cannot be written, or a full disk.
+        logging.getLogger("echoplane").debug("The system refused.", exc_info=True)
+        where = f"{error.filename}: " if error.filename else ""
+        print_error(f"{where}{error.strerror or error}.")
+        sys.exit(EXIT_USAGE)
 
 
 def _version(wanted: bool) -> None:
