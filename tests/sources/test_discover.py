@@ -67,6 +67,23 @@ def test_bare_numbers_are_named_by_their_folder(tmp_path):
     assert listed(tmp_path) == ["video"]
 
 
+def test_the_name_that_a_series_has_in_results_can_be_given_again(tmp_path):
+    tree(
+        tmp_path,
+        *(f"a_{i}.jpg" for i in range(4)),
+        *(f"b-{i}.png" for i in range(4)),
+        *(f"b_{i}.png" for i in range(3)),
+    )
+    for item in list(discover(tmp_path)):
+        (again,) = discover(item.source)
+        assert (again.source, again.path, again.files) == (item.source, item.path, item.files)
+        assert again.error is None
+    (left_alone,) = discover(tmp_path / "a", group_frames=False)
+    assert isinstance(left_alone.error, UnreadableError)
+    (missing,) = discover(tmp_path / "c")
+    assert isinstance(missing.error, UnreadableError)
+
+
 def test_frames_can_be_left_alone(tmp_path):
     tree(tmp_path, "a_1.jpg", "a_2.jpg", "a_10.jpg", "a_3.jpg")
     assert listed(tmp_path, group_frames=False) == ["a_1.jpg", "a_2.jpg", "a_3.jpg", "a_10.jpg"]

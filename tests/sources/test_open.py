@@ -133,6 +133,16 @@ class TestFolders:
         cine = open_cine(tmp_path / "x.dcm")
         assert cine.source == str(tmp_path / "x.dcm")
 
+    def test_one_series_of_a_folder_by_the_name_it_has_in_results(self, tmp_path):
+        for name, level in (("patA", 10), ("patB", 20)):
+            for n in range(4):
+                Image.fromarray(np.full((8, 8), level, np.uint8)).save(tmp_path / f"{name}_{n}.png")
+        cine = open_cine(tmp_path / "patB")
+        assert (cine.source, cine.n_frames) == (str(tmp_path / "patB"), 4)
+        assert cine.reader.read([3])[0, 0, 0] == 20
+        with pytest.raises(UnreadableError, match="no such file"):
+            open_cine(tmp_path / "patC")
+
     def test_an_empty_folder(self, tmp_path):
         with pytest.raises(UnreadableError, match="empty folder"):
             open_cine(tmp_path)

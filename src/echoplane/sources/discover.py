@@ -15,12 +15,14 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from echoplane.errors import ReadError, RefusedError, UnreadableError
 from echoplane.sources.dicomdir import is_dicomdir, listed_items
 from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.series import Series, find_series
+from echoplane.sources.sniff import named_format
 
 #: Data halves of two-file volumes, by the ending of the header half.
 _HALVES = {".mhd": (".raw", ".zraw", ".raw.gz"), ".hdr": (".img", ".img.gz")}
@@ -35,8 +37,8 @@ def discover(
     Parameters
     ----------
     paths : str, Path or iterable of them
-        Files, folders, DICOMDIRs, or patterns such as ``study/*.dcm`` where no file of that name is there. A path
-        given twice is listed once.
+        Files, folders, DICOMDIRs, the name of a cine among the numbered pictures of a folder, or patterns such as
+        ``study/*.dcm`` where no file of that name is there. A path given twice is listed once.
     follow_links : bool
         Walk into folders behind links too. Without it such a link is an item that says so. Links to files are always
         followed. No folder is ever walked twice, so loops end.
@@ -67,6 +69,17 @@ def discover(
         yield from walker.files(folder or Path(), run)
 
 
+def series_named(place: str | Path) -> SourceItem | None:
+    """Return the numbered frames that results call `place` (``folder/patA`` for ``folder/patA_*.jpg``), or None."""
+    path = Path(place)
+    if (named_format(path.name) and "*" not in path.name) or not _is_folder(path.parent):
+        return None  # a missing file, and no reason to list a folder that may be huge
+    found = _Walker(follow_links=False, group_frames=True).listed(path.parent, shown(path.parent))
+    name = shown(path.name)
+    same = (item for item in found if item.format == "frames" and item.source == _join(shown(path.parent), name))
+    return next((replace(item, source=shown(place)) for item in same), None)
+
+
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     """Sort key that puts ``clip2`` before ``clip10``, in any script, and never ties."""
     parts = _DIGITS.split(name.casefold())
@@ -79,7 +92,7 @@ def _expanded(paths: Iterable[str | Path]) -> Iterator[str]:
     for given in paths:
         path = os.fspath(given)
         matches = [path]
-        if glob.has_magic(path) and not os.path.lexists(path):
+        if glob.has_magic(path) and not os.path.lexists(path) and series_named(path) is None:
             matches = sorted(glob.glob(path), key=natural_key) or [path]  # noqa: PTH207 -- may be absolute
         for match in matches:
             absolute = os.path.abspath(match)  # noqa: PTH100 -- Path.absolute() does not remove ".."
@@ -104,7 +117,16 @@ class _Walker:
             except ReadError as error:
                 yield SourceItem(source, path, error=error)
         else:
-            yield _failed(path, source, UnreadableError(source, "There is no such file or folder."))
+            named = series_named(path) if self._group_frames else None
+            yield named or _failed(path, source, UnreadableError(source, "There is no such file or folder."))
+
+    def listed(self, folder: Path, source: str) -> Iterator[SourceItem]:
+        """Items of the files that lie in a folder itself."""
+        try:
+            files, _, _ = _listing(folder)
+        except OSError:
+            return
+        yield from self.files(folder, [(file, _join(source, file)) for file in files])
 
     def folder(self, top: Path, source: str) -> Iterator[SourceItem]:
         """Items of a folder and of everything below it."""

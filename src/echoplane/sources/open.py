@@ -57,7 +57,8 @@ def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limi
     Parameters
     ----------
     place : str, Path, SourceItem or array
-        A file of any kind that is read, whatever its name; a folder with the numbered frames of one cine; an item of
+        A file of any kind that is read, whatever its name; a folder with the numbered frames of one cine; such a
+        cine among others in a folder, by the name that results give it (``folder/patA``); an item of
         :func:`echoplane.sources.discover.discover`; or a uint8 array (T, H, W) or (T, H, W, 3).
     limits : Limits
         Sizes above which a file is refused.
@@ -100,6 +101,12 @@ def _open_item(item: SourceItem, limits: Limits) -> Cine:
         return with_colour_noticed(open_frames(item.path, item.files, source=item.source, limits=limits))
     if item.path.is_dir():
         return _open_folder(item, limits)
+    if not item.path.exists():
+        from echoplane.sources.discover import series_named
+
+        series = series_named(item.path)
+        if series is not None:
+            return _open_item(dataclasses.replace(series, source=item.source), limits)
     kind = sniff(item.path, item.source)
     opener = _opener(kind)
     if opener is None:
