@@ -136,6 +136,8 @@ class TestOutput:
             (([tmp_path / "empty"], tmp_path / "out"), {}, "nothing to read"),
             (([tmp_path / "file"], tmp_path / "x.mp4"), {"kind": "avi"}, "ends in .mp4"),
             (([tmp_path / "in"], tmp_path / "file"), {}, "is a file"),
+            (([tmp_path / "in"], tmp_path / "x.mov"), {}, "x.mov: .mov is not written as one file"),
+            (([tmp_path / "in"], tmp_path / "x.png"), {"kind": "png"}, "give a folder"),
         ):
             with pytest.raises(UsageError, match=message):
                 run(*arguments, **settings)

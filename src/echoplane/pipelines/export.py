@@ -28,6 +28,7 @@ from echoplane.sources.guard import reading
 from echoplane.sources.item import SourceItem
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
+from echoplane.sources.sniff import named_format
 
 #: Frames a second of a film whose source does not say.
 DEFAULT_FPS = 25.0
@@ -205,6 +206,11 @@ class _Place:
             )
         if single and settings.kind and settings.kind != ending:
             raise UsageError(f"{output} ends in .{ending}, and the format asked for is {settings.kind}.")
+        if not single and not output.exists() and named_format(output.name):
+            raise UsageError(
+                f"{output}: {output.suffix} is not written as one file. End the name in .mp4, .avi or .gif, "
+                f"or give a folder (--to png or --to jpg for pictures)."
+            )
         if not single and output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; give a folder, or a name ending in .mp4, .avi or .gif.")
         return cls(output, settings.kind or (ending if single else "mp4"), single)
