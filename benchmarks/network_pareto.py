@@ -1,45 +1,63 @@
 """Networks side by side: what each costs on this processor, and what it is worth.
 
-    python benchmarks/network_pareto.py                                   cost only, random weights
-    python benchmarks/network_pareto.py --store store -o pareto --epochs 20   train each on the same split, then plot
+    python benchmarks/network_pareto.py                           cost only, random weights, a minute
+    python benchmarks/network_pareto.py --store store --epochs 20 --docs docs
+
+With --store each network is trained by the same recipe, on the same patients, for the same number of epochs, and
+answers the same patients, which it did not learn from. --epochs and --epoch-clips are the budget; with
+`--epochs 1 --epoch-clips 64` it shows in minutes that everything runs, and means nothing. Networks are trained one
+after the other into folders of --output. Killed or stopped, the same command goes on in the epoch where it was, and
+finished networks are not trained again. After each network the table so far is printed, and written with --docs
+(docs/network-pareto.md, docs/pictures/network-pareto.svg), so that a night that was too short is not lost.
 
 Cost: milliseconds of one clip in OpenVINO, one thread, batch 1, the networks taking turns, median. Worth: balanced
-accuracy
-by cine on the validation patients of the store, with a 95 % interval by patient; every network gets the same
-recipe, split and number of epochs. Runs that are there already are not trained again.
+accuracy by cine over the six main views and `other`, with a 95 % interval by patient.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-NETWORKS = ["cnn3d", "cnn3d-deep", "compact3d", "compact3d-s", "frames2d-lenet", "frames2d-resnet18"]
-PRECISIONS = ("f32", "bf16")
+from echoplane._files import atomic_write
+from echoplane.metrics.intervals import Interval
+from echoplane.metrics.predictions import Predictions
+from echoplane.metrics.summary import compare_predictions, summarise
+from echoplane.pipelines.evaluate import verdict
+from echoplane.views import MAIN_VIEWS, OTHER, Family, family_of
+
+NETWORKS = ["cnn3d", "compact3d-s", "compact3d", "frames2d-resnet18", "frames2d-lenet", "cnn3d-deep"]
+#: Sentences under the table: is the first better than the second?
+PAIRS = [("compact3d", "cnn3d"), ("compact3d-s", "cnn3d"), ("cnn3d", "frames2d-resnet18"),
+         ("compact3d", "frames2d-resnet18")]  # fmt: skip
+
+Times = dict[str, dict[str, float]]
 
 
-def cost(names: list[str], clip: tuple[int, int, int], rounds: int) -> dict[str, dict[str, float]]:
+def cost(names: list[str], n_views: int, clip: tuple[int, ...], rounds: int) -> Times:
+    """Return milliseconds by network and precision."""
     import numpy as np
-    import openvino
     import torch
 
     from echoplane.models.export import to_onnx
+    from echoplane.models.openvino_core import openvino_core
     from echoplane.models.registry import build
 
     warnings.simplefilter("ignore")
-    core = openvino.Core()
+    core = openvino_core()
+    bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precisions = ("f32", "bf16") if bf16 else ("f32",)
     torch.manual_seed(0)
     clips = np.random.default_rng(0).normal(size=(1, 1, *clip)).astype(np.float32)
     requests = {}
     for name in names:
-        model = core.read_model(to_onnx(build(name, 6).eval(), clip))
-        for precision in PRECISIONS:
-            settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1}
+        model = core.read_model(to_onnx(build(name, n_views).eval(), (clip[0], clip[1], clip[2])))
+        for precision in precisions:
+            settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
             requests[name, precision] = core.compile_model(model, "CPU", settings).create_infer_request()
     times: dict[tuple[str, str], list[float]] = {key: [] for key in requests}
     for turn in range(rounds + 3):
@@ -48,75 +66,178 @@ def cost(names: list[str], clip: tuple[int, int, int], rounds: int) -> dict[str,
             request.infer([clips])
             if turn >= 3:
                 times[key].append(1000 * (time.perf_counter() - started))
-    return {name: {p: statistics.median(times[name, p]) for p in PRECISIONS} for name in names}
+    return {name: {p: statistics.median(times[name, p]) for p in precisions} for name in names}
 
 
-def worth(names: list[str], store: str, folder: Path, epochs: int, words: list[str]) -> dict[str, dict[str, float]]:
+def common_words(store: str, args: argparse.Namespace) -> list[str]:
+    """Return what all networks are trained with."""
+    from echoplane.store import StoreReader
+
+    labels = {row.top_label() for row in StoreReader(store).rows}
+    rest = ", ".join(f"{label}: {OTHER}" for label in sorted(labels - {*MAIN_VIEWS, OTHER}))
+    words = [f"data.stores=[{store}]", f"fit.epochs={args.epochs}", f"views=[{', '.join((*MAIN_VIEWS, OTHER))}]"]
+    words += [f"labels={{{rest}}}"] if rest else []
+    words += [f"data.epoch_clips={args.epoch_clips}"] if args.epoch_clips else []
+    return [*words, *args.set]
+
+
+def trained(name: str, common: list[str], folder: Path) -> Predictions:
+    """Train a network, or go on, or take what is there; return its answers on the patients it did not see."""
     from echoplane.data.split import make_split
-    from echoplane.metrics.summary import summarise
     from echoplane.pipelines.train import train
     from echoplane.training.cines import rows_to_split
+    from echoplane.training.events import EpochEnded
     from echoplane.training.recipe import load_recipe
 
-    common = [f"data.stores=[{store}]", f"fit.epochs={epochs}", *words]
     split = folder / "split.csv"
     if not split.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         make_split(rows_to_split(load_recipe("compact", common)), validation=0.25, seed=1)[0].save(split)
-    found = {}
-    for name in names:
-        network = f"network={{name: {name}}}"
-        recipe = load_recipe("compact", [*common, network, f"data.split={split}"])
-        result = train(recipe, folder / name, resume=True, bundle=False).result
-        assert result.predictions is not None
-        figure = summarise(result.predictions).figures["balanced_accuracy"]
-        found[name] = {"value": figure.value, "low": figure.low, "high": figure.high}
-        print(f"{name:<18} balanced accuracy {figure}", flush=True)
-    return found
+
+    def note(event: object) -> None:
+        if isinstance(event, EpochEnded):
+            score = 100 * event.figures["validation/balanced_accuracy"]
+            print(f"  {name} epoch {event.epoch + 1}: {score:.1f} %, {event.clips_per_second:.1f} clips/s", flush=True)
+
+    words = [*common, f"network={{name: {name}}}", f"data.split={split}"]
+    found = train(load_recipe("compact", words), folder / name, resume=True, bundle=False, report=note)
+    assert found.result.predictions is not None
+    return found.result.predictions
 
 
-def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
-    import matplotlib
+def worth(predictions: Predictions) -> dict[str, Interval | float]:
+    """Return the figures of a network."""
+    summary = summarise(predictions, repeats=500)
+    recalls = {v.view: v.recall.value for v in summary.per_view if v.recall}
 
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
+    def mean(family: Family) -> float:
+        chosen = [value for view, value in recalls.items() if view in MAIN_VIEWS and family_of(view) is family]
+        return statistics.mean(chosen) if chosen else float("nan")
 
-    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-    for name, row in rows.items():
-        value = row["worth"]
-        error = [[100 * (value["value"] - value["low"])], [100 * (value["high"] - value["value"])]]
-        axes.errorbar(row["ms"]["f32"], 100 * value["value"], yerr=error, fmt="o", capsize=3)
-        axes.annotate(name, (row["ms"]["f32"], 100 * value["value"]), xytext=(6, 6), textcoords="offset points")
+    return {
+        "balanced": summary.figures["balanced_accuracy"],
+        "apical": mean(Family.APICAL),
+        "levels": mean(Family.SHORT_AXIS),
+    }
+
+
+def cost_table(ms: Times) -> list[str]:
+    first = next(iter(ms.values()))
+    lines = ["| network | f32, ms | bf16, ms | f32, of the first |", "|---|---|---|---|"]
+    for name, found in ms.items():
+        bf16 = f"{found['bf16']:.2f}" if "bf16" in found else ""
+        lines.append(f"| `{name}` | {found['f32']:.2f} | {bf16} | {found['f32'] / first['f32']:.2f} |")
+    return lines
+
+
+def full_table(ms: Times, answers: dict[str, Predictions]) -> list[str]:
+    first = next(iter(ms.values()))["f32"]
+    lines = [
+        "| network | f32, ms | of the first | balanced accuracy, % | apical, % | short-axis levels, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, predictions in answers.items():
+        found, cell = worth(predictions), ms[name]["f32"]
+        b = found["balanced"]
+        assert isinstance(b, Interval)
+        lines.append(
+            f"| `{name}` | {cell:.2f} | {cell / first:.2f} | {100 * b.value:.1f} ({100 * b.low:.1f} to "
+            f"{100 * b.high:.1f}) | {100 * found['apical']:.1f} | {100 * found['levels']:.1f} |"  # type: ignore[operator]
+        )
+    sentences = [
+        f"- {verdict(compare_predictions(answers[one], answers[other]), one, other)} "
+        f"It takes {ms[one]['f32'] / ms[other]['f32']:.2f} of the time."
+        for one, other in PAIRS
+        if one in answers and other in answers
+    ]
+    return [*lines, "", *sentences]
+
+
+def plot(ms: Times, answers: dict[str, Predictions], path: Path) -> None:
+    """Draw worth against cost, as a vector picture."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    for number, (name, predictions) in enumerate(answers.items()):
+        b, x = worth(predictions)["balanced"], ms[name]["f32"]
+        assert isinstance(b, Interval)
+        error = [[100 * (b.value - b.low)], [100 * (b.high - b.value)]]
+        axes.errorbar(x, 100 * b.value, yerr=error, fmt="o", capsize=3, color=f"C{number}")
+        axes.annotate(name, (x, 100 * b.value), xytext=(6, 6), textcoords="offset points", fontsize=9)
     axes.set_xscale("log")
+    axes.margins(x=0.15)
+    ticks = [t for t in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if axes.get_xlim()[0] <= t <= axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel("ms a clip, OpenVINO f32, one thread")
-    axes.set_ylabel("balanced accuracy by cine, %")
-    figure.savefig(path)
+    axes.set_ylabel("balanced accuracy by cine, %\n(95 % interval by patient)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"svg.hashsalt": "echoplane", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(path, metadata={"Date": None})
+
+
+def page(args: argparse.Namespace, ms: Times, answers: dict[str, Predictions], clip: Iterable[int]) -> str:
+    from echoplane.store import StoreReader
+
+    some = next(iter(answers.values()))
+    budget = f"--epochs {args.epochs}" + (f" --epoch-clips {args.epoch_clips}" if args.epoch_clips else "")
+    missing = [name for name in args.networks if name not in answers]
+    lines = [
+        "# Networks: worth against cost",
+        "",
+        f"    python benchmarks/network_pareto.py --store {Path(args.store).name} {budget} --docs docs",
+        "",
+        f"Recipe `compact` for all, {args.epochs} epochs"
+        + (f" of {args.epoch_clips} clips" if args.epoch_clips else "")
+        + (f", {' '.join(args.set)}" if args.set else "")
+        + f"; {StoreReader(args.store).info.origin or Path(args.store).name}. Measured on {len(some.cines)} cines of "
+        f"{len(set(some.groups))} patients that validated: they chose each network's epoch, so all figures are a "
+        f"little too good, alike. Clip {'x'.join(map(str, clip))}, OpenVINO, one thread, batch 1, in turns.",
+        "",
+        "![worth against cost](pictures/network-pareto.svg)",
+        "",
+        *full_table(ms, answers),
+        *(["", f"Not trained yet: {', '.join(missing)}."] if missing else []),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="*", default=NETWORKS)
-    parser.add_argument("--clip", type=int, nargs=3, default=[10, 100, 100], metavar=("N", "H", "W"))
+    parser.add_argument("--networks", nargs="*", default=NETWORKS, help="the first is what the others are held against")
+    parser.add_argument("--clip", type=int, nargs=3, default=[10, 112, 112], metavar=("N", "H", "W"))
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--store")
+    parser.add_argument("--store", help="train on this store too")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epoch-clips", type=int, default=0, help="clips of an epoch; 0: one of each cine")
     parser.add_argument("--set", nargs="*", default=[], help="further settings of the recipe, key=value")
-    parser.add_argument("-o", "--output", type=Path, default=Path("pareto"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("pareto"), help="run folders")
+    parser.add_argument("--docs", type=Path, help="write the page and the picture into this folder")
     args = parser.parse_args()
-    rows: dict[str, dict[str, Any]] = {name: {} for name in args.networks}
-    if args.store:
-        args.output.mkdir(parents=True, exist_ok=True)
-        for name, found in worth(args.networks, args.store, args.output, args.epochs, args.set).items():
-            rows[name]["worth"] = found
-    first: dict[str, float] | None = None
-    print(f"{'network':<18} {'f32 ms':>8} {'bf16 ms':>8} {'of first':>9}   clip {'x'.join(map(str, args.clip))}")
-    for name, found in cost(args.networks, tuple(args.clip), args.rounds).items():
-        rows[name]["ms"] = found
-        first = first or found
-        print(f"{name:<18} {found['f32']:8.2f} {found['bf16']:8.2f} {found['f32'] / first['f32']:9.2f}")
-    if args.store:
-        (args.output / "pareto.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        plot(rows, args.output / "pareto.svg")
-        print(f"written: {args.output / 'pareto.svg'}")
+    if not args.store:
+        ms = cost(args.networks, len(MAIN_VIEWS), tuple(args.clip), args.rounds)
+        print("\n".join([f"Clip {'x'.join(map(str, args.clip))}, OpenVINO, one thread, batch 1.", "", *cost_table(ms)]))
+        return
+    from echoplane.store import StoreReader
+
+    info = StoreReader(args.store).info
+    clip = (args.clip[0], info.height, info.width)
+    ms = cost(args.networks, len(MAIN_VIEWS) + 1, clip, args.rounds)
+    common = common_words(args.store, args)
+    answers: dict[str, Predictions] = {}
+    for name in args.networks:
+        answers[name] = trained(name, common, args.output)
+        text = page(args, ms, answers, clip)
+        print("\n".join(full_table(ms, answers)), flush=True)
+        if args.docs:
+            plot(ms, answers, args.docs / "pictures" / "network-pareto.svg")
+            with atomic_write(args.docs / "network-pareto.md") as stream:
+                stream.write(text)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,39 @@ def test_evaluate_a_store_says_what_it_left_out_and_shows_pictures(parts: Path, 
     assert code == 0, text
     assert "left out 3 cines: label 'PLAX' is not in the vocabulary" in text
     assert "data:image/webp" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "views it answers: " in text
+    # The answers are kept, and can be looked at again, with pictures.
+    again = tmp_path / "again"
+    words = ["evaluate", tmp_path / "predictions.npz", "--pictures", parts / "store", "-o", again, "--repeats", 10]
+    code, text = run(*words)
+    assert code == 0, text
+    assert "data:image/webp" in (again / "report.html").read_text(encoding="utf-8")
+
+
+def test_two_bundles_on_one_store_end_in_a_sentence(parts: Path, tmp_path: Path) -> None:
+    store, one = parts / "store", parts / "b.echoplane"
+    words = ["evaluate", store, "--bundle", one, "-o", tmp_path, "--repeats", 10, "--against"]
+    code, text = run(*words, one)
+    assert code == 0, text
+    assert "No difference between b and b can be told" in text
+    code, text = run("evaluate", parts / "ours.npz", "-o", tmp_path, "--against", one)
+    assert code != 0
+    assert "a bundle needs stores to answer" in text
+
+
+def test_the_calibration_is_the_bundles_unless_left_out(parts: Path, tmp_path: Path) -> None:
+    made = tmp_path / "new.echoplane"
+    run("calibrate", parts / "b.echoplane", parts / "ours.npz", "-o", made)
+    found = {}
+    for flag in ("--calibrated", "--uncalibrated"):
+        words = ["evaluate", parts / "ours.npz", "--bundle", made, "-o", tmp_path / flag, "--repeats", 10, flag]
+        code, text = run(*words)
+        assert code == 0, text
+        assert "sets for 95% coverage: hold the true view" in text
+        found[flag] = json.loads((tmp_path / flag / "evaluation.json").read_text())["summary"]["figures"]["ece"][
+            "value"
+        ]
+    assert found["--calibrated"] < found["--uncalibrated"]
 
 
 def test_calibrate_writes_a_bundle_that_carries_it(parts: Path, tmp_path: Path) -> None:

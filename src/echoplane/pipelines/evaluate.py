@@ -19,8 +19,10 @@ from echoplane.metrics.intervals import Comparison, Interval
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import Summary, compare_predictions, summarise
 from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts
 from echoplane.pipelines import _html
 from echoplane.pipelines.answer import Progress, answer_store, rows_in
+from echoplane.pipelines.promises import Promises, promises
 from echoplane.records import UInt8Array
 from echoplane.store.reader import open_stores
 
@@ -60,6 +62,8 @@ class Evaluation:
         Name of the model compared with, or "".
     comparison : Comparison or None
         Accuracy by cine of this model minus that of the other.
+    promises : Promises or None
+        How often the bundle's sets hold the true view, and how cines end with its thresholds.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Evaluation:
     calibration: Scaling | None = None
     against: str = ""
     comparison: Comparison | None = None
+    promises: Promises | None = None
 
 
 def evaluate(
@@ -75,6 +80,7 @@ def evaluate(
     calibration: Scaling | None = None,
     against: tuple[str, Predictions] | None = None,
     repeats: int = 1000,
+    facts: BundleFacts | None = None,
 ) -> Evaluation:
     """Work out all figures.
 
@@ -88,11 +94,18 @@ def evaluate(
         Another model, by name, on (some of) the same cines.
     repeats : int
         Resamples of patients for the intervals.
+    facts : BundleFacts, optional
+        Of the bundle that the predictions are of, to see whether it keeps its promises.
+
+    Raises
+    ------
+    UsageError
+        When the bundle has other views than the predictions, or the other model answered other cines.
     """
     comparison = compare_predictions(predictions, against[1], repeats) if against else None
-    return Evaluation(
-        name, summarise(predictions, calibration, repeats), calibration, against[0] if against else "", comparison
-    )
+    kept = promises(predictions, facts, repeats) if facts else None
+    summary = summarise(predictions, calibration, repeats)
+    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept)
 
 
 def write_evaluation(
@@ -158,6 +171,7 @@ def report(found: Evaluation, predictions: Predictions, pictures: Pictures | Non
             ),
         ),
         _html.section("Confidence", _curves(found, predictions)),
+        *([_html.section("Promises", *_promises(found.promises))] if found.promises else []),
     ]
     if found.comparison:
         body.insert(
@@ -188,6 +202,23 @@ def _curves(found: Evaluation, predictions: Predictions) -> str:
         plots.risk_against_coverage(p.max(axis=1), right),
         plots.roc(predictions.y_true, p, predictions.views),
     )
+
+
+def _promises(kept: Promises) -> list[str]:
+    endings = _html.table(
+        ["cines", "count", "right", "from", "to", "wrong", "unsure", "right of those answered"],
+        [(e.of, e.cines, e.right.value, e.right.low, e.right.high, e.wrong.value, e.unsure.value, e.right_of_answered)
+         for e in kept.endings],
+    )  # fmt: skip
+    said = "As predict ends them, with the bundle's thresholds; 'other' is right for what the bundle does not answer."
+    if not kept.sets:
+        return [_html.paragraph(said), endings, _html.paragraph("The bundle has no prediction sets.")]
+    sets = _html.table(
+        ["promised", "hold the true view", "from", "to", "views in a set", "covered least", "of its cines"],
+        [(s.level, s.coverage.value, s.coverage.low, s.coverage.high, s.size, s.worst_view, s.worst)
+         for s in kept.sets],
+    )  # fmt: skip
+    return [_html.paragraph(said), endings, _html.paragraph("Prediction sets:"), sets]
 
 
 def _misread(s: Summary, pictures: Pictures | None, most: int) -> list[str]:

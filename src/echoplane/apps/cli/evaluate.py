@@ -12,6 +12,7 @@ from echoplane.apps.cli._common import SPLIT_HELP, console, printable
 if TYPE_CHECKING:
     from echoplane.metrics.predictions import Predictions
     from echoplane.pipelines.calibrate import CalibrationReport
+    from echoplane.pipelines.evaluate import Evaluation
 
 _EVALUATE = """Work out how good a network is on labelled cines that it was not trained on.
 
@@ -19,10 +20,15 @@ _EVALUATE = """Work out how good a network is on labelled cines that it was not 
   echoplane evaluate run/predictions.npz -o report/           what cross-validation kept
   echoplane evaluate store/ --bundle my.echoplane -o report/  run a bundle over a store
   echoplane evaluate store/ --bundle run/bundle --split run/split.csv -o report/
+  echoplane evaluate store/ --bundle new/bundle --against old.echoplane -o report/
   echoplane evaluate ours.npz --against baseline.npz -o report/
 
+With a bundle it also says what predict would make of these cines (right, wrong, unsure), and how often the bundle's
+prediction sets hold the true view. --against ends in a sentence: which of the two reads more cines right, by how much,
+with its interval by patient and p-value.
+
 Writes report.html (figures with 95 % intervals by patient, confusion for clips, sums and votes, reliability, ROC, risk
-and coverage, the misread cines as small moving pictures), evaluation.json and misread.csv.
+and coverage, the misread cines as small moving pictures), evaluation.json, misread.csv, and for stores predictions.npz.
 """
 
 _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new bundle that carries it.
@@ -55,32 +61,76 @@ def _register_evaluate(app: typer.Typer) -> None:
         ] = None,
         split: Annotated[str | None, typer.Option(help=SPLIT_HELP)] = None,
         calibrated: Annotated[
-            bool, typer.Option("--calibrated", help="Apply the bundle's calibration first (needs the bundle).")
-        ] = False,
-        against: Annotated[str | None, typer.Option(help="Predictions of another model, to compare with.")] = None,
+            bool | None,
+            typer.Option(
+                "--calibrated/--uncalibrated",
+                help="Apply the bundle's calibration, as predict does.",
+                show_default="calibrated where there is a bundle",
+            ),
+        ] = None,
+        against: Annotated[
+            str | None, typer.Option(help="Another model, to compare with: its predictions (.npz) or its bundle.")
+        ] = None,
+        pictures: Annotated[
+            list[str] | None, typer.Option(help="For .npz: store with the frames of misread cines. Repeatable.")
+        ] = None,
         repeats: Annotated[int, typer.Option(min=10, help="Resamples of patients for the intervals.")] = 1000,
     ) -> None:
-        from echoplane.apps.cli._progress import progress
-        from echoplane.metrics.predictions import Predictions
         from echoplane.models.bundle import Bundle
         from echoplane.pipelines import evaluate
 
-        predictions = _read(inputs, bundle, split)
-        scaling = Bundle.load(bundle).facts.calibration if calibrated else None
-        other = (Path(against).stem, Predictions.load(against)) if against else None
-        name = Path(bundle).stem if bundle else Path(inputs[0]).stem
-        with progress("Resampling", "patients"):
-            found = evaluate.evaluate(predictions, name, scaling, other, repeats)
         stores = [p for p in inputs if not p.endswith(".npz")]
-        pictures = evaluate.store_pictures(stores) if stores else None
-        evaluate.write_evaluation(found, predictions, output, pictures)
-        out = console()
-        for figure in ("accuracy", "balanced_accuracy", "family_accuracy", "ece"):
-            if figure in found.summary.figures:
-                out.print(f"{figure.replace('_', ' ')}: {found.summary.figures[figure]}", markup=False)
-        if found.comparison:
-            out.print(evaluate.verdict(found.comparison, found.name, found.against), markup=False)
-        out.print(f"Report: {printable(str(output / 'report.html'))}", markup=False)
+        facts = Bundle.load(bundle).facts if stores or bundle else None
+        predictions = _read(inputs, bundle, split)
+        other = (_stem(against), _other(against, stores, split)) if against else None
+        name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
+        scaling = facts.calibration if facts and calibrated is not False else None
+        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts)
+        shown = stores or pictures
+        evaluate.write_evaluation(found, predictions, output, evaluate.store_pictures(shown) if shown else None)
+        if stores:
+            predictions.save(output / "predictions.npz")
+        _print_found(found, output)
+
+
+def _stem(path: str) -> str:
+    """Return a name for a model: that of its file, or of the run that a folder called ``bundle`` lies in."""
+    where = Path(path)
+    return where.resolve().parent.name if where.name == "bundle" else where.stem
+
+
+def _other(against: str, stores: list[str], split: str | None) -> Predictions:
+    from echoplane.errors import UsageError
+    from echoplane.metrics.predictions import Predictions
+
+    if against.endswith(".npz"):
+        return Predictions.load(against)
+    if not stores:
+        raise UsageError(f"--against {against}: a bundle needs stores to answer; give stores, or another .npz.")
+    return _read(stores, against, split)
+
+
+def _print_found(found: Evaluation, output: Path) -> None:
+    from echoplane.pipelines.evaluate import verdict
+
+    out = console()
+    for figure in ("accuracy", "balanced_accuracy", "family_accuracy", "ece"):
+        if figure in found.summary.figures:
+            out.print(f"{figure.replace('_', ' ')}: {found.summary.figures[figure]}", markup=False)
+    for ending in found.promises.endings if found.promises else ():
+        out.print(
+            f"{ending.of}: {ending.right.value:.1%} right, {ending.wrong.value:.1%} wrong, "
+            f"{ending.unsure.value:.1%} unsure",
+            markup=False,
+        )
+    for sets in found.promises.sets if found.promises else ():
+        out.print(
+            f"sets for {sets.level:.0%} coverage: hold the true view {sets.coverage}, {sets.size:.2f} views on average",
+            markup=False,
+        )
+    if found.comparison:
+        out.print(verdict(found.comparison, found.name, found.against), markup=False)
+    out.print(f"Report: {printable(str(output / 'report.html'))}", markup=False)
 
 
 def _register_calibrate(app: typer.Typer) -> None:
