@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from echoplane.explain.cinemap import CineMap
-from echoplane.explain.render import AGAINST, FOR, Caption, blend, film_strip, frames
+from echoplane.explain.panel import Caption, answer_panel, time_line
+from echoplane.explain.render import display_gain, film_strip, frames
+from echoplane.explain.tint import AGAINST, FOR, blend, contour
 from echoplane.records import Sector, SectorKind
 
 FAN = Sector(SectorKind.PHASED, (20, 10, 180, 150), (100.0, 5.0), 8.0, 140.0, -0.6, 0.6, 1.0, "given")
-CAPTION = Caption("clip.dcm", {"A4C": 0.9, "A2C": 0.1}, "A4C", ((0.0, "ED"), (0.4, "ES")))
+CAPTION = Caption("clip.dcm", {"A4C": 0.9, "A2C": 0.1}, "A4C", "A4C", 50.0)
 
 
 def cine(n: int = 5) -> np.ndarray:
@@ -25,6 +29,42 @@ def test_no_heat_leaves_the_picture_alone_and_heat_has_the_two_colours() -> None
     white = np.full((1, 2), 255, np.uint8)
     full = blend(white, np.array([[1.0, -1.0]], np.float32), strength=1.0)
     np.testing.assert_array_equal(full[0], [FOR, AGAINST])
+
+
+def test_the_contour_runs_where_the_map_is_half_of_its_greatest() -> None:
+    ramp = np.repeat(np.linspace(-1, 1, 101, dtype=np.float32)[None], 40, axis=0)
+    drawn = contour(np.zeros((40, 101, 3), np.uint8), ramp)[20].any(axis=1)
+    marked = set(np.flatnonzero(drawn))
+    assert {25, 75} <= marked
+    # Besides, only the border of the picture, which closes the lines.
+    assert all(min(abs(x - m) for m in (0, 25, 75, 100)) <= 1 for x in marked)
+
+
+def test_a_few_outliers_do_not_hide_the_rest() -> None:
+    values = np.full((10, 10, 10), 0.01, np.float32)
+    values[0, 0, 0] = 1
+    assert display_gain(values) == pytest.approx(100)
+    assert display_gain(np.zeros((2, 2), np.float32)) == 1
+    assert display_gain(np.ones((2, 2), np.float32)) == 1
+
+
+def test_the_ecg_of_a_phantom_has_its_r_wave_where_the_phase_begins_anew() -> None:
+    n = 41
+    phases = ((np.arange(n) - 20) / 40 % 1).astype(np.float32)  # R wave at frame 20
+    plain, _ = time_line(900, found(n), CAPTION)
+    strip, cursor = time_line(900, found(n), replace(CAPTION, phases=phases))
+    assert len(strip) > len(plain)
+    assert CAPTION.at(20) == ", 0.40 s"
+    traced = strip[cursor.foot - 30 : cursor.foot - 15].min(axis=2).max(axis=0) > 200  # the upper half of the trace
+    columns = np.flatnonzero(traced)
+    assert abs(columns.mean() - cursor(20)) < 4
+
+
+def test_the_view_asked_for_has_its_row_however_unlikely_it_is() -> None:
+    views = {f"V{i}": 0.2 - 0.01 * i for i in range(9)}
+    small = answer_panel(400, Caption("c", views, "V8"), found())
+    other = answer_panel(400, Caption("c", views, "V0"), found())
+    assert (small != other).any()
 
 
 def test_opacity_rises_with_the_map() -> None:

@@ -32,7 +32,7 @@ def bundle(net: nn.Module, name: str) -> Bundle:
 def test_maps_are_the_features_weighed_by_the_answer() -> None:
     net = network("compact3d-s")
     x = np.random.default_rng(0).normal(size=(3, 1, 6, 48, 48)).astype(np.float32)
-    logits, maps = CamEngine(bundle(net, "compact3d-s"), threads=1).run(x)
+    logits, maps = CamEngine(bundle(net, "compact3d-s"), threads=1).look(x)
     with torch.no_grad():
         features = net.features(torch.from_numpy(x))
         expected = torch.einsum("kf,cfnhw->cknhw", net.head.weight, features).numpy()

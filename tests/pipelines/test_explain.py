@@ -7,17 +7,23 @@ import numpy as np
 import pydicom.examples
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from echoplane.errors import PrepareError, UsageError
+from echoplane.errors import PrepareError, UnreadableError, UsageError
 from echoplane.explain.enlarge import enlarge
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
 from echoplane.models.export import export_bundle
 from echoplane.models.registry import build
-from echoplane.pipelines.explain import Explainer, ExplainSettings, gallery, write
+from echoplane.phantom.clip import render_clip
+from echoplane.pipelines._movie import ticks, write_movie
+from echoplane.pipelines.explain import Explainer, ExplainSettings
+from echoplane.pipelines.explain_write import gallery, write
+from echoplane.pipelines.phantom import write_clip
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import CineKind
 from echoplane.sampling.rule import SamplingRule
@@ -120,7 +126,7 @@ def test_gallery_shows_the_most_doubtful_first_and_loses_nothing(bundle: str, a4
 
 
 def test_what_cannot_be_explained_says_why(bundle: str, a4c: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="known: cam, gradcam"):
+    with pytest.raises(UsageError, match="known: auto, cam, gradcam"):
         Explainer(ExplainSettings(bundle, "magic"))
     with pytest.raises(UsageError, match="does not know 'A4D'"):
         Explainer(ExplainSettings(bundle, view="A4D")).explain(a4c)
@@ -129,6 +135,42 @@ def test_what_cannot_be_explained_says_why(bundle: str, a4c: str, tmp_path: Path
         Explainer(ExplainSettings(bundle)).explain(volume)
     with pytest.raises(UsageError, match="explanations end in"):
         write(Explainer(ExplainSettings(bundle)).explain(a4c), tmp_path / "x.txt")
+
+
+def test_a_phantom_brings_its_ecg_along(bundle: str, tmp_path: Path) -> None:
+    cine = render_clip("A4C", 1, frames=24, size=(240, 320))
+    write_clip(cine, tmp_path / "p.npz")
+    explainer = Explainer(ExplainSettings(bundle, view="apical 4 chamber"))
+    memory, file = explainer.explain(cine), explainer.explain(tmp_path / "p.npz")
+    assert memory.found.target == "A4C"
+    for made in (memory, file):
+        np.testing.assert_array_equal(made.phases, cine.phases)
+    np.testing.assert_array_equal(memory.found.values, file.found.values)
+    with np.load(write(file, tmp_path / "why.npz")) as numbers:
+        np.testing.assert_array_equal(numbers["phases"], cine.phases)
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no more")
+    with pytest.raises(UnreadableError, match="no phantom clip"):
+        explainer.explain(tmp_path / "bad.npz")
+
+
+@given(st.integers(1, 200), st.floats(1, 200), st.sampled_from([1, 10]))
+def test_frames_last_as_long_as_they_did(count: int, fps: float, unit: int) -> None:
+    found = ticks(count, min(fps, 500 / unit), unit)
+    assert len(found) == count
+    assert all(ms % unit == 0 and ms > 0 for ms in found)
+    assert sum(found) == pytest.approx(count * 1000 / min(fps, 500 / unit), abs=unit)
+
+
+def test_fast_films_keep_their_time_as_gif(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_movie(tmp_path / "x.gif", iter(rng.integers(0, 255, (60, 16, 16, 3), dtype=np.uint8)), 120.0)
+    with Image.open(tmp_path / "x.gif") as film:
+        total = 0
+        for n in range(film.n_frames):
+            film.seek(n)
+            total += film.info["duration"]
+        assert film.n_frames == 20
+    assert total == pytest.approx(500, abs=20)
 
 
 def test_command(bundle: str, a4c: str, tmp_path: Path) -> None:

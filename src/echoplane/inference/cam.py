@@ -7,6 +7,7 @@ there when the answer is; all that is added is to hand them out.
 
 from __future__ import annotations
 
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
@@ -22,40 +23,63 @@ _PASSED = {"Reshape", "Squeeze", "Unsqueeze", "Add", "Convert", "Flatten", "Tran
 
 
 class CamEngine:
-    """A compiled network that gives logits and maps.
+    """A compiled network that gives logits and, when asked, maps; an :class:`echoplane.inference.engine.Engine`.
 
     Parameters
     ----------
     bundle : Bundle
         With an f32 variant whose network ends in a global average and one linear layer (``compact3d`` does).
+    precision : {"auto", "f32", "bf16"}
+        ``auto`` is bf16 where the bundle names it and this processor has it, and f32 elsewhere.
     threads : int or None
-        None takes all processors this process may use.
+        Of all streams together; None takes all processors this process may use.
+    streams : int
+        Calls computed side by side.
 
     Raises
     ------
     UsageError
-        For a network that ends in another way; use Grad-CAM there.
+        For a network that ends in another way (use Grad-CAM there), or a precision that gives no maps.
     BundleError
         When OpenVINO cannot load the network.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    name = "openvino"
+
+    def __init__(
+        self, bundle: Bundle, *, precision: str = "auto", threads: int | None = None, streams: int = 1
+    ) -> None:
         variant = bundle.facts.variant("f32")
         if variant is None or len(variant.files) != 1:
             raise BundleError(f"{bundle.where}: holds no f32 ONNX network, which activation maps are made from.")
         core = openvino_core()
+        self.device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = _precision(precision, bundle.facts.precision, has_bf16=has_bf16)
+        settings = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_NUM_THREADS": max(threads or available_cpus(), streams),
+            "NUM_STREAMS": streams,
+            "ENABLE_CPU_PINNING": False,
+        }
         try:
             model = core.read_model(bundle.read(variant.files[0]))
             features, self._weights_KC = _tail(model, bundle.where)
             model.add_outputs(features)
-            settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads or available_cpus(),
-                        "ENABLE_CPU_PINNING": False}  # fmt: skip
-            self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+            compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise BundleError(f"{bundle.where}: OpenVINO cannot load the network ({type(error).__name__}).") from error
+        # One request a stream: a request holds its own buffers, and must not be used by two threads at once.
+        self._idle: LifoQueue[Any] = LifoQueue()
+        for _ in range(streams):
+            self._idle.put(compiled.create_infer_request())
 
-    def run(self, clips: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Run the network.
+    def run(self, clips: FloatArray) -> FloatArray:
+        """Run the network: float32 (C, 1, N, H, W) to logits (C, K)."""
+        return self.look(clips)[0]
+
+    def look(self, clips: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Run the network and hand out what it looked at.
 
         Parameters
         ----------
@@ -68,11 +92,26 @@ class CamEngine:
         maps : float32 array, (C, K, n, h, w)
             The mean of ``maps[:, k]`` over n, h, w is logit k but for the constant of its view.
         """
-        self._request.infer({0: clips}, share_inputs=True)
-        logits = self._request.get_output_tensor(0).data.copy()
-        features_CFnhw = self._request.get_output_tensor(1).data
-        maps: FloatArray = np.einsum("kf,cfnhw->cknhw", self._weights_KC, features_CFnhw, optimize=True)
-        return logits, maps
+        request = self._idle.get()
+        try:
+            request.infer({0: clips}, share_inputs=True)
+            logits: FloatArray = request.get_output_tensor(0).data.copy()
+            features_CFnhw = request.get_output_tensor(1).data
+            maps: FloatArray = np.einsum("kf,cfnhw->cknhw", self._weights_KC, features_CFnhw, optimize=True)
+            return logits, maps
+        finally:
+            self._idle.put(request)
+
+
+def _precision(asked: str, named: str, *, has_bf16: bool) -> str:
+    """Return what the arithmetic runs in: maps exist in f32, and in bf16 where the processor has it."""
+    if asked == "auto":
+        return "bf16" if named == "bf16" and has_bf16 else "f32"
+    if asked not in ("f32", "bf16"):
+        raise UsageError(f"precision {asked}: activation maps are made in f32 or bf16.")
+    if asked == "bf16" and not has_bf16:
+        raise UsageError("precision bf16: this processor has no bf16 arithmetic. Use --precision f32.")
+    return asked
 
 
 def _tail(model: Any, where: str) -> tuple[Any, FloatArray]:
@@ -111,5 +150,5 @@ def _back(node: Any, kind: str, where: str) -> tuple[Any, float]:
 def _unlike(where: str) -> UsageError:
     return UsageError(
         f"{where}: the network does not end in a global average and one linear layer, so it has no class activation "
-        "map of its own. Use --method gradcam (needs the extra 'explain')."
+        "map of its own. Use `echoplane explain --method gradcam` (needs the extra 'explain')."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import BundleError, MissingExtraError, PrepareError, ReadError, UsageError
+from echoplane.inference.cam import CamEngine
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, available_cpus, load_engine
+from echoplane.inference.look import Look
 from echoplane.models.bundle import Bundle
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
@@ -66,13 +68,17 @@ class ViewClassifier:
         include_color: bool = False,
         include_stills: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        on_look: Callable[[Look], None] | None = None,
     ) -> None:
         if jobs is not None and jobs < 1:
             raise UsageError(f"jobs {jobs}: must be at least 1.")
+        if on_look is not None and engine not in ("auto", "openvino"):
+            raise UsageError(f"engine {engine!r} gives no activation maps; the CPU engine, openvino, does.")
         self.bundle = bundle
         self.include_color = include_color
         self.include_stills = include_stills
         self._limits = limits
+        self._on_look = on_look
         self._engine_name, self._precision, self._threads, self._jobs = engine, precision, threads, jobs
         self._engines: dict[int, Engine] = {}
         self._lock = Lock()
@@ -99,13 +105,17 @@ class ViewClassifier:
             Answer colour Doppler cines and single frames too. Default False.
         limits : Limits
             Sizes above which a file is refused.
+        on_look : callable, optional
+            Given the :class:`echoplane.inference.look.Look` of every cine that was answered, in the thread that
+            answered it: what the network looked at, from the CPU engine.
 
         Raises
         ------
         BundleError
             No bundle, or one that is damaged, foreign or too new.
         UsageError
-            An engine or precision that does not exist or that this machine does not have.
+            An engine or precision that does not exist or that this machine does not have; `on_look` for a network
+            that has no activation map of its own.
         """
         loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         classifier = cls(loaded, engine=engine, threads=threads, **options)
@@ -121,10 +131,13 @@ class ViewClassifier:
                 if self._engine_name in ("torch", "cuda") and self._engines:
                     self._engines[streams] = next(iter(self._engines.values()))
                 else:
-                    self._engines[streams] = load_engine(
-                        self.bundle, self._engine_name, precision=self._precision, threads=threads, streams=streams
-                    )
+                    self._engines[streams] = self._load(threads, streams)
             return self._engines[streams]
+
+    def _load(self, threads: int, streams: int) -> Engine:
+        if self._on_look is not None:
+            return CamEngine(self.bundle, precision=self._precision, threads=threads, streams=streams)
+        return load_engine(self.bundle, self._engine_name, precision=self._precision, threads=threads, streams=streams)
 
     def predict(self, source: Source, *, fps: float | None = None) -> ViewResult:
         """Answer for one cine.
@@ -188,48 +201,64 @@ class ViewClassifier:
     def _answer(self, source: str | Path | SourceItem | Cine, engine: Engine) -> ViewResult:
         """Answer for one source; whatever goes wrong with it becomes its row."""
         name = _name(source)
+        result, look = self._outcome(source, name, engine)
+        if look is not None and self._on_look is not None:
+            self._on_look(look)  # outside of what becomes a row: a full disk is not the cine's fault
+        return result
+
+    def _outcome(
+        self, source: str | Path | SourceItem | Cine, name: str, engine: Engine
+    ) -> tuple[ViewResult, Look | None]:
         try:
             return self._run(source, name, engine)
         except (ReadError, PrepareError) as error:
-            return ViewResult(name, Status(error.status), reasons=(error.sentence,))
+            return ViewResult(name, Status(error.status), reasons=(error.sentence,)), None
         except MissingExtraError as error:
-            return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),))
+            return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),)), None
         except BundleError:
             raise  # not the file's fault, and the next file would end the same
         except Exception as error:  # noqa: BLE001 - one file must not end a batch of thousands
             _log.exception("Unexpected failure; its row says so, and the batch goes on.")
             reason = f"Failed unexpectedly ({type(error).__name__}); this is a fault of echoplane, please report it."
-            return ViewResult(name, Status.UNREADABLE, reasons=(reason,))
+            return ViewResult(name, Status.UNREADABLE, reasons=(reason,)), None
 
-    def _run(self, source: str | Path | SourceItem | Cine, name: str, engine: Engine) -> ViewResult:
+    def _run(self, source: str | Path | SourceItem | Cine, name: str, engine: Engine) -> tuple[ViewResult, Look | None]:
         started = time.perf_counter()
         cine = source if isinstance(source, Cine) else open_cine(source, limits=self._limits)
         opened = time.perf_counter()
         decision = gate(cine, include_color=self.include_color, include_stills=self.include_stills)
         seconds = {"open": opened - started}
         if decision.status is not None:
-            return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds)
+            return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds), None
         facts = self.bundle.facts
         sampling = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
         prepared = prepare(cine, facts.recipe, sampling.needed)
         seconds["prepare"] = time.perf_counter() - opened
         if not prepared.frames.any():
             reason = "Every frame looked at is black where the ultrasound picture should be."
-            return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared)
+            return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
         begun = time.perf_counter()
-        answer = decide(self._logits(gather(prepared, sampling), engine), facts)
+        logits, maps = self._network(gather(prepared, sampling), engine)
+        answer = decide(logits, facts)
         seconds["network"] = time.perf_counter() - begun
         asked_for = (decision.reason,) if decision.reason else ()
         reasons = (*answer.reasons, *asked_for, *cine.notes, *sampling.notes, *prepared.notes)
-        return _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer)
+        result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer)
+        if maps is None or not answer.best_view:
+            return result, None
+        return result, Look(result, prepared, sampling, maps[:, facts.vocabulary.index(answer.best_view)])
 
-    def _logits(self, clips_CNHW: UInt8Array, engine: Engine) -> FloatArray:
+    def _network(self, clips_CNHW: UInt8Array, engine: Engine) -> tuple[FloatArray, FloatArray | None]:
+        """Return logits (C, K) and, where somebody wants to look, maps (C, K, n, h, w)."""
         normalise = self.bundle.facts.recipe.normalise
         parts = [
-            engine.run(normalise(clips_CNHW[start : start + CLIPS_AT_ONCE])[:, None])
+            normalise(clips_CNHW[start : start + CLIPS_AT_ONCE])[:, None]
             for start in range(0, len(clips_CNHW), CLIPS_AT_ONCE)
         ]
-        return np.concatenate(parts)
+        if not isinstance(engine, CamEngine):
+            return np.concatenate([engine.run(part) for part in parts]), None
+        both = [engine.look(part) for part in parts]
+        return np.concatenate([logits for logits, _ in both]), np.concatenate([maps for _, maps in both])
 
 
 def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from echoplane.pipelines._movie import ticks
 from echoplane.records import UInt8Array
 
 _STYLE = """
@@ -16,7 +17,7 @@ h1{font-size:1.6rem;margin:0 0 .3rem}h2{font-size:1.15rem;margin:2rem 0 .6rem;bo
 table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.25rem .7rem;border-bottom:1px solid var(--line);
 text-align:left;vertical-align:top}th{background:var(--pale)}td.n{text-align:right;font-variant-numeric:tabular-nums}
 .row{display:flex;flex-wrap:wrap;gap:1rem}.row svg{max-width:100%;height:auto}
-figure{margin:0;width:10rem}figure img{width:10rem;background:#000;display:block}
+figure{margin:0}figure img{width:100%;background:#000;display:block}
 figcaption{font-size:.8rem;overflow-wrap:anywhere}.quiet{color:#5b6b78}
 """
 
@@ -64,7 +65,7 @@ def moving_picture(frames: UInt8Array, caption: str, fps: float = 20.0, side: in
 
     Parameters
     ----------
-    frames : uint8 array, (T, H, W)
+    frames : uint8 array, (T, H, W) or (T, H, W, 3)
     caption : str
         Plain text under it.
     fps : float
@@ -79,9 +80,10 @@ def moving_picture(frames: UInt8Array, caption: str, fps: float = 20.0, side: in
         picture.thumbnail((side, side))
     stream = io.BytesIO()
     pictures[0].save(stream, "WEBP", save_all=True, append_images=pictures[1:], loop=0, quality=60,
-                     duration=round(1000 / fps))  # fmt: skip
+                     duration=ticks(len(pictures), fps))  # fmt: skip
     data = base64.b64encode(stream.getvalue()).decode()
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/webp;base64,{data}">'
+        f'<figure style="width:{max(160, pictures[0].width)}px">'
+        f'<img alt="{escape(caption)}" src="data:image/webp;base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )

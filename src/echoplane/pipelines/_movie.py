@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +13,9 @@ from echoplane.records import UInt8Array
 
 #: Endings that :func:`write_movie` knows.
 MOVIES = (".mp4", ".gif", ".webp")
+
+#: Browsers show frames that are shorter than two hundredths of a second for ten.
+_FASTEST_GIF = 50.0
 
 
 def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
@@ -23,7 +28,8 @@ def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
     frames : iterable of uint8 arrays, (H, W, 3)
         R, G, B; all of one size, even for ``.mp4``.
     fps : float
-        Frames a second, above 0. GIF counts in hundredths of a second, and viewers slow down above 50.
+        Frames a second, above 0. GIF counts in hundredths of a second, so its frames last 3, 3, 4, 3, ... of them
+        where 30 a second are asked for; above 50 a second, where browsers slow down, frames are left out.
 
     Raises
     ------
@@ -63,9 +69,28 @@ def _mp4(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
 def _pillow(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
     from PIL import Image
 
-    pictures = [Image.fromarray(frame) for frame in frames]
-    if path.suffix == ".gif":
+    gif = path.suffix == ".gif"
+    every = max(1, math.ceil(fps / _FASTEST_GIF)) if gif else 1
+    pictures = [Image.fromarray(frame) for n, frame in enumerate(frames) if n % every == 0]
+    if gif:
         # One palette for all frames, so that colours do not flicker.
         palette = pictures[len(pictures) // 2].quantize(256)
         pictures = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0)
+    last = ticks(len(pictures), fps / every, 10 if gif else 1)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=last, loop=0)
+
+
+def ticks(count: int, fps: float, unit_ms: int = 1) -> list[int]:
+    """Return how long each frame lasts, milliseconds: multiples of a unit whose sum keeps the true time.
+
+    Parameters
+    ----------
+    count : int
+        Frames.
+    fps : float
+        Frames a second, above 0.
+    unit_ms : int
+        Formats count in this.
+    """
+    ends = [round(n * 1000 / fps / unit_ms) for n in range(count + 1)]
+    return [max(1, after - before) * unit_ms for before, after in itertools.pairwise(ends)]

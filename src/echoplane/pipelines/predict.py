@@ -14,6 +14,7 @@ from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
+from echoplane.pipelines._overlays import Overlays
 from echoplane.pipelines.result_table import ResultTable
 from echoplane.pipelines.run_manifest import RunManifest, now, versions
 from echoplane.records import Status, ViewResult
@@ -42,6 +43,9 @@ class PredictSettings:
     include_color, include_stills : bool
     max_pixels : int or None
         Frames of more pixels are refused; None keeps the default of :class:`echoplane.sources.limits.Limits`.
+    cam : str or None
+        Folder for one small overlay a cine that is answered: where the network looked. Needs the CPU engine and a
+        network that ends in a global average; the arithmetic is f32 or bf16.
     """
 
     bundle: str | None = None
@@ -52,11 +56,12 @@ class PredictSettings:
     include_color: bool = False
     include_stills: bool = False
     max_pixels: int | None = None
+    cam: str | None = None
 
     @property
     def that_matter(self) -> dict[str, Any]:
         """Those that can change an answer; the bundle is compared by its hash."""
-        left_out = ("bundle", "threads", "jobs")
+        left_out = ("bundle", "threads", "jobs", "cam")
         return {name: value for name, value in config.to_mapping(self).items() if name not in left_out}
 
 
@@ -76,6 +81,8 @@ class PredictRun:
         Name and start of the hash.
     manifest : Path or None
         Where it was written.
+    overlays : int
+        Pictures written into the folder of :attr:`PredictSettings.cam`.
     """
 
     counts: dict[str, int]
@@ -84,6 +91,7 @@ class PredictRun:
     interrupted: bool
     bundle: str
     manifest: Path | None
+    overlays: int = 0
 
     @property
     def files(self) -> int:
@@ -131,7 +139,8 @@ def predict(
     Raises
     ------
     UsageError
-        Nothing found, an `output` that is there already, or one that was made in another way.
+        Nothing found, an `output` that is there already, or one that was made in another way; overlays asked for
+        from a network or an engine that has none.
     BundleError
         No usable bundle.
     """
@@ -142,7 +151,8 @@ def predict(
     done = table.rows_there(manifest)
     items, skipped = _to_do(paths, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
-    classifier = _classifier(bundle, settings, jobs)
+    overlays = Overlays(settings.cam) if settings.cam is not None else None
+    classifier = _classifier(bundle, settings, jobs, overlays)
     table.open(bundle.facts.vocabulary, replace(manifest, engine=_engine_facts(classifier.engine(jobs))))
     on_start(len(items))
     started, counts, interrupted = time.perf_counter(), Counter[str](), True
@@ -160,10 +170,11 @@ def predict(
         seconds = time.perf_counter() - started
         table.close(Counter(done.values()) + counts, seconds, interrupted)
     label = f"{bundle.name} {bundle.hash[:12]}"
-    return PredictRun(dict(counts), skipped, seconds, interrupted, label, table.manifest_path)
+    drawn = overlays.written if overlays else 0
+    return PredictRun(dict(counts), skipped, seconds, interrupted, label, table.manifest_path, drawn)
 
 
-def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int) -> ViewClassifier:
+def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int, overlays: Overlays | None) -> ViewClassifier:
     return ViewClassifier.load(
         bundle,
         settings.engine,
@@ -173,6 +184,7 @@ def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int) -> ViewCla
         include_color=settings.include_color,
         include_stills=settings.include_stills,
         limits=DEFAULT_LIMITS if settings.max_pixels is None else Limits(max_pixels=settings.max_pixels),
+        on_look=overlays,
     )
 
 

@@ -17,17 +17,20 @@ _HELP = """Show what the network looked at in a cine, and which moments mattered
   echoplane explain clip.dcm -o why.npz                       the numbers: values (frames, rows, columns)
   echoplane explain clip.dcm --method gradcam --view PSAX-PM --minus PSAX-MV -o why.mp4
   echoplane explain study/ --gallery -o gallery.html          a page for many cines, the most doubtful first
+  echoplane explain phantom.npz -o why.mp4                    of `echoplane phantom clip`: with its ECG
 
-Orange speaks for the view, blue against it. Outside the ultrasound sector everything is black.
+Orange speaks for the view, blue against it; a line runs round more than half of the strongest. Outside the
+ultrasound sector everything is black. Films run at the cine's own frame rate.
 
 \b
 Methods:
+  auto                  cam where the network has it, else gradcam
   cam                   the network's own map, from the CPU engine; no torch needed (networks with a global average)
   gradcam, gradcam++    where the last feature map speaks for the view
   guided, guided-gradcam, integrated-gradients
                         pixel by pixel
   occlusion             how much the answer falls when blocks of space and time are blacked out
-All but cam need: pip install 'echoplane[explain]'
+All but cam and auto need: pip install 'echoplane[explain]'
 
 Exit code: 0 done; 1 some cines of a gallery could not be explained; 2 wrong usage, or no such file or bundle.
 """
@@ -40,27 +43,31 @@ def register(app: typer.Typer) -> None:
     def command(
         paths: Annotated[list[str], typer.Argument(metavar="CINE...", help="Files and folders.", show_default=False)],
         output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .mp4, .gif, .webp, .png, .npz or .html.")],
-        method: Annotated[str, typer.Option(help="See above.")] = "cam",
+        method: Annotated[str, typer.Option(help="See above.")] = "auto",
         view: Annotated[str, typer.Option(help="Explain this view.", show_default="the network's answer")] = "",
         minus: Annotated[str, typer.Option(help="Explain why VIEW and not this one.", show_default=False)] = "",
         layer: Annotated[str, typer.Option(help="Feature layer, for gradcam.", show_default="the network's last")] = "",
         bundle: Annotated[
             str | None,
-            typer.Option(help="Model bundle: a folder or .echoplane file.", show_default="the one that ships"),
+            typer.Option(
+                "--bundle",
+                "--model",
+                help="Model bundle: a folder or .echoplane file.",
+                show_default="the one that ships",
+            ),
         ] = None,
-        gallery: Annotated[bool, typer.Option("--gallery", help="One page for all cines given.")] = False,
+        as_gallery: Annotated[bool, typer.Option("--gallery", help="One page for all cines given.")] = False,
         blended: Annotated[bool, typer.Option("--blended", help="Leave the plain cine out.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.errors import PrepareError, ReadError
-        from echoplane.pipelines import explain
+        from echoplane.pipelines.explain import Explainer, ExplainSettings
+        from echoplane.pipelines.explain_write import check_ending, gallery, write
 
-        settings = explain.ExplainSettings(bundle, method, view, minus, layer, not blended)
-        if gallery:
+        settings = ExplainSettings(bundle, method, view, minus, layer)
+        if as_gallery:
             with progress("Explaining", "cines") as bar:
-                shown, failed = explain.gallery(
-                    paths, output, settings, on_start=bar.start, on_done=lambda _: bar.step()
-                )
+                shown, failed = gallery(paths, output, settings, on_start=bar.start, on_done=lambda _: bar.step())
             for name, reason in failed:
                 print_error(f"{name}: {reason}")
             console(stderr=True).print(f"{shown} cines in {printable(str(output))}.", markup=False)
@@ -69,13 +76,14 @@ def register(app: typer.Typer) -> None:
             print_error(f"{len(paths)} cines for one output; give one cine, or --gallery for a page of all.")
             raise typer.Exit(EXIT_USAGE)
         try:
-            found = explain.Explainer(settings).explain(paths[0])
-            explain.write(found, output, side_by_side=not blended)
+            check_ending(output)  # before the work
+            found = Explainer(settings).explain(paths[0])
+            write(found, output, side_by_side=not blended)
         except (ReadError, PrepareError) as error:
             print_error(str(error))
             raise typer.Exit(EXIT_USAGE) from error
-        best = found.answer.best_view
+        answer, shown_map = found.answer, found.found
         console(stderr=True).print(
-            f"{best} {found.answer.probabilities[best]:.2f}; shown: {found.found.target}. "
-            f"Written to {printable(str(output))}.", markup=False
+            f"{answer.status}: {answer.best_view} {answer.probabilities[answer.best_view]:.2f}; "
+            f"shown: {shown_map.target}, by {shown_map.method}. Written to {printable(str(output))}.", markup=False
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, console, printable
 
 if TYPE_CHECKING:
     from echoplane.records import ViewResult
@@ -20,6 +20,7 @@ Give files, folders, or a DICOMDIR. Folders are searched; numbered pictures in a
   echoplane predict clip.dcm
   echoplane predict study/ -o views.csv
   echoplane predict archive/ -o views.parquet --resume     go on after a stop
+  echoplane predict study/ -o views.csv --cam looked/      and a small picture a cine of what the network looked at
 
 Every input ends as one row. Its status:
 
@@ -73,6 +74,16 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option(min=1, help="Refuse frames of more pixels than this.", show_default="50000000"),
         ] = None,
+        cam: Annotated[
+            Path | None,
+            typer.Option(
+                "--cam",
+                metavar="DIR",
+                help="Write a small overlay a cine there: where the network looked. For networks that end in a "
+                "global average, such as the one that ships, on the CPU engine.",
+                show_default=False,
+            ),
+        ] = None,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
@@ -88,6 +99,7 @@ def register(app: typer.Typer) -> None:
             include_color=include_color,
             include_stills=include_stills,
             max_pixels=limit_pixels,
+            cam=None if cam is None else str(cam),
         )
         shown = Shown()
         with progress("Reading", "files", quiet=quiet) as bar:
@@ -107,6 +119,9 @@ def register(app: typer.Typer) -> None:
             )
         if not quiet:
             print_results(shown, run, output)
+            if cam is not None:
+                pictures = "1 overlay" if run.overlays == 1 else f"{run.overlays} overlays"
+                console(stderr=True).print(f"{pictures} in {printable(str(cam))}.", markup=False)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)

@@ -1,0 +1,40 @@
+"""What a network looked at while it answered: handed out by :class:`echoplane.inference.classifier.ViewClassifier`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from echoplane.explain.cinemap import CineMap, cine_map
+from echoplane.explain.enlarge import enlarge
+from echoplane.records import FloatArray, PreparedCine, SamplingPlan, ViewResult
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """An answer, the frames it was given for, and the map of the view it names.
+
+    Attributes
+    ----------
+    result : ViewResult
+    prepared : PreparedCine
+        The frames that the network saw, P of them.
+    plan : SamplingPlan
+        Which of the cine's frames make which clip.
+    maps : float32 array, (C, n, h, w)
+        Of ``result.best_view``, one a clip, at the size of the last feature map; negative where against it.
+    """
+
+    result: ViewResult
+    prepared: PreparedCine
+    plan: SamplingPlan
+    maps: FloatArray
+
+    def on_frames(self) -> CineMap:
+        """Return the map on the frames that the network saw, float32 (P, H, W): what speaks for the view."""
+        frames = self.prepared.frames
+        rows = np.searchsorted(np.array(self.prepared.indices), self.plan.indices)
+        grown = enlarge(np.maximum(self.maps, 0), (rows.shape[1], *frames.shape[1:]))
+        return cine_map(grown, SamplingPlan(rows.astype(np.int64)), len(frames), self.prepared.sector,
+                        self.prepared.crop, method="cam", target=self.result.best_view)  # fmt: skip
