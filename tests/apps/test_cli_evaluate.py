@@ -98,8 +98,11 @@ def test_the_calibration_is_the_bundles_unless_left_out(parts: Path, tmp_path: P
 
 def test_calibrate_writes_a_bundle_that_carries_it(parts: Path, tmp_path: Path) -> None:
     made = tmp_path / "new.echoplane"
-    code, text = run("calibrate", parts / "b.echoplane", parts / "ours.npz", "-o", made, "--on", "made-up cines")
+    words = ["calibrate", parts / "b.echoplane", parts / "ours.npz", "-o", made, "--on", "made-up cines"]
+    code, text = run(*words, "--coverage", 0.95, "--coverage", 0.8, "--familiar", 0)
     assert code == 0, text
+    assert [sets.level for sets in Bundle.load(made).facts.conformal] == [0.8, 0.95]
+    assert Bundle.load(made).facts.thresholds.novelty == "none"
     assert "expected calibration error" in text
     facts = Bundle.load(made).facts
     assert facts.calibrated_on == "made-up cines"

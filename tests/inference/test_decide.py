@@ -112,6 +112,22 @@ def test_energy_is_the_mean_over_clips_of_minus_log_sum_exp():
     assert status(energy - 1e-6) is Status.UNSURE
 
 
+def test_the_energy_of_the_answers_doubts_answers_only():
+    # Two answers of seven labels; the others are what the network is sure of when it sees no heart.
+    scores = np.array([[2.0, -8, -8, -8, -8, 1.9, 1.0], [2.0, -8, -8, -8, -8, -3.0, 0.0]])
+    energy = -np.log(np.exp(scores[:, [0, 2]]).sum(axis=1)).mean()
+
+    def ends(values, limit):
+        wanted = Thresholds(novelty="answers_energy", novelty_limit=limit)
+        return decide(values, facts(offered=("A2C", "A4C"), thresholds=wanted))
+
+    assert ends(scores, energy + 1e-6).status is Status.OK
+    assert ends(scores, energy - 1e-6).status is Status.UNSURE
+    assert "(answers energy score" in ends(scores, energy - 1e-6).reasons[0]
+    no_heart = np.array([[-9.0, -9, -9, -9, -9, -9, 9.0]])
+    assert ends(no_heart, energy).status is Status.OTHER
+
+
 def test_ties_are_reported_as_ties():
     answer = decide(logits({"A4C": 0.8, "A2C": 0.1}, {"A2C": 0.6, "A4C": 0.3}), facts())
     assert answer.vote == "A4C=A2C"

@@ -52,7 +52,11 @@ def test_bundle_carries_it_and_applies_it() -> None:
     assert [s.level for s in made.facts.conformal] == [0.9, 0.95, 0.99]
     assert expected_calibration_error(fresh.y_true, fresh.cine_probabilities(made.facts.calibration)) < 0.035
     assert 0 < made.facts.thresholds.min_probability < 1
-    assert made.facts.thresholds.novelty == "energy"
+    # The network has a label beside its answers: their energy decides, and 99 of 100 known cines pass.
+    assert made.facts.thresholds.novelty == "answers_energy"
+    energy = -np.log(np.exp(fresh.logits[:, :3].astype(float)).sum(axis=1))
+    by_cine = np.array([energy[fresh.cine_of_clip == i].mean() for i in np.flatnonzero(fresh.y_true < 3)])
+    assert np.mean(by_cine <= made.facts.thresholds.novelty_limit) == pytest.approx(0.99, abs=0.007)
     assert (report.cines, report.patients) == (1500, 300)
 
 

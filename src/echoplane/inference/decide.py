@@ -170,8 +170,8 @@ def _doubts(
 ) -> tuple[str, ...]:
     limits = facts.thresholds
     doubts = []
-    if limits.novelty_limit is not None:
-        score = float(energy(logits_CK).mean()) if limits.novelty == "energy" else 1 - float(total_K.max())
+    if limits.novelty_limit is not None and (is_offered or limits.novelty != "answers_energy"):
+        score = novelty_score(logits_CK, total_K, facts)
         if score > limits.novelty_limit:
             doubts.append(
                 f"Unlike the clips the network was trained on ({limits.novelty.replace('_', ' ')} score {score:.2f}, "
@@ -185,6 +185,15 @@ def _doubts(
     if doubts:
         doubts += _what_is_known(total_K, facts)
     return tuple(doubts)
+
+
+def novelty_score(logits_CK: npt.NDArray[np.floating], total_K: Floats, facts: BundleFacts) -> float:
+    """Return the score that ``facts.thresholds.novelty`` names, for the clips of one cine; higher is less known."""
+    if facts.thresholds.novelty == "max_probability":
+        return 1 - float(total_K.max())
+    if facts.thresholds.novelty == "answers_energy":
+        logits_CK = logits_CK[:, [label in facts.answers for label in facts.vocabulary]]
+    return float(energy(logits_CK).mean())
 
 
 def _what_is_known(total_K: Floats, facts: BundleFacts) -> list[str]:

@@ -23,7 +23,7 @@ FORMAT = "echoplane-bundle"
 FORMAT_VERSION = 1
 
 Precision = Literal["f32", "bf16", "int8"]
-Novelty = Literal["none", "energy", "max_probability"]
+Novelty = Literal["none", "energy", "answers_energy", "max_probability"]
 
 #: Plain names without folders: a member can never point out of its bundle.
 MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -55,10 +55,12 @@ class Thresholds:
         Calibrated probability below which the result is ``unsure``, in [0, 1].
     per_view : mapping of str to float
         The same for single labels; a label that is not named here has `min_probability`.
-    novelty : {"none", "energy", "max_probability"}
+    novelty : {"none", "energy", "answers_energy", "max_probability"}
         Score of how little a cine is like the training data: ``energy`` is the mean over its clips of
-        :func:`echoplane.metrics.selective.energy` of the logits as they leave the network; ``max_probability`` is one
-        minus the largest calibrated probability of the cine.
+        :func:`echoplane.metrics.selective.energy` of the logits as they leave the network; ``answers_energy`` is the
+        same of the labels offered as answers alone, and doubts answers only, never an ``other``: a network with labels
+        of its own for what is no heart is sure of those, and the energy of all labels is then lowest for noise;
+        ``max_probability`` is one minus the largest calibrated probability of the cine.
     novelty_limit : float or None
         A score above this makes the result ``unsure``; None with novelty ``none``.
     chosen_on : str

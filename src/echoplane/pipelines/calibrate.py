@@ -13,7 +13,7 @@ from echoplane.metrics import calibration, conformal, selective
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
-from echoplane.models.bundle_facts import Thresholds
+from echoplane.models.bundle_facts import BundleFacts, Novelty, Thresholds
 from echoplane.models.card import with_card
 
 Method = Literal["temperature", "vector"]
@@ -35,7 +35,7 @@ class CalibrateRecipe:
         Wanted share of right answers among those offered, in (0, 1]; gives the probability below which a cine is
         ``unsure``. None: no threshold.
     known : float or None
-        Share of familiar cines to let pass the novelty check, in (0, 1]; None: no check.
+        Share of the cines of answered views to let pass the novelty check, in (0, 1]; None: no check.
     folds : int
         Parts, split by patient, for measuring on patients that were left out.
     seed : int
@@ -138,15 +138,8 @@ def calibrate(
         )
     report = cross_fit(predictions, recipe)
     fitted = fit(predictions, recipe)
-    limit = None
-    if recipe.known is not None:
-        limit = float(np.quantile(selective.energy(_mean_logits(predictions)), recipe.known))
-    thresholds = Thresholds(
-        min_probability=fitted.threshold or 0.0,
-        novelty="none" if limit is None else "energy",
-        novelty_limit=limit,
-        chosen_on=on,
-    )
+    novelty, limit = _novelty(predictions, bundle.facts, recipe.known)
+    thresholds = Thresholds(min_probability=fitted.threshold or 0.0, novelty=novelty, novelty_limit=limit, chosen_on=on)
     facts = replace(
         bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
     )
@@ -214,5 +207,14 @@ def _fit_scaling(predictions: Predictions, method: Method) -> Scaling:
     return calibration.fit_temperature(predictions.y_true, predictions.logits, predictions.cine_of_clip)
 
 
-def _mean_logits(predictions: Predictions) -> calibration.Floats:
-    return calibration.mean_by_cine(predictions.logits.astype(float), predictions.cine_of_clip)
+def _novelty(predictions: Predictions, facts: BundleFacts, known: float | None) -> tuple[Novelty, float | None]:
+    """Choose the score that a cine must stay under, and its limit: most cines of the views that are answered pass."""
+    if known is None:
+        return "none", None
+    offered = np.array([label in facts.answers for label in predictions.views])
+    score = selective.energy(predictions.logits[:, offered])
+    by_cine = calibration.mean_by_cine(score[:, None], predictions.cine_of_clip)[:, 0]
+    of_answers = offered[predictions.y_true]
+    chosen = by_cine[of_answers] if of_answers.any() else by_cine
+    # Without labels beside the answers both energies are one.
+    return "energy" if offered.all() else "answers_energy", float(np.quantile(chosen, known))

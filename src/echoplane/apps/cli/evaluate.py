@@ -146,9 +146,19 @@ def _register_calibrate(app: typer.Typer) -> None:
         precision: Annotated[
             float, typer.Option(min=0.0, max=1.0, help="Wanted share of right answers among those given; 0: no limit.")
         ] = 0.95,
+        coverage: Annotated[
+            list[float] | None,
+            typer.Option(
+                help="Share of prediction sets to hold the true view. Repeatable.", show_default="0.9 0.95 0.99"
+            ),
+        ] = None,
         per_view: Annotated[
             bool, typer.Option("--per-view", help="Conformal coverage for each view by itself.")
         ] = False,
+        familiar: Annotated[
+            float,
+            typer.Option(min=0.0, max=1.0, help="Share of known cines to pass the check for unlike ones; 0: no check."),
+        ] = 0.99,
         on: Annotated[str, typer.Option(help="The data in words, kept in the bundle.")] = "",
     ) -> None:
         from echoplane import config
@@ -157,9 +167,9 @@ def _register_calibrate(app: typer.Typer) -> None:
 
         loaded = Bundle.load(bundle)
         predictions = _read(inputs, bundle, split)
-        recipe = config.from_mapping(
-            CalibrateRecipe, {"method": method, "precision": precision or None, "per_view": per_view}, "options"
-        )
+        chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}
+        levels = {"levels": sorted(coverage)} if coverage else {}
+        recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
         made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
         made.save(output)
         _print_report(report, output)
