@@ -69,7 +69,7 @@ def train(store: Path, folder: Path, epochs: int, seed: int) -> Bundle:
             "fit": {"epochs": epochs, "clip_gradient": 1.0, "ema": 0.99},
             "augment": "default",
         }
-        run(config.from_mapping(TrainRecipe, recipe), folder, resume=True)
+        run(config.from_mapping(TrainRecipe, recipe, folder.name), folder, resume=True)
     return Bundle.load(folder / "bundle")
 
 
@@ -90,7 +90,7 @@ def answers(bundle: Bundle, store: StoreReader, seconds_only: bool) -> list[Row]
         logits = engine.run(clips)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         summed = (odds / odds.sum(axis=1, keepdims=True)).sum(axis=0)
-        found.append((row.label, facts.views[int(summed.argmax())], row.group))
+        found.append((row.label, facts.vocabulary[int(summed.argmax())], row.group))
     return found
 
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from echoplane.models.layers import AdaptivePool3d, pooling_matrix
+from echoplane.models.layers import AdaptivePool3d, TwoFrameConv3d, guard_two_frames, pooling_matrix
+from echoplane.models.registry import build
 
 axis = st.integers(1, 9)
 
@@ -34,3 +35,45 @@ def test_leaves_no_trace_in_a_state_dict() -> None:
 def test_bad_sizes_are_refused(size: tuple[int | None, ...]) -> None:
     with pytest.raises(ValueError, match="output_size"):
         AdaptivePool3d(size)
+
+
+@pytest.mark.parametrize("kernel", [(3, 1, 1), (3, 3, 3)])
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_weight_gradients_in_bf16_are_those_in_double_precision(kernel: tuple[int, int, int], frames: int) -> None:
+    torch.manual_seed(0)
+    padding = (1, kernel[1] // 2, kernel[2] // 2)
+    layer = nn.Conv3d(16, 16, kernel, padding=padding)
+    network = nn.Sequential(layer).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    guard_two_frames(network)
+    clips = torch.randn(8, 16, frames, 5, 5)
+    wanted = nn.Conv3d(16, 16, kernel, padding=padding).double()
+    wanted.load_state_dict(network[0].state_dict())
+    wanted(clips.double()).square().mean().backward()
+    for _ in range(3):
+        # Freed memory full of large numbers: what is left unwritten shows.
+        junk = [torch.full((200_000 * k,), 1e20) for k in range(1, 5)]
+        del junk
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = network(clips.to(memory_format=torch.channels_last_3d))
+        answer.float().square().mean().backward()
+        assert layer.weight.grad is not None
+        assert wanted.weight.grad is not None
+        error = (layer.weight.grad - wanted.weight.grad).abs().max() / wanted.weight.grad.abs().max()
+        assert float(error) < 0.03
+
+
+def test_the_guard_changes_no_answer_and_no_name() -> None:
+    torch.manual_seed(0)
+    plain = build("compact3d-s", 3)
+    guarded = build("compact3d-s", 3)
+    guarded.load_state_dict(plain.state_dict())
+    guard_two_frames(guarded)
+    assert list(guarded.state_dict()) == list(plain.state_dict())
+    clips = torch.randn(2, 1, 8, 32, 32)
+    answers = []
+    for network in (guarded, plain):
+        torch.manual_seed(1)  # for dropout
+        answers.append(network.train()(clips))
+    torch.testing.assert_close(*answers)
+    assert isinstance(guarded.get_submodule("features.4.time"), TwoFrameConv3d)

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def pooling_matrix(size: int, out: int) -> Tensor:
@@ -99,3 +100,29 @@ def init_weights(module: nn.Module) -> None:
         elif isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, 0.0, 0.01)
             nn.init.zeros_(layer.bias)
+
+
+class TwoFrameConv3d(nn.Conv3d):
+    """A convolution whose weight gradient is right in bf16 on CPUs when its input has two frames.
+
+    PyTorch 2.13 on a CPU leaves that gradient partly unwritten (arbitrary memory) for two frames, a kernel of three,
+    one frame of padding and stride one; other shapes and f32 are right (tests/models/test_layers.py measures it). With
+    the padding put on by hand it is another shape, and the same numbers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn (B, C, N, H, W) into (B, C', N', H', W')."""
+        if not self.training or x.shape[2] != 2:
+            return super().forward(x)
+        time, rows, columns = (int(n) for n in self.padding)
+        padded = functional.pad(x, (0, 0, 0, 0, time, time))
+        return functional.conv3d(
+            padded, self.weight, self.bias, self.stride, (0, rows, columns), self.dilation, self.groups
+        )
+
+
+def guard_two_frames(network: nn.Module) -> None:
+    """Turn the convolutions over time of a network into :class:`TwoFrameConv3d`; weights and names stay."""
+    for module in network.modules():
+        if type(module) is nn.Conv3d and module.kernel_size[0] > 1 and not isinstance(module.padding, str):
+            module.__class__ = TwoFrameConv3d

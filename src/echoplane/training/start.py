@@ -8,6 +8,7 @@ from torch import nn
 
 from echoplane.errors import BundleError
 from echoplane.models.bundle import WEIGHTS_NAME, Bundle
+from echoplane.models.layers import guard_two_frames
 from echoplane.models.registry import build
 from echoplane.models.weights import LoadReport, State, fine_tune_from, load, read_state
 from echoplane.training.checkpoint import BEST
@@ -23,6 +24,7 @@ def start_network(use: NetworkUse, n_views: int) -> tuple[nn.Module, LoadReport 
         For an unknown network, option or layer, and weights that do not fit.
     """
     network = build(use.name, n_views, **use.options)
+    guard_two_frames(network)
     report = None
     if use.weights:
         optional = [f"{last_layer(network)}."] if use.new_head else []
