@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint check docs-check long bench clean
+.PHONY: demo test lint long bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,10 @@ test: lint
 
 long: $(VENV)/.test
 	$(BIN)/pytest -m long
+
+# Speed and memory, into benchmarks/README.md; on a quiet machine.
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

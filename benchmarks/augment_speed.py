@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 
+import _markdown
 import cv2
 
 from echoplane.data.augment import AUGMENTS
@@ -47,10 +48,9 @@ def main() -> None:
             clips = sum(len(batch["row"]) for batch in loader(dataset, 16, sampler=sampler))
             rates[name].append(clips / (time.perf_counter() - started))
     height, width = store.info.height, store.info.width
-    print(f"{options.frames} x {height} x {width} clips, {len(store)} cines, one core, no workers")
-    for name, values in rates.items():
-        rate = statistics.median(values)
-        print(f"{name:10}{rate:10,.0f} clips/s{1000 / rate:8.2f} ms a clip")
+    rows = [(name, f"{statistics.median(v):,.0f}", f"{1000 / statistics.median(v):.2f}") for name, v in rates.items()]
+    head = (f"{options.frames} x {height} x {width} clips, {len(store)} cines, no workers", "clips/s", "ms a clip")
+    print(f"{_markdown.machine('torch', 'numpy')}\n\n{_markdown.table(head, rows)}")
 
 
 if __name__ == "__main__":

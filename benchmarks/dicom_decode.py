@@ -1,9 +1,9 @@
 """How long DICOM frames take to decode, by transfer syntax and by what is asked for; one thread.
 
-    python benchmarks/dicom_decode.py [--frames 60]
+    python benchmarks/dicom_decode.py [--frames 60] [--rounds 7]
 
 The cine is made of the real A4C cine that pydicom ships, enlarged to 800 x 600 and coded by Pillow, pyjpegls, FFmpeg
-(PyAV) and pylibjpeg-rle. Candidates take turns in one process; the best of seven rounds counts, since other work on
+(PyAV) and pylibjpeg-rle. Candidates take turns in one process; the best round counts, since other work on
 the machine only adds.
 """
 
@@ -18,6 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import _markdown
 import av
 import cv2
 import jpeg_ls
@@ -32,7 +33,6 @@ from rle.utils import encode_array
 
 from echoplane.sources.dicom import open_dicom
 
-ROUNDS = 7
 _J = "1.2.840.10008.1.2.4."
 
 
@@ -119,9 +119,9 @@ def cines(folder: Path, frames: np.ndarray) -> dict[str, Path]:
     return out
 
 
-def best_of(work: dict[str, Callable[[], object]]) -> dict[str, float]:
+def best_of(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, call in work.items():
             started = time.perf_counter()
             call()
@@ -129,7 +129,7 @@ def best_of(work: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: min(times) for name, times in taken.items()}
 
 
-def rates(path: Path, count: int) -> list[str]:
+def rates(path: Path, count: int, rounds: int) -> list[str]:
     """Milliseconds to open, and frames a second in grey at half scale, in grey and in colour."""
     reader, every = open_dicom(path).reader, range(count)
     times = best_of(
@@ -138,7 +138,8 @@ def rates(path: Path, count: int) -> list[str]:
             "half": lambda: reader.read(every, reduce=2),
             "grey": lambda: reader.read(every),
             "color": lambda: reader.read(every, color=True),
-        }
+        },
+        rounds,
     )
     return [f"{1000 * times['open']:.1f}", *(f"{count / times[key]:,.0f}" for key in ("half", "grey", "color"))]
 
@@ -153,21 +154,25 @@ def floor(path: Path) -> Callable[[], object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the decoding of DICOM frames.")
     parser.add_argument("--frames", type=int, default=60)
-    count = parser.parse_args().frames
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    count, rounds = options.frames, options.rounds
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         paths = cines(Path(folder), frames_800x600(count))
+        print(f"{_markdown.machine('opencv-python-headless', 'pydicom', 'av')}\n")
         print(f"| {count} frames 800 x 600 | open, ms | grey 1/2, frames/s | grey, frames/s | colour, frames/s |")
         print("|---|---|---|---|---|")
         for name, path in paths.items():
-            print(f"| {name} | {' | '.join(rates(path, count))} |", flush=True)
+            print(f"| {name} | {' | '.join(rates(path, count, rounds))} |", flush=True)
         jpeg = paths["JPEG baseline 4:2:2"]
         times = best_of(
             {
                 "floor": floor(jpeg),
                 "here": lambda: open_dicom(jpeg).reader.read(range(count), reduce=2),
                 "plain": lambda: pydicom.dcmread(jpeg).pixel_array,
-            }
+            },
+            rounds,
         )
         print(f"\nJPEG 4:2:2, file to {count} grey frames at half scale: {1000 * times['here']:.1f} ms;")
         print(f"libjpeg-turbo alone, on bytes in memory: {1000 * times['floor']:.1f} ms;")

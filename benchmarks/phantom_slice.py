@@ -6,21 +6,25 @@ the ratio says what the coarse grid is worth; both are measured in turn in the s
 
 from __future__ import annotations
 
+import argparse
 import time
 
+import _markdown
 import cv2
 import numpy as np
 
 from echoplane.phantom.scene import Scene, draw_patient, draw_pose
 from echoplane.views import MAIN_VIEWS
 
-BEAMS, SAMPLES, FRAMES = 96, 160, 30
+BEAMS, SAMPLES = 96, 160
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Time one slice of the phantom heart.")
+    parser.add_argument("--frames", type=int, default=30)
+    frames = parser.parse_args().frames
     cv2.setNumThreads(1)
-    print(f"{BEAMS} beams x {SAMPLES} samples, median of {FRAMES} frames")
-    print(f"{'view':>8} {'fast':>7} {'exact':>7} {'ratio':>6}")
+    rows = []
     for view in (*MAIN_VIEWS, "PLAX", "PSAX-AV"):
         patient = draw_patient(1, "none")
         pose = draw_pose(patient, view, np.random.default_rng(0))
@@ -31,13 +35,15 @@ def main() -> None:
         points = points.astype(np.float32)
         fast, exact = Scene(patient, 0, pose), scene
         spent: dict[str, list[float]] = {"fast": [], "exact": []}
-        for frame in range(FRAMES + 1):
+        for frame in range(frames + 1):
             for name, source, step in (("fast", fast, (3, 4)), ("exact", exact, (1, 1))):
                 start = time.process_time()
                 source.slice(points, frame * 0.02, step)
                 spent[name].append(time.process_time() - start)
         a, b = (1e3 * float(np.median(spent[name][1:])) for name in ("fast", "exact"))
-        print(f"{view:>8} {a:7.2f} {b:7.2f} {b / a:6.1f}")
+        rows.append((view, f"{a:.2f}", f"{b:.2f}", f"{b / a:.1f}"))
+    head = (f"{BEAMS} beams x {SAMPLES} samples, median of {frames} frames", "fast, ms", "exact, ms", "ratio")
+    print(f"{_markdown.machine('numpy')}\n\n{_markdown.table(head, rows)}")
 
 
 if __name__ == "__main__":

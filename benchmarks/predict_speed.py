@@ -30,6 +30,7 @@ from pathlib import Path
 
 import _bundles
 import _cines
+import _markdown
 import cv2
 import numpy as np
 import pydicom
@@ -236,17 +237,6 @@ def _python(program: str, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def machine() -> str:
-    """Name the machine."""
-    import openvino
-
-    name = str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
-    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return (
-        f"{name}, {os.cpu_count()} processors, Python {sys.version.split()[0]}, OpenVINO {openvino.__version__}{load}"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="File to view: speed and memory.")
     parser.add_argument("--bundle", help="default: the one that ships, or compact3d with random weights")
@@ -258,7 +248,10 @@ def main() -> None:
         folder = Path(name)
         where, said = _bundles.chosen(arguments.bundle, folder)
         bundle = Bundle.load(where)
-        print(f"{machine()}\n{said}\n\n| what | measured | reach |\n|---|---|---|", flush=True)
+        print(
+            f"{_markdown.machine('openvino', 'torch')}; {said}\n\n| what | measured | reach |\n|---|---|---|",
+            flush=True,
+        )
         for part in arguments.only or PARTS:
             print("\n".join(globals()[part](folder, bundle, arguments.rounds, arguments.clock)), flush=True)
 

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+import _markdown
 import cv2
 import numpy as np
 from pydicom import examples
@@ -75,9 +76,9 @@ def measure(cine: Cine, rounds: int) -> None:
             start = time.process_time()
             step()
             took[name].append(1000 * (time.process_time() - start))
-    print(f"{cine.source}: {cine.n_frames} frames {cine.width} x {cine.height}, sector {sector.kind.value}")
-    for name, values in took.items():
-        print(f"  {name:36s} {statistics.median(values):7.2f} ms (best {min(values):.2f})")
+    head = f"{cine.source}: {cine.n_frames} frames {cine.width} x {cine.height}, sector {sector.kind.value}"
+    rows = [(name, f"{statistics.median(values):.2f}", f"{min(values):.2f}") for name, values in took.items()]
+    print(f"{_markdown.table((head, 'median, ms', 'best, ms'), rows)}\n", flush=True)
 
 
 def main() -> None:
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     cv2.setNumThreads(1)
+    print(f"{_markdown.machine('opencv-python-headless')}\n", flush=True)
     for cine in (real_cine(), phantom_cine()):
         measure(cine, rounds)
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import _markdown
 import cv2
 import numpy as np
 
@@ -213,7 +214,7 @@ def main() -> None:
             try:
                 readers[name] = make(folder, cines)
             except ImportError as error:
-                print(f"left out: {name} ({error.name} is not installed)")
+                print(f"Left out: {name} ({error.name} is not installed).\n")
                 continue
             facts[name] = (len(cines) / (time.perf_counter() - started), size_of(folder) / len(cines) / 1000)
         wanted = list(requests(len(cines), options.reads))
@@ -236,12 +237,14 @@ def main() -> None:
 
 def print_table(rates: dict[str, list[float]], facts: dict[str, tuple[float, float]]) -> None:
     base = statistics.median(rates["pickled clips, float32"])
-    print(f"{FRAMES} frames {SIDE} x {SIDE} a cine, {CLIP}-frame clips at random, one core")
-    print(f"{'format':46}{'clips/s':>10}{'x float32 pickle':>17}{'kB a cine':>11}{'cines/s written':>17}")
+    what = f"{FRAMES} frames {SIDE} x {SIDE} a cine, {CLIP}-frame clips at random"
+    rows = []
     for name, values in rates.items():
         written, size = facts[name]
         rate = statistics.median(values)
-        print(f"{name:46}{rate:10,.0f}{rate / base:17.1f}{size:11,.0f}{written:17,.0f}")
+        rows.append((name, f"{rate:,.0f}", f"{rate / base:.1f}", f"{size:,.0f}", f"{written:,.0f}"))
+    head = (what, "clips/s", "times float32 pickle", "kB a cine", "cines/s written")
+    print(f"{_markdown.machine('numpy', 'safetensors')}\n\n{_markdown.table(head, rows)}\n")
 
 
 def print_batches(store: Path, pickles: Path) -> None:
@@ -273,8 +276,8 @@ def print_batches(store: Path, pickles: Path) -> None:
             clips = sum(16 for _ in batches)
             rates[name].append(clips / (time.perf_counter() - started))
     one, two = (statistics.median(values) for values in rates.values())
-    print(f"as batches of 16, no workers: echoplane loader {one:,.0f} clips/s, plain DataLoader of pickled float32 "
-          f"tensors {two:,.0f} clips/s ({one / two:.1f}x)")  # fmt: skip
+    print(f"As batches of 16, no workers: echoplane loader {one:,.0f} clips/s, plain DataLoader of pickled float32 "
+          f"tensors {two:,.0f} clips/s ({one / two:.1f} times).\n")  # fmt: skip
 
 
 def print_remote(folder: Path, cines: list[np.ndarray]) -> None:
@@ -286,7 +289,7 @@ def print_remote(folder: Path, cines: list[np.ndarray]) -> None:
     memory.put(str(folder / "s"), "/bench", recursive=True)
     reader = StoreReader("memory://bench")
     rate = measure(reader.frames, list(requests(len(cines), 1000)))
-    print(f"through fsspec, from memory://, by ranged requests: {rate:,.0f} clips/s (a real bucket adds its latency)")
+    print(f"Through fsspec, from memory://, by ranged requests: {rate:,.0f} clips/s (a real bucket adds its latency).")
     memory.rm("/bench", recursive=True)
 
 

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import _markdown
+
 CINES, FRAMES, SIDE = 64, 50, 100
 WARM_UP = 2
 
@@ -160,12 +162,14 @@ def main() -> None:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 results[kind].append(json.loads(done.stdout.strip().splitlines()[-1]))
     first = statistics.median(r["clips_per_second"] for r in results[args.only[0]])
-    print(f"{'':<14} {'clips/s':>8} {'times':>6} {'CPU ms/clip':>12} {'waiting':>8}   what")
+    rows = []
     for kind, runs in results.items():
         speed = statistics.median(r["clips_per_second"] for r in runs)
         waiting = statistics.median(r["waiting"] for r in runs)
         cpu = statistics.median(r["cpu"] for r in runs)
-        print(f"{kind:<14} {speed:8.1f} {speed / first:6.2f} {cpu:12.0f} {100 * waiting:7.1f}%   {CANDIDATES[kind]}")
+        rows.append((CANDIDATES[kind], f"{speed:.1f}", f"{speed / first:.2f}", f"{cpu:.0f}", f"{100 * waiting:.1f}%"))
+    head = (f"batches of {args.batch}", "clips/s", f"times {args.only[0]}", "CPU, ms a clip", "waiting for data")
+    print(f"{_markdown.machine('torch')}\n\n{_markdown.table(head, rows)}")
 
 
 if __name__ == "__main__":
