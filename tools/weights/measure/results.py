@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -10,11 +11,25 @@ from typing import Any
 
 import numpy as np
 
+from echoplane import config
 from echoplane._files import atomic_write
 from echoplane.metrics.intervals import bootstrap
+from echoplane.models.bundle import CARD_NAME, Bundle
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
+
+
+#: Parts of a bundle's description that say nothing about its answers.
+TOLD = ("name", "data", "metrics", "notes", "licence", "created", "made_by", "members", "calibrated_on")
+
+
+def identity(bundle: Bundle) -> str:
+    """Return a hash of all that decides an answer; a new card or note leaves it as it is."""
+    facts = {k: v for k, v in config.to_mapping(bundle.facts).items() if k not in TOLD}
+    members = {name: m.sha256 for name, m in bundle.facts.members.items() if name != CARD_NAME}
+    text = json.dumps([facts, members], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def quiet(words: str) -> None:

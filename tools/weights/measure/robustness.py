@@ -11,7 +11,7 @@ import numpy as np
 from measure import phantoms, pictures
 from measure.phantoms import Floats
 from measure.reader import Reader, coarse
-from measure.results import Ledger, Row, Say, percent, points, quiet, ranged, save, share, table
+from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 from echoplane.metrics.intervals import compare
 from echoplane.models.bundle import Bundle
@@ -127,7 +127,7 @@ def factors() -> Iterator[Factor]:
 def measure(bundle: Bundle, out: Path, cines: int = 150, say: Say = quiet) -> Row:
     """Render, answer, and write ``robustness.json`` and its table."""
     rows = list(factors())
-    key = {"bundle": bundle.hash, "rows": [f"{f.name}/{f.level}" for f in rows]}
+    key = {"bundle": identity(bundle), "rows": [f"{f.name}/{f.level}" for f in rows]}
     ledger = Ledger(out / "robustness.rows.jsonl", key)
     reader = Reader(bundle)
     for number in range(cines):
@@ -137,7 +137,7 @@ def measure(bundle: Bundle, out: Path, cines: int = 150, say: Say = quiet) -> Ro
             say(f"robustness: cine {number + 1} of {cines}")
     wanted = [row for row in ledger.rows() if int(row["cine"]) < cines]
     facts = {
-        "bundle": bundle.hash,
+        "bundle": identity(bundle),
         "cines": cines,
         "patients": len({phantoms.patient_name(n) for n in range(cines)}),
         "poor_window": {"haze": HAZE, "noise": NOISE, "blur": BLUR, "shadows_loss_db": SHADOWS[0].loss_db,
