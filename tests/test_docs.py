@@ -1,0 +1,97 @@
+"""What the pages say is there and works: names, links, commands, and every Python block."""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from pydicom import examples
+
+from echoplane.apps.cli.main import build_app
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
+    *ROOT.glob("docs/**/*.md"),
+]
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def test_names_on_the_design_page_are_in_the_code():
+    table = [line for line in (ROOT / "docs/design.md").read_text().splitlines() if line.startswith("| `")]
+    named = set()
+    for dotted in re.findall(r"`((?:[a-z_0-9]+\.)+\w+)", "\n".join(table)):
+        place: object = importlib.import_module("echoplane")
+        for part in dotted.split("."):
+            if isinstance(place, ModuleType) and not hasattr(place, part):
+                importlib.import_module(f"{place.__name__}.{part}")
+            place = getattr(place, part)
+        named.add(dotted.split(".")[0])
+    rooms = {path.name for path in (ROOT / "src/echoplane").iterdir() if (path / "__init__.py").is_file()}
+    assert rooms - {"weights"} <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def _commands() -> dict[tuple[str, ...], set[str]]:
+    found: dict[tuple[str, ...], set[str]] = {}
+
+    def walk(command, path):
+        found[path] = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+        for name, child in getattr(command, "commands", {}).items():
+            walk(child, (*path, name))
+
+    walk(typer.main.get_command(build_app()), ())
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_on_the_pages_exist_with_their_options(page):
+    commands = _commands()
+    text = page.read_text(encoding="utf-8")
+    lines = re.findall(r"^(?:    )?(?:\$ )?(?:\.venv/bin/)?echoplane ([a-z].*)$", text, re.MULTILINE)
+    for line in lines + re.findall(r"`echoplane ([a-z][^`]*)`", text):
+        words = re.split(r"\s{2,}#|\s{3,}|\s#", line)[0].split()
+        path: tuple[str, ...] = ()
+        while words and (*path, words[0]) in commands:
+            path = (*path, words.pop(0))
+        assert path, f"echoplane {line}: no such command"
+        for option in (word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)):
+            assert option in commands[path], f"echoplane {line}: no option {option}"
+
+
+@pytest.fixture
+def beside_a_clip(tmp_path, monkeypatch):
+    clip = Path(examples.get_path("ybr_color")).read_bytes()
+    (tmp_path / "study").mkdir()
+    for name, content in (("clip.dcm", clip), ("study/a.dcm", clip), ("study/cut.dcm", clip[:400])):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "study/notes.txt").write_text("hello")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_python_blocks_run(beside_a_clip):
+    page = ROOT / "docs/python.md"
+    names: dict[str, object] = {}
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) > 5
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)
+    assert {str(status) for status in names["run"].counts} > {"unreadable", "not_image"}
+    assert names["clips"].ndim == 4
+    assert (beside_a_clip / "views.csv.manifest.json").is_file()
+
+
+def test_the_example_of_the_readme_runs(beside_a_clip):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"## In Python\n\n((?:    .*\n)+)", text)
+    names: dict[str, object] = {}
+    exec(compile(re.sub(r"^    ", "", example[1], flags=re.MULTILINE), "README.md", "exec"), names)
+    assert names["result"].best_view
