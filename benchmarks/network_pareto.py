@@ -199,8 +199,8 @@ def page(args: argparse.Namespace, ms: Times, answers: dict[str, Predictions], c
         + (f", {' '.join(args.set)}" if args.set else "")
         + f"; {StoreReader(args.store).info.origin or Path(args.store).name}. Measured on {len(some.cines)} cines of "
         f"{len(set(some.groups))} patients that validated: they chose each network's epoch, so all figures are a "
-        f"little too good, alike. Clip {'x'.join(map(str, clip))}, OpenVINO, one thread, batch 1, in turns; milliseconds "
-        "of processor time. The sentences are about accuracy, each cine alike.",
+        f"little too good, alike. Clip {'x'.join(map(str, clip))}, OpenVINO, one thread, batch 1, in turns; "
+        "milliseconds of processor time. The sentences are about accuracy, each cine alike.",
         "",
         "![worth against cost](pictures/network-pareto.svg)",
         "",
