@@ -29,6 +29,8 @@ _EVERY = 7
 #: Frames are brought to about this width first; lines and letters are then up to 3 pixels thick.
 _WIDTH = 400
 
+_Planes = npt.NDArray[np.float32]
+
 
 def has_color_box(frames_rgb: UInt8Array) -> bool:
     """Tell whether frames show colour Doppler.
@@ -55,13 +57,14 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     small = [_shrunk(frame) for frame in frames_rgb]
     if max((_spread(frame) > COLOURED / 2).mean() for frame in small) < AREA:
         return False  # grey, as most cines are
-    colors = np.stack([_chroma(frame) for frame in small])
-    lit = np.stack([frame.max(axis=-1) >= _DARK for frame in small])
     brightness = np.stack([luma(frame) for frame in small])
-    residual = np.hypot(*np.moveaxis(colors - _tint(colors, brightness, lit), -1, 0))
+    # (B - Y) and (R - Y), each (T, H, W): NumPy is slow along a last axis of two or three.
+    colors = [np.stack([frame[..., i] for frame in small]).astype(np.float32) - brightness for i in (2, 0)]
+    lit = np.stack([_brightest(frame) >= _DARK for frame in small])
+    residual = np.hypot(*(color - tint for color, tint in zip(colors, _tint(colors, brightness, lit), strict=True)))
     patches = np.stack([_opened((r > COLOURED) & on) for r, on in zip(residual, lit, strict=True)])
     if len(frames_rgb) > 1:
-        change = np.ptp(colors, axis=0).max(axis=-1)
+        change = np.maximum(*(np.ptp(color, axis=0) for color in colors))
         patches &= change > MOVING
     return bool(patches.mean(axis=(1, 2)).max() >= AREA)
 
@@ -77,26 +80,28 @@ def _shrunk(frame: UInt8Array) -> UInt8Array:
 def _spread(frame: UInt8Array) -> UInt8Array:
     """Largest minus smallest of R, G, B."""
     red, green, blue = cv2.split(frame)
-    return np.asarray(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue), np.uint8)
+    return np.asarray(_brightest(frame) - cv2.min(cv2.min(red, green), blue), np.uint8)
 
 
-def _chroma(frame: UInt8Array) -> npt.NDArray[np.float32]:
-    """(B - Y, R - Y) of each pixel."""
-    grey = luma(frame).astype(np.float32)
-    return np.stack([frame[..., 2] - grey, frame[..., 0] - grey], axis=-1)
+def _brightest(frame: UInt8Array) -> UInt8Array:
+    """Largest of R, G, B."""
+    red, green, blue = cv2.split(frame)
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
-def _tint(
-    colors: npt.NDArray[np.float32], brightness: UInt8Array, lit: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float32]:
+def _tint(colors: list[_Planes], brightness: UInt8Array, lit: npt.NDArray[np.bool_]) -> tuple[_Planes, _Planes]:
     """Return, for each pixel, the median colour of all lit pixels of its brightness."""
-    table = np.zeros((_BINS, 2), np.float32)
     level = brightness // (256 // _BINS)
-    for i in range(_BINS):
-        same = colors[lit & (level == i)][::_EVERY]
-        if len(same):
-            table[i] = np.median(same, axis=0)
-    return np.asarray(table[level], np.float32)
+    levels = level[lit]
+    by_level = np.split(np.argsort(levels, kind="stable"), np.bincount(levels, minlength=_BINS)[:-1].cumsum())
+    blue, red = (_medians(color[lit], by_level)[level] for color in colors)
+    return blue, red
+
+
+def _medians(values: _Planes, groups: list[npt.NDArray[np.intp]]) -> _Planes:
+    """Median of every group of positions; 0 for an empty one."""
+    found = [np.median(values[group[::_EVERY]]) if len(group) else 0.0 for group in groups]
+    return np.asarray(found, np.float32)
 
 
 def _opened(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
