@@ -218,5 +218,20 @@ def test_the_pixel_limit_reaches_the_reader(study, settings):
     assert run.counts["refused"] == 6
 
 
+def test_numbered_pictures_can_be_stills_and_links_followed(study, settings, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for n in range(4):
+        cv2.imwrite(str(pictures / f"p_{n}.png"), np.full((24, 24), 90, np.uint8))
+    assert predict([pictures], settings).files == 1
+    apart = replace(settings, group_frames=False)
+    assert predict([pictures], apart).counts == {"still": 4}
+    around = tmp_path / "around"
+    around.mkdir()
+    (around / "link").symlink_to(study, target_is_directory=True)
+    assert predict([around], settings).counts == {"refused": 1}
+    assert predict([around], replace(settings, follow_links=True)).files == 8
+
+
 def test_failed_are_the_statuses_that_need_a_look():
     assert {Status.UNREADABLE, Status.UNSUPPORTED, Status.REFUSED, Status.TOO_SHORT} == FAILED

@@ -41,6 +41,8 @@ class PredictSettings:
     jobs : int or None
         Files worked on side by side; None takes one for each processor, but no more than there are files.
     include_color, include_stills : bool
+    follow_links, group_frames : bool
+        See :func:`echoplane.sources.discover.discover`.
     max_pixels : int or None
         Frames of more pixels are refused; None keeps the default of :class:`echoplane.sources.limits.Limits`.
     cam : str or None
@@ -55,6 +57,8 @@ class PredictSettings:
     jobs: int | None = None
     include_color: bool = False
     include_stills: bool = False
+    follow_links: bool = False
+    group_frames: bool = True
     max_pixels: int | None = None
     cam: str | None = None
 
@@ -149,7 +153,7 @@ def predict(
     bundle = Bundle.load(settings.bundle)
     manifest = _new_manifest(bundle, settings, with_versions=output is not None)
     done = table.rows_there(manifest)
-    items, skipped = _to_do(paths, done, table)
+    items, skipped = _to_do(paths, settings, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
     overlays = Overlays(settings.cam) if settings.cam is not None else None
     classifier = _classifier(bundle, settings, jobs, overlays)
@@ -202,10 +206,12 @@ def _engine_facts(engine: Engine) -> dict[str, str]:
     return {"name": engine.name, "device": engine.device, "precision": engine.precision}
 
 
-def _to_do(paths: Iterable[str | Path], done: Mapping[str, str], table: ResultTable) -> tuple[list[SourceItem], int]:
+def _to_do(
+    paths: Iterable[str | Path], settings: PredictSettings, done: Mapping[str, str], table: ResultTable
+) -> tuple[list[SourceItem], int]:
     """Find the items, and leave out those that have a row; also return how many were left out."""
     given = [str(path) for path in paths]
-    found = list(discover(given))
+    found = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
     if not found:
         raise UsageError(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."

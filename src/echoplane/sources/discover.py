@@ -147,7 +147,9 @@ class _Walker:
             for link in () if self._follow_links else links:
                 reason = "Is a link to a folder; such links are not followed."
                 where = _join(name, link)
-                yield _failed(path / link, where, RefusedError(where, reason, "Give its target, or allow links."))
+                yield _failed(
+                    path / link, where, RefusedError(where, reason, "Give its target, or allow links (--follow-links).")
+                )
             below = sorted(folders + (links if self._follow_links else []), key=natural_key, reverse=True)
             waiting.extend((path / folder, _join(name, folder)) for folder in below)
 

@@ -66,6 +66,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         include_color: Annotated[bool, typer.Option("--include-color", help="Answer colour Doppler too.")] = False,
         include_stills: Annotated[bool, typer.Option("--include-stills", help="Answer single frames too.")] = False,
+        stills: Annotated[
+            bool, typer.Option("--stills", help="Numbered pictures are stills, not the frames of cines.")
+        ] = False,
+        follow_links: Annotated[bool, typer.Option("--follow-links", help="Walk into folders behind links.")] = False,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on with the output: files that have a row are left out.")
         ] = False,
@@ -98,6 +102,8 @@ def register(app: typer.Typer) -> None:
             jobs=jobs,
             include_color=include_color,
             include_stills=include_stills,
+            follow_links=follow_links,
+            group_frames=not stills,
             max_pixels=limit_pixels,
             cam=None if cam is None else str(cam),
         )
