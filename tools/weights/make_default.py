@@ -1,119 +1,185 @@
-"""Turn a finished run into the bundle that ships: tools/weights/make_default.py RUN PHANTOM REAL OUT.
+"""Turn a finished run into the bundle that ships: tools/weights/make_default.py RUN PHANTOM REAL OUT [options].
 
-Calibrates on the phantom patients that the run held out, measures on the real development clips (never trained on),
-and writes bundle and card from these figures. Nothing in the card is typed in by hand.
+RUN is the folder of the run (its ``bundle`` and ``split.csv``), PHANTOM and REAL the stores it was trained on.
+Calibrates on phantom patients that the run held out, together with left-out answers on real clips where they are
+given, measures, and writes bundle and card from these figures. Nothing in the card is typed in by hand. Figures on real
+clips that were trained on come only from models that did not see the clip's group (``--left-out``).
 """
 
 from __future__ import annotations
 
-import csv
+import argparse
+import json
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
+from measure import card, command, cost, development, leftout
+from measure.leftout import LeftOut
+from measure.results import load, save
 
-from echoplane.inference.decide import decide
+from echoplane.data.split import TRAIN, VALIDATION, Split
 from echoplane.inference.engine import load_engine
-from echoplane.metrics.intervals import bootstrap
+from echoplane.metrics.calibration import expected_calibration_error
+from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import DataUse, Metric
 from echoplane.pipelines.answer import answer_store
-from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate
-from echoplane.sampling.clips import plan
+from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate
 from echoplane.store.reader import StoreReader
-from echoplane.views import MAIN_VIEWS, Family, family_of
+from echoplane.store.schema import StoreRow
 
 ON_PHANTOM = "phantom patients held out of training"
-ON_REAL = "real development clips (labels read by eye, not by a clinician), none of them trained on"
+ON_REAL = "real clips, answered by models that saw no clip of the same group"
+#: Wanted share of right answers among those offered: the first that can be reached while so many are answered.
+PRECISIONS = (0.95, 0.9, 0.8, 0.7, None)
+NOTE = "Trained on phantom hearts and few real clips; see the card. Not a medical device."
+ENOUGH = 0.5
+#: Less than even odds is never offered as an answer.
+LEAST = 0.5
 
 
-def held_out(run: Path) -> set[str]:
-    with (run / "split.csv").open(newline="", encoding="utf-8") as stream:
-        return {row["cine"] for row in csv.DictReader(stream) if "validation" in row.values()}
-
-
-def real_answers(bundle: Bundle, store: StoreReader) -> list[tuple[str, str, str, float]]:
-    """(true label, group, best label, probability) of every real clip."""
-    engine, facts = load_engine(bundle), bundle.facts
-    found = []
-    for i, row in enumerate(store.rows):
-        indices = plan(row.n_frames, row.fps, facts.sampling, source=row.cine).indices
-        clips = facts.recipe.normalise(store.frames(i, indices.ravel()))
-        logits = engine.run(clips.reshape(len(indices), 1, indices.shape[1], *clips.shape[1:]))
-        answer = decide(logits, facts)
-        found.append((row.label, row.group, answer.best_view, answer.probabilities[answer.best_view]))
-    return found
-
-
-def metric(name: str, rows: list[tuple[bool, str]], on: str) -> Metric | None:
-    if not rows:
-        return None
-    right = np.array([r for r, _ in rows], dtype=float)
-    groups = [g for _, g in rows]
-    found = bootstrap(lambda r: float(right[r].mean()), groups)
-    return Metric(name, found.value, found.low, found.high, on, cines=len(rows), groups=len(set(groups)))
-
-
-def real_metrics(rows: list[tuple[str, str, str, float]]) -> list[Metric]:
-    made = []
-    for view in MAIN_VIEWS:
-        made.append(metric(f"recall {view}", [(b == t, g) for t, g, b, _ in rows if t == view], ON_REAL))
-    both = (Family.APICAL, Family.SHORT_AXIS)
-    families = [(family_of(b) == family_of(t), g) for t, g, b, _ in rows if family_of(t) in both and t != "A5C"]
-    made.append(metric("apical against short axis", families, ON_REAL))
-    others = [(b not in MAIN_VIEWS, g) for t, g, b, _ in rows if t not in (*MAIN_VIEWS, "PSAX")]
-    made.append(metric("other views not taken for a main view", others, ON_REAL))
-    return [m for m in made if m]
-
-
-def main(run: Path, phantom: Path, real: Path, out: Path) -> None:
-    bundle, store, clips = Bundle.load(run / "bundle"), StoreReader(phantom), StoreReader(real)
-    keep = held_out(run)
-    predictions = answer_store(bundle, load_engine(bundle), [store], lambda row: row.cine in keep).predictions
-    for precision in (0.9, 0.8, 0.7, None):
-        made, report = calibrate(bundle, predictions, CalibrateRecipe(precision=precision), ON_PHANTOM)
-        if report.reached:
+def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) -> tuple[Bundle, dict[str, Any]]:
+    """Calibrate, and say on what and how good it is."""
+    joint, on = phantoms, ON_PHANTOM
+    real = None
+    if left_out is not None and left_out.answers is not None and left_out.labels == bundle.facts.vocabulary:
+        real = left_out.answers
+        joint = Predictions.concatenate([thinned(phantoms, len(real.cines)), real])
+        on = f"{ON_PHANTOM} and, as many, {ON_REAL}"
+    made, report = bundle, None
+    for precision in PRECISIONS:
+        made, report = calibrate(bundle, joint, CalibrateRecipe(precision=precision), on)
+        if report.reached and (report.answered or 0.0) >= ENOUGH:
             break
-    # Less than even odds is never offered as an answer, whatever the phantoms say.
-    lowest = max(made.facts.thresholds.min_probability, 0.5)
+    assert isinstance(report, CalibrationReport)
+    limits = replace(made.facts.thresholds, min_probability=max(made.facts.thresholds.min_probability, LEAST))
     members = {name: made.read(name) for name in made.facts.members}
-    facts = replace(made.facts, thresholds=replace(made.facts.thresholds, min_probability=lowest))
-    bundle = Bundle.create(facts, members)
-    p = predictions.cine_probabilities(bundle.facts.calibration)
-    right = p.argmax(axis=1) == predictions.y_true
-    main_rows = [i for i, y in enumerate(predictions.y_true) if predictions.views[y] in MAIN_VIEWS]
-    metrics = [
-        metric("accuracy, all labels", list(zip(right, predictions.groups, strict=True)), ON_PHANTOM),
-        metric("accuracy, six main views", [(bool(right[i]), predictions.groups[i]) for i in main_rows], ON_PHANTOM),
-    ]
-    metrics += real_metrics(real_answers(bundle, clips))
-    trained = [r for r in store.rows if r.cine not in keep]
-    name, licence, patients = "echoplane phantom", "Apache-2.0", len({r.group for r in trained})
-    data = (
-        DataUse(name, licence, "training", len(trained), patients, "rendered"),
-        DataUse(name, licence, "validation, calibration", len(keep), len(set(predictions.groups)), "other patients"),
+    made = Bundle.create(replace(made.facts, thresholds=limits), members)
+    parts = [(words, part) for words, part in ((ON_PHANTOM, phantoms), (ON_REAL, real)) if part is not None]
+    return made, {
+        "on": on, "cines": report.cines, "patients": report.patients, "before": report.ece_before,
+        "after": report.ece_after, "coverage": {k: list(v) for k, v in report.coverage.items()},
+        "parts": [
+            {"on": words, "before": expected_calibration_error(part.y_true, part.cine_probabilities()),
+             "after": expected_calibration_error(part.y_true, part.cine_probabilities(made.facts.calibration))}
+            for words, part in parts
+        ],
+    }  # fmt: skip
+
+
+def thinned(predictions: Predictions, count: int) -> Predictions:
+    """Return so many cines, spread evenly over the patients, so that phantoms do not outvote real clips."""
+    order = np.argsort(np.array(predictions.groups), kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
+    return predictions.take(np.unique(rows))
+
+
+def data_uses(stores: list[StoreReader], split: Split, left_out: bool) -> tuple[DataUse, ...]:
+    """Return each source with its licence and how many of its cines were used for what."""
+    side = {cine: part for part in (TRAIN, VALIDATION) for cine in split.cines(part)}
+    found: dict[tuple[str, str, str, str], list[StoreRow]] = {}
+    for store in stores:
+        for row in store.rows:
+            part = side.get(row.cine)
+            if part:
+                found.setdefault((*_origin(row), part), []).append(row)
+    made = []
+    for (name, licence, note, part), rows in found.items():
+        use = "training" if part == TRAIN else "validation, calibration"
+        if left_out and name != "echoplane phantom" and part == TRAIN:
+            use = "training; calibration by left-out models"
+        made.append(DataUse(name, licence, use, len(rows), len({r.group for r in rows}), note))
+    return tuple(made)
+
+
+def _origin(row: StoreRow) -> tuple[str, str, str]:
+    if "licence" in row.extra:
+        return str(row.extra.get("origin", "real clips")), str(row.extra["licence"]), "labels read by eye"
+    return "echoplane phantom", "Apache-2.0", "rendered"
+
+
+def stages(run: Path) -> Iterator[dict[str, Any]]:
+    """Yield what each stage of the training was, the first one first."""
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    before = Path((recipe.get("network") or {}).get("weights") or "")
+    if before.name and (before / "recipe.yaml").is_file():
+        yield from stages(before)
+    bundle = Bundle.load(run / "bundle")
+    n, h, w = bundle.facts.clip_shape
+    fit, optimizer = recipe.get("fit", {}), recipe.get("optimizer", {})
+    yield {
+        "name": recipe.get("name", ""), "cines": len(Split.load(run / "split.csv").cines(TRAIN)), "frames": n,
+        "size": f"{h} x {w}", "epochs": fit.get("epochs"), "batch": fit.get("batch"), "lr": optimizer.get("lr"),
+        "seed": facts.get("seed"), "commit": str(facts.get("git", ""))[:12], "processor": facts.get("processor", ""),
+        "torch": facts.get("packages", {}).get("torch", ""),
+    }  # fmt: skip
+
+
+def metrics(out: Path) -> tuple[Metric, ...]:
+    """Return the figures that the bundle carries, from the measures."""
+    phantom, real = load(out, "phantom") or {}, load(out, "development") or {}
+    on_phantom = "phantom patients never used"
+    on_real = ON_REAL if real.get("seen") else "real development clips, none of them trained on"
+    wanted = [(phantom, "accuracy", "accuracy, six views and other", on_phantom),
+              (phantom, "accuracy_main", "accuracy, six main views", on_phantom),
+              (real, "accuracy", "accuracy, six views and other", on_real),
+              (real, "family", "apical against short axis", on_real),
+              (real, "apical_balanced", "A2C, A3C, A4C balanced", on_real)]  # fmt: skip
+    found = [(name, facts.get(key), on) for facts, key, name, on in wanted]
+    found += [(f"recall {label}", row, on_real) for label, row in real.get("recall", {}).items()]
+    return tuple(
+        Metric(name, row["value"], row["low"], row["high"], on, cines=row["cines"], groups=row["groups"])
+        for name, row, on in found
+        if row and row["value"] is not None and row["low"] is not None
     )
-    notes = (
-        "First weights, from a short training on early phantom hearts alone; better ones are to come.",
-        "Many real clips are misread; see the metrics. Not a medical device.",
-    )
-    facts = replace(bundle.facts, name="default", data=data, metrics=tuple(m for m in metrics if m), notes=notes,
-                    licence="Apache-2.0")  # fmt: skip
-    card = ["# Default weights", "", *notes, "", f"Network {facts.network.name}, {len(trained)} phantom cines.",
-            "", "| figure | value | from | to | cines | patients | on |", "|---|---|---|---|---|---|---|"]  # fmt: skip
-    card += [
-        f"| {m.name} | {m.value:.2f} | {m.low:.2f} | {m.high:.2f} | {m.cines} | {m.groups} | {m.on} |"
-        for m in facts.metrics
-    ]
-    card += ["", f"Calibration on {ON_PHANTOM}: expected calibration error {report.ece_before:.3f} before, "
-             f"{report.ece_after:.3f} after, measured on patients left out of the fit.", "",
-             f"Below a probability of {lowest:.2f} the answer is 'unsure'.", "",
-             "The real clips are of few patients and sources. Do not use these weights for diagnosis.", ""]  # fmt: skip
-    text = "\n".join(card)
-    Bundle.create(facts, {**members, CARD_NAME: text.encode()}).save(out)
-    print(text)
+
+
+def main() -> int:
+    """Make the bundle."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("run", "phantom", "real", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--name", default="default")
+    parser.add_argument("--measures", type=Path, help="folder of the measures; default: RUN/measures")
+    command.add_options(parser)
+    options = parser.parse_args()
+    run, out = options.run, options.measures or options.run / "measures"
+    bundle, split = Bundle.load(run / "bundle"), Split.load(run / "split.csv")
+    stores = [StoreReader(options.phantom), StoreReader(options.real)]
+    held = set(split.cines(VALIDATION))
+    options.seen = options.seen or not {row.cine for row in stores[1].rows}.isdisjoint(split.cines(TRAIN))
+    answers = answer_store(bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held).predictions
+    clips = development.read_index(options.clips)
+    left_out = leftout.load(options.left_out, {c.file for c in clips}) if options.left_out else None
+    made, calibration = calibrated(bundle, answers, left_out)
+    facts = replace(made.facts, name=options.name, licence="Apache-2.0", data=data_uses(stores, split, bool(left_out)),
+                    notes=(NOTE,))  # fmt: skip
+    members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
+    made = Bundle.create(facts, members)
+    save(out, "about", {
+        "name": facts.name, "network": facts.network.name, "parameters": cost.parameters(made),
+        "licence": facts.licence,
+        "clip_shape": list(facts.clip_shape), "vocabulary": list(facts.vocabulary), "answers": list(facts.answers),
+        "min_probability": facts.thresholds.min_probability, "data": [asdict(d) for d in facts.data],
+        "stages": list(stages(run)), "calibration": calibration,
+    }, "")  # fmt: skip
+    command.run(made, out, options)
+    members[CARD_NAME] = card.build(out, options.pictures).encode()
+    made = Bundle.create(replace(facts, metrics=metrics(out)), members)
+    size = sum(member.size for member in made.facts.members.values())
+    if size > cost.LIMIT_MB * 1e6:
+        print(f"{size / 1e6:.1f} MB: more than the {cost.LIMIT_MB} MB that may ship; nothing was written.")
+        return 1
+    made.save(options.out)
+    print(f"{options.out}: {size / 1e6:.2f} MB; card and measures from {out}")
+    return 0
 
 
 if __name__ == "__main__":
-    main(*(Path(word) for word in sys.argv[1:5]))
+    sys.exit(main())

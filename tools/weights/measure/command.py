@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import cost, development, failures, fresh, novelty, robustness, text
+from echoplane.models.bundle import Bundle
+from measure import cost, development, failures, fresh, leftout, novelty, robustness, text
 from measure.development import Clip
 from measure.results import identity, load
-
-from echoplane.models.bundle import Bundle
 
 NAMES = ("phantom", "development", "cost", "novelty", "text", "robustness", "failures")
 ROOT = Path(__file__).parents[3]
@@ -28,13 +27,37 @@ def default_clips() -> Path:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that measuring takes."""
     parser.add_argument("--clips", type=Path, default=default_clips(), help="folder with INDEX.csv and the real clips")
-    parser.add_argument("--left-out", type=Path, help="CSV (cine, group, truth, one column a label) of models that did "
-                        "not see the clip's group; these figures are then reported")  # fmt: skip
-    parser.add_argument("--seen", action="store_true", help="the weights were trained on the clips: without --left-out "
-                        "no figure on them is reported")  # fmt: skip
-    parser.add_argument("--against", action="append", default=[], metavar="NAME=FILE",
-                        help="left-out predictions of another network, CSV or .npz; may be given again")  # fmt: skip
-    parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures", help="where the sheets are written")
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="answers of models that did not see the "
+        "clip's group: run folders, .npz, or CSV (cine, group, truth, one column a label)",
+    )
+    parser.add_argument(
+        "--left-out-sources",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="the same, of models that did not see the clip's whole source",
+    )
+    parser.add_argument(
+        "--seen",
+        action="store_true",
+        help="the weights were trained on the clips: without --left-out no figure on them is reported",
+    )
+    parser.add_argument(
+        "--against",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="a name, then the left-out answers of another network; may be given again",
+    )
+    parser.add_argument(
+        "--pictures", type=Path, default=ROOT / "docs" / "pictures", help="where the sheets are written"
+    )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="measure only these")
     parser.add_argument("--skip", nargs="+", choices=NAMES, default=[], help="leave these out")
     parser.add_argument("--again", action="store_true", help="measure what is there already for these weights, too")
@@ -44,17 +67,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
     """Measure what is not there yet for these weights."""
     clips = development.read_index(options.clips)
-    against = dict(_pair(words) for words in options.against)
+    names = {clip.file for clip in clips}
+    left_out, sources = (
+        leftout.load(paths, names) if paths else None for paths in (options.left_out, options.left_out_sources)
+    )
+    against = {name: leftout.load([Path(path) for path in paths], names) for name, *paths in options.against}
     steps: dict[str, Callable[[], object]] = {
         "phantom": lambda: fresh.measure(bundle, out, **_few("phantom", options), say=_say),
-        "development": lambda: development.measure(bundle, out, clips, options.left_out, options.seen, against, _say),
+        "development": lambda: development.measure(bundle, out, clips, left_out, options.seen, sources, against, _say),
         "cost": lambda: cost.measure(bundle, out, 2 if options.quick else 9, _say),
-        "novelty": lambda: novelty.measure(bundle, out, _clips(clips, options), each=2 if options.quick else 12,
-                                           **_few("novelty", options), say=_say),
+        "novelty": lambda: novelty.measure(
+            bundle, out, _clips(clips, options), each=2 if options.quick else 12, **_few("novelty", options), say=_say
+        ),
         "text": lambda: text.measure(bundle, out, _clips(clips, options), **_few("text", options), say=_say),
         "robustness": lambda: robustness.measure(bundle, out, **_few("robustness", options), say=_say),
         "failures": lambda: failures.measure(bundle, out, clips, options.pictures),
-    }  # fmt: skip
+    }
     for name, step in steps.items():
         if name not in options.only or name in options.skip:
             continue
@@ -63,6 +91,8 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
         if found and found.get("bundle") == identity(bundle) and not options.again and name != "development":
             _say(f"{name}: measured already")
             continue
+        if options.again:
+            (out / f"{name}.rows.jsonl").unlink(missing_ok=True)
         started = time.process_time()
         step()
         print(f"{name}: {time.process_time() - started:.0f} s of processor time", flush=True)
@@ -76,21 +106,15 @@ def _clips(clips: list[Clip], options: argparse.Namespace) -> list[Clip]:
     return clips[::8] if options.quick else clips
 
 
-def _pair(words: str) -> tuple[str, Path]:
-    name, separator, path = words.partition("=")
-    if not separator or not Path(path).is_file():
-        raise SystemExit(f"--against {words}: give a name, '=', and a file that is there.")
-    return name, Path(path)
-
-
 def _say(words: str) -> None:
     print(words, flush=True)
 
 
 def main() -> int:
     """Measure a bundle."""
-    parser = argparse.ArgumentParser(description="Measure a bundle: JSON and Markdown tables, taken up again after an "
-                                     "interruption.")  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description="Measure a bundle: JSON and Markdown tables, taken up again after an interruption."
+    )
     parser.add_argument("bundle", type=Path, nargs="?", help="folder or file; default: the weights that ship")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     add_options(parser)

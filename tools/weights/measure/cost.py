@@ -18,11 +18,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from measure.results import Row, Say, identity, quiet, save, table
 
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import load_engine
 from echoplane.models.bundle import Bundle
+from measure.results import Row, Say, identity, quiet, save, table
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
@@ -51,7 +51,7 @@ def measure(bundle: Bundle, out: Path, rounds: int = 9, say: Say = quiet) -> Row
     facts = {
         "bundle": identity(bundle),
         "network": bundle.facts.network.name,
-        "parameters": _parameters(bundle),
+        "parameters": parameters(bundle),
         "bundle_mb": members / 1e6,
         "file_mb": Path(stored).stat().st_size / 1e6 if Path(stored).exists() else None,
         "under_limit": members / 1e6 < LIMIT_MB,
@@ -75,12 +75,13 @@ def _load(path: Path) -> tuple[float, float]:
 
 
 def _ways(bundle: Bundle, folder: Path) -> dict[str, Callable[[], object]]:
-    import _cines  # type: ignore[import-not-found]
+    import _cines
     import openvino
     import pydicom
     import torch
-    from measure.convnext import convnext_base
     from pydicom.encaps import generate_frames
+
+    from measure.convnext import convnext_base
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -136,14 +137,16 @@ def _in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, d
     }
 
 
-def _parameters(bundle: Bundle) -> int:
+def parameters(bundle: Bundle) -> int:
     from safetensors.numpy import load
 
     return int(sum(v.size for v in load(bundle.read("weights.safetensors")).values() if v.dtype.kind == "f"))
 
 
 def _machine() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else ():
+    for line in (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else ()
+    ):
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     import platform
@@ -155,12 +158,19 @@ def markdown(facts: Row) -> str:
     """Return the table."""
     rows: list[tuple[object, ...]] = [
         ("bundle, all files", f"{facts['bundle_mb']:.2f} MB", "", f"<= {LIMIT_MB} MB"),
-        ("cold load of bundle and network", f"{facts['load_s']['wall']:.2f} s", f"{facts['load_s']['cpu']:.2f} s", "<= 0.3 s"),
-    ]  # fmt: skip
+        (
+            "cold load of bundle and network",
+            f"{facts['load_s']['wall']:.2f} s",
+            f"{facts['load_s']['cpu']:.2f} s",
+            "<= 0.3 s",
+        ),
+    ]
     rows += [(n, f"{1e3 * t['wall']:.1f} ms", f"{1e3 * t['cpu']:.1f} ms", "") for n, t in facts["ways"].items()]
     for name in facts["ratio"]["wall"]:
         wall, cpu = (facts["ratio"][clock][name] for clock in ("wall", "cpu"))
         rows.append((f"{name} / echoplane", f"{wall:.1f}", f"{cpu:.1f}", ">= 8"))
-    note = (f"\nFile to view of a 60-frame 800x600 JPEG 4:2:2 DICOM cine, one thread, medians of {facts['rounds']} rounds in "
-            f"turns, {facts['machine']}. ConvNeXt-Base has random weights: cost only.\n")  # fmt: skip
+    note = (
+        f"\nFile to view of a 60-frame 800x600 JPEG 4:2:2 DICOM cine, one thread, medians of {facts['rounds']} rounds "
+        f"in turns, {facts['machine']}. ConvNeXt-Base has random weights: cost only.\n"
+    )
     return table(("what", "wall", "processor time", "reach"), rows) + note

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import leftout
-from measure.leftout import LeftOut
-from measure.reader import Reading, coarse, from_probabilities
-from measure.results import Row, Say, figure, identity, percent, quiet, ranged, save, share, table
+import numpy.typing as npt
 
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.metrics.intervals import compare
@@ -20,6 +17,9 @@ from echoplane.metrics.selective import area_under_risk_coverage, risk_coverage
 from echoplane.models.bundle import Bundle
 from echoplane.records import Status, ViewResult
 from echoplane.views import MAIN_VIEWS, OTHER, Family, family_of
+from measure.leftout import LeftOut
+from measure.reader import Reading, coarse, from_probabilities
+from measure.results import Row, Say, figure, identity, percent, points, quiet, ranged, save, share, table
 
 FAMILIES = (Family.APICAL, Family.SHORT_AXIS)
 LONG_APICAL = ("A2C", "A3C", "A4C")
@@ -49,27 +49,41 @@ def read_index(folder: Path) -> list[Clip]:
         ]
 
 
-def measure(bundle: Bundle, out: Path, clips: list[Clip], left_out: Path | None = None, seen: bool = False,
-            against: dict[str, Path] | None = None, say: Say = quiet) -> Row:  # fmt: skip
+def measure(
+    bundle: Bundle,
+    out: Path,
+    clips: list[Clip],
+    left_out: LeftOut | None = None,
+    seen: bool = False,
+    sources: LeftOut | None = None,
+    against: dict[str, LeftOut] | None = None,
+    say: Say = quiet,
+) -> Row:
     """Answer for every clip, or take left-out probabilities; write ``development.json`` and its tables.
 
     Parameters
     ----------
     bundle, out, clips
-    left_out : Path, optional
+    left_out : LeftOut, optional
         Probabilities of models that did not see the clip's group. These are then what is reported.
     seen : bool
         The bundle was trained on these clips: without `left_out` nothing is reported but where it came from.
-    against : dict of str to Path, optional
+    against : dict of str to LeftOut, optional
         Left-out probabilities of other networks, for the paired difference.
+    sources : LeftOut, optional
+        Probabilities of models that saw no clip of the clip's whole source: reported beside.
     """
-    facts: Row = {"bundle": identity(bundle), "seen": seen, "clips": len(clips), "groups": len({c.group for c in clips}),
-                  "licences": dict(Counter(c.licence for c in clips)),
-                  "views": dict(Counter(c.view for c in clips))}  # fmt: skip
+    facts: Row = {
+        "bundle": identity(bundle),
+        "seen": seen,
+        "clips": len(clips),
+        "groups": len({c.group for c in clips}),
+        "licences": dict(Counter(c.licence for c in clips)),
+        "views": dict(Counter(c.view for c in clips)),
+    }
     if left_out is not None:
-        table_ = leftout.load(left_out)
-        facts["how"] = "left out"
-        rows = _from_table(table_, bundle, {c.file: c for c in clips})
+        facts["how"] = "by models that saw no clip of the same group"
+        rows = from_table(left_out, bundle, clips)
     elif seen:
         facts["how"] = "not reported: these weights were trained on the clips, and no left-out predictions are there"
         rows = []
@@ -78,18 +92,26 @@ def measure(bundle: Bundle, out: Path, clips: list[Clip], left_out: Path | None 
         rows = _predicted(bundle, clips, say)
     facts["rows"] = rows
     facts.update(figures(rows) if rows else {})
-    facts["against"] = [_against(name, path, bundle, rows) for name, path in (against or {}).items()]
+    facts["against"] = [
+        _against(name, from_table(found, bundle, clips), rows) for name, found in (against or {}).items()
+    ]
+    facts["sources"] = figures(from_table(sources, bundle, clips)) if sources else None
     facts["example"] = example(bundle)
     save(out, "development", facts, markdown(facts))
     return facts
 
 
-def _from_table(found: LeftOut, bundle: Bundle, clips: dict[str, Clip]) -> list[Row]:
+def from_table(found: LeftOut, bundle: Bundle, clips: list[Clip]) -> list[Row]:
+    """Return left-out probabilities as rows; cines that are none of the clips (phantoms) are passed over."""
+    views = {clip.file: (clip.view, clip.group) for clip in clips}
     rows = []
-    for cine, group, truth, p in zip(found.cines, found.groups, found.truths, found.p, strict=True):
-        # A store may spell OTHER and SUBCOSTAL by a label of the vocabulary; what the list says counts.
-        view = clips[cine].view if cine in clips else truth
-        rows.append({"cine": cine, "group": group, "truth": view, **from_probabilities(p, found.labels, bundle.facts).row()})
+    for cine, p in zip(found.cines, found.p, strict=True):
+        if cine in views:
+            # A store spells OTHER, SUBCOSTAL and PSAX by labels of the vocabulary; what the list says counts.
+            view, group = views[cine]
+            rows.append(
+                {"cine": cine, "group": group, "truth": view, **from_probabilities(p, found.labels, bundle.facts).row()}
+            )
     return rows
 
 
@@ -107,12 +129,12 @@ def result_reading(result: ViewResult, bundle: Bundle) -> Reading:
     """Return a row of prediction as a reading; a clip that the network was kept from (Doppler) counts as other."""
     p = result.probabilities
     if not p:
-        return Reading(str(result.status), OTHER, str(result.status), 1.0, 0.0, 1.0, None)
+        return Reading(str(result.status), OTHER, str(result.status), 1.0, 0.0, 1.0)
     offered = bundle.facts.answers
     main = max(p[label] for label in offered)
     rest = sum(value for label, value in p.items() if label not in offered)
     best = result.best_view
-    return Reading(str(result.status), coarse(best), best, main if best in offered else rest, main, max(p.values()), None)
+    return Reading(str(result.status), coarse(best), best, main if best in offered else rest, main, max(p.values()))
 
 
 def target(view: str) -> str:
@@ -141,7 +163,9 @@ def figures(rows: list[Row]) -> Row:
         "family": _share(family, lambda r: family_of(r["label"]) == family_of(r["truth"])),
         "family_of_main": _share(wide, lambda r: family_of(r["label"]) == family_of(r["truth"])),
         "apical_balanced": _balanced(apical),
-        "recall": {view: _share([r for r in known if target(r["truth"]) == view], right) for view in (*MAIN_VIEWS, OTHER)},
+        "recall": {
+            view: _share([r for r in known if target(r["truth"]) == view], right) for view in (*MAIN_VIEWS, OTHER)
+        },
         "answered": _share(known, lambda r: r["status"] != Status.UNSURE),
         "right_of_answered": _share([r for r in known if r["status"] != Status.UNSURE], right),
         "wrong_offers": sum(r["status"] == Status.OK and not right(r) for r in known),
@@ -166,7 +190,7 @@ def _balanced(rows: list[Row]) -> Row:
     truths = np.array([target(r["truth"]) for r in rows])
     good = np.array([right(r) for r in rows])
 
-    def balanced(picked: object) -> float:
+    def balanced(picked: npt.NDArray[np.int64]) -> float:
         t, g = truths[picked], good[picked]
         return float(np.mean([g[t == view].mean() for view in np.unique(t)])) if len(t) else float("nan")
 
@@ -207,10 +231,9 @@ def _ece(rows: list[Row], bins: int = 10) -> float | None:
     return float(sum(gaps) / len(rows))
 
 
-def _against(name: str, path: Path, bundle: Bundle, rows: list[Row]) -> Row:
-    other = {r["cine"]: r for r in _from_table(leftout.load(path), bundle, {})}
-    pairs = [(r, {**other[r["cine"]], "truth": r["truth"]}) for r in rows
-             if r["cine"] in other and target(r["truth"]) != LEVEL_UNKNOWN]  # fmt: skip
+def _against(name: str, found_rows: list[Row], rows: list[Row]) -> Row:
+    other = {r["cine"]: r for r in found_rows}
+    pairs = [(r, other[r["cine"]]) for r in rows if r["cine"] in other and target(r["truth"]) != LEVEL_UNKNOWN]
     if not pairs:
         return {"name": name, "cines": 0}
     own, theirs = [a for a, _ in pairs], [b for _, b in pairs]
@@ -219,13 +242,21 @@ def _against(name: str, path: Path, bundle: Bundle, rows: list[Row]) -> Row:
     main = [r for r in theirs if target(r["truth"]) in MAIN_VIEWS]
     gain = found.difference
     return {
-        "name": name, "cines": len(pairs), "accuracy": _share(theirs, right), "own": _share(own, right),
+        "name": name,
+        "cines": len(pairs),
+        "accuracy": _share(theirs, right),
+        "own": _share(own, right),
         "accuracy_main": _share(main, right),
-        "family": _share([r for r in theirs if family_of(r["truth"]) in FAMILIES],
-                         lambda r: family_of(r["label"]) == family_of(r["truth"])),
+        "family": _share(
+            [r for r in theirs if family_of(r["truth"]) in FAMILIES],
+            lambda r: family_of(r["label"]) == family_of(r["truth"]),
+        ),
+        "apical_balanced": _balanced([r for r in theirs if r["truth"] in LONG_APICAL]),
         "difference": {"value": gain.value, "low": gain.low, "high": gain.high},
-        "only_own": found.only_first, "only_other": found.only_second, "p": found.p_value,
-    }  # fmt: skip
+        "only_own": found.only_first,
+        "only_other": found.only_second,
+        "p": found.p_value,
+    }
 
 
 def example(bundle: Bundle) -> Row:
@@ -241,21 +272,51 @@ def markdown(facts: Row) -> str:
     parts = [f"{facts['clips']} clips of {facts['groups']} groups; how: {facts['how']}.\n"]
     if facts["rows"]:
         parts += [figure_table(facts), confusion_table(facts["confusion"]), risk_markdown(facts["risk"])]
+    if facts["sources"]:
+        parts += ["By models that saw no clip of the same source:\n", figure_table(facts["sources"])]
+    if any(found["cines"] for found in facts["against"]):
+        parts.append(against_table(facts["against"]))
     made = facts["example"]
-    parts.append(f"The A4C cine that pydicom ships: {made['best']} with {made['probability']:.2f} ({made['status']}).\n")
+    parts.append(
+        f"The A4C cine that pydicom ships: {made['best']} with {made['probability']:.2f} ({made['status']}).\n"
+    )
     return "\n".join(parts)
 
 
 def figure_table(facts: Row) -> str:
     """Return figures with intervals."""
-    named = [("accuracy, six views and other", facts["accuracy"]), ("accuracy, six main views", facts["accuracy_main"]),
-             ("mean recall of the main views that occur", facts["balanced_main"]),
-             ("apical against short axis", facts["family"]),
-             ("the same without A5C and aortic level", facts["family_of_main"]),
-             ("A2C, A3C, A4C balanced", facts["apical_balanced"])]  # fmt: skip
+    named = [
+        ("accuracy, six views and other", facts["accuracy"]),
+        ("accuracy, six main views", facts["accuracy_main"]),
+        ("mean recall of the main views that occur", facts["balanced_main"]),
+        ("apical against short axis", facts["family"]),
+        ("the same without A5C and aortic level", facts["family_of_main"]),
+        ("A2C, A3C, A4C balanced", facts["apical_balanced"]),
+    ]
     named += [(f"recall {view}", found) for view, found in facts["recall"].items()]
     named += [("not `unsure`", facts["answered"]), ("right of these", facts["right_of_answered"])]
     return table(("figure", "value", "clips", "groups"), [(n, ranged(f), f["cines"], f["groups"]) for n, f in named])
+
+
+def against_table(found: list[Row]) -> str:
+    """Return other networks on the same clips, and the paired difference."""
+    rows = []
+    for made in found:
+        if made["cines"]:
+            gap = made["difference"]
+            words = f"{points(gap['value'])} ({points(gap['low'])} to {points(gap['high'])})"
+            rows.append(
+                (made["name"], made["cines"], ranged(made["accuracy"]), words, made["only_own"], made["only_other"])
+            )
+    header = (
+        "network",
+        "clips",
+        "accuracy, six views and other",
+        "these weights minus it, points",
+        "only these right",
+        "only it right",
+    )
+    return table(header, rows)
 
 
 def confusion_table(found: Row) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measure import phantoms
-from measure.development import Clip
-from measure.results import Row, load, save
-from measure.robustness import SCREEN
 
 from echoplane.models.bundle import Bundle
 from echoplane.prepare.frames import prepare
 from echoplane.prepare.recipe import RECIPES
 from echoplane.records import Cine, UInt8Array
 from echoplane.sources.open import open_cine
+from measure import phantoms
+from measure.development import Clip
+from measure.results import Row, load, save
+from measure.robustness import SCREEN
 
 TILE, CAPTION, COLUMNS = 160, 30, 8
 MOST = 24
@@ -39,8 +39,10 @@ def measure(bundle: Bundle, out: Path, clips: list[Clip], pictures: Path) -> Row
     if misread:
         shown = spread(misread, MOST)
         rule = bundle.facts.sampling
-        tiles = [tile(_middle(phantoms.as_cine(*phantoms.picture_cine(phantoms.recording(int(row["cine"])), rule))), row)
-                 for row in shown]  # fmt: skip
+        tiles = [
+            tile(_middle(phantoms.as_cine(*phantoms.picture_cine(phantoms.recording(int(row["cine"])), rule))), row)
+            for row in shown
+        ]
         facts["phantom"] = {"file": PHANTOM, "shown": len(tiles), "of": len(misread)}
         write(sheet(tiles), pictures / PHANTOM)
     save(out, "failures", facts, "")
@@ -70,7 +72,7 @@ def spread(rows: list[Row], most: int) -> list[Row]:
 
 
 def _middle(cine: Cine) -> UInt8Array:
-    return prepare(cine, RECIPES["store"], [cine.n_frames // 2]).frames[0]
+    return np.asarray(prepare(cine, RECIPES["store"], [cine.n_frames // 2]).frames[0])
 
 
 def tile(frame: UInt8Array, row: Row) -> UInt8Array:

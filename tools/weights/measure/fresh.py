@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from measure import phantoms
-from measure.reader import Reader, coarse
-from measure.results import Ledger, Row, Say, identity, percent, quiet, ranged, save, share, table
-
 from echoplane.models.bundle import Bundle
 from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.sampling.clips import plan
 from echoplane.views import MAIN_VIEWS, OTHER, Family, family_of
+from measure import phantoms
+from measure.reader import Reader, coarse
+from measure.results import Ledger, Row, Say, identity, percent, quiet, ranged, save, share, table
 
 #: Labels that recipes fold into another.
 SAME_AS = {"RV-A4C": "A4C"}
@@ -32,8 +31,18 @@ def measure(bundle: Bundle, out: Path, cines: int = 480, say: Say = quiet) -> Ro
         indices = plan(len(clip.frames), clip.fps, reader.facts.sampling).indices
         found = reader.clips(clip.frames[indices])
         own = max(clip.shares.values())
-        ledger.add(unit, [{"truth": SAME_AS.get(clip.view, clip.view), "group": drawn.patient_of(number), "own": own,
-                           "disease": clip.facts["disease"], **found.row()}])  # fmt: skip
+        ledger.add(
+            unit,
+            [
+                {
+                    "truth": SAME_AS.get(clip.view, clip.view),
+                    "group": drawn.patient_of(number),
+                    "own": own,
+                    "disease": clip.facts["disease"],
+                    **found.row(),
+                }
+            ],
+        )
         if number % 20 == 19:
             say(f"phantom patients: cine {number + 1} of {cines}")
     rows = [row for row in ledger.rows() if int(row["cine"]) < cines]
@@ -59,7 +68,9 @@ def figures(rows: list[Row]) -> Row:
         "accuracy": of(rows),
         "accuracy_clear": of([r for r in rows if r["own"] >= CLEAR]),
         "accuracy_main": of(main),
-        "family": share([family_of(r["label"]) == family_of(r["truth"]) for r in cardiac], [r["group"] for r in cardiac]),
+        "family": share(
+            [family_of(r["label"]) == family_of(r["truth"]) for r in cardiac], [r["group"] for r in cardiac]
+        ),
         "recall": {view: of([r for r in rows if coarse(r["truth"]) == view]) for view in columns},
         "precision": {
             view: share([coarse(r["truth"]) == view for r in got], [r["group"] for r in got])
@@ -70,28 +81,38 @@ def figures(rows: list[Row]) -> Row:
         "right_of_answered": of(offered),
         "confusion": {
             "columns": columns,
-            "counts": [[sum(coarse(r["truth"]) == t and r["best"] == c for r in rows) for c in columns] for t in columns],
+            "counts": [
+                [sum(coarse(r["truth"]) == t and r["best"] == c for r in rows) for c in columns] for t in columns
+            ],
         },
         "labels": {
             label: {"cines": len(own), "as_main_view": sum(r["best"] in MAIN_VIEWS for r in own)}
             for label in sorted({r["truth"] for r in rows} - set(MAIN_VIEWS))
             for own in [[r for r in rows if r["truth"] == label]]
         },
-    }  # fmt: skip
+    }
 
 
 def markdown(facts: Row) -> str:
     """Return the tables."""
-    named = [("accuracy, six views and other", "accuracy"), (f"cines that are clearly one view (share >= {facts['clear']:g})",
-             "accuracy_clear"), ("accuracy, six main views", "accuracy_main"), ("apical against short axis", "family"),
-             ("not `unsure`", "answered"), ("right of these", "right_of_answered")]  # fmt: skip
+    named = [
+        ("accuracy, six views and other", "accuracy"),
+        (f"cines that are clearly one view (share >= {facts['clear']:g})", "accuracy_clear"),
+        ("accuracy, six main views", "accuracy_main"),
+        ("apical against short axis", "family"),
+        ("not `unsure`", "answered"),
+        ("right of these", "right_of_answered"),
+    ]
     first = table(("figure", "value", "cines"), [(words, ranged(facts[k]), facts[k]["cines"]) for words, k in named])
     return first + "\n" + per_view(facts) + "\n" + confusion(facts)
 
 
 def per_view(facts: Row) -> str:
     """Return recall and precision by view."""
-    rows = [(v, ranged(facts["recall"][v]), ranged(facts["precision"][v]), facts["recall"][v]["cines"]) for v in facts["recall"]]
+    rows = [
+        (v, ranged(facts["recall"][v]), ranged(facts["precision"][v]), facts["recall"][v]["cines"])
+        for v in facts["recall"]
+    ]
     return table(("view", "recall", "precision", "cines"), rows)
 
 

@@ -6,7 +6,8 @@ The CSV has the columns ``cine``, ``group``, ``truth`` and one column of probabi
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class LeftOut:
         (V,).
     p : float64 array, (V, K)
         Rows sum to 1.
+    answers : Predictions or None
+        The logits behind them, where all came with logits.
     """
 
     labels: tuple[str, ...]
@@ -40,46 +43,64 @@ class LeftOut:
     groups: tuple[str, ...]
     truths: tuple[str, ...]
     p: npt.NDArray[np.float64]
-
-    def predictions(self, vocabulary: Sequence[str]) -> Predictions:
-        """Return the cines whose truth is in a vocabulary as predictions, one clip a cine, log p for logits.
-
-        Raises
-        ------
-        DataError
-            When the labels are not those of the vocabulary, or no cine is left.
-        """
-        if set(self.labels) != set(vocabulary):
-            raise DataError(f"the probabilities are of {sorted(self.labels)}, the bundle answers {sorted(vocabulary)}.")
-        rows = [i for i, truth in enumerate(self.truths) if truth in vocabulary]
-        if not rows:
-            raise DataError("no cine with a truth that the bundle knows.")
-        order = [self.labels.index(label) for label in vocabulary]
-        names = list(vocabulary)
-        return Predictions(
-            views=tuple(vocabulary),
-            cines=tuple(self.cines[i] for i in rows),
-            groups=tuple(self.groups[i] for i in rows),
-            y_true=np.array([names.index(self.truths[i]) for i in rows], np.int64),
-            cine_of_clip=np.arange(len(rows)),
-            logits=np.log(np.clip(self.p[rows][:, order], 1e-9, None)).astype(np.float32),
-            folds=np.zeros(len(rows), np.int64),
-            sources=("",) * len(rows),
-        )
+    answers: Predictions | None = None
 
 
-def load(path: Path) -> LeftOut:
-    """Read a CSV, or an ``.npz`` of :class:`echoplane.metrics.predictions.Predictions`.
+def load(paths: Sequence[Path], keep: Collection[str] | None = None) -> LeftOut:
+    """Read and join left-out probabilities.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        CSV files, ``.npz`` files of :class:`echoplane.metrics.predictions.Predictions`, or folders of runs, whose
+        ``validation.npz`` holds what they answered on the cines they did not train on.
+    keep : collection of str, optional
+        Cines to keep; a run's file holds phantoms too.
 
     Raises
     ------
     DataError
-        For a missing column, a cine that is there twice, or a row that is no distribution; names the line.
+        For a missing column, a row that is no distribution, labels that differ, or a cine that is there twice.
     """
+    parts = [_kept(_one(path / "validation.npz" if path.is_dir() else path), keep) for path in paths]
+    labels = parts[0].labels
+    for path, part in zip(paths, parts, strict=True):
+        if set(part.labels) != set(labels):
+            raise DataError(f"{path}: has the labels {sorted(part.labels)}, {paths[0]} has {sorted(labels)}.")
+    cines = tuple(cine for part in parts for cine in part.cines)
+    twice = [cine for cine, count in Counter(cines).items() if count > 1]
+    if twice:
+        raise DataError(f"{paths[0]}: the cine {twice[0]!r} is there twice; average the models first.")
+    orders = [[part.labels.index(label) for label in labels] for part in parts]
+    answers = [part.answers for part in parts]
+    whole = [a for a in answers if a is not None and a.views == labels]
+    return LeftOut(
+        labels,
+        cines,
+        tuple(group for part in parts for group in part.groups),
+        tuple(truth for part in parts for truth in part.truths),
+        np.concatenate([part.p[:, order] for part, order in zip(parts, orders, strict=True)]),
+        Predictions.concatenate(whole) if len(whole) == len(parts) else None,
+    )
+
+
+def _kept(found: LeftOut, keep: Collection[str] | None) -> LeftOut:
+    if keep is None:
+        return found
+    rows = [i for i, cine in enumerate(found.cines) if cine in keep]
+
+    def of(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(names[i] for i in rows)
+
+    answers = found.answers.take(rows) if found.answers else None
+    return LeftOut(found.labels, of(found.cines), of(found.groups), of(found.truths), found.p[rows], answers)
+
+
+def _one(path: Path) -> LeftOut:
     if path.suffix == ".npz":
         found = Predictions.load(path)
         truths = tuple(found.views[y] for y in found.y_true)
-        return LeftOut(found.views, found.cines, found.groups, truths, found.cine_probabilities())
+        return LeftOut(found.views, found.cines, found.groups, truths, found.cine_probabilities(), found)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
@@ -90,11 +111,10 @@ def load(path: Path) -> LeftOut:
     labels = tuple(name for name in header if name not in FIXED)
     if missing or len(labels) < 2:
         raise DataError(f"{path}: has the columns {header}; needs {', '.join(FIXED)} and a column for each label.")
-    p = np.array([_distribution(row, labels, f"{path}, line {n}") for n, row in enumerate(rows, 2)]).reshape(-1, len(labels))
+    p = np.array([_distribution(row, labels, f"{path}, line {n}") for n, row in enumerate(rows, 2)]).reshape(
+        -1, len(labels)
+    )
     cines = tuple(row["cine"] for row in rows)
-    twice = sorted({cine for cine in cines if cines.count(cine) > 1})
-    if twice:
-        raise DataError(f"{path}: the cine {twice[0]!r} is there twice; average the models first.")
     return LeftOut(labels, cines, tuple(row["group"] for row in rows), tuple(row["truth"] for row in rows), p)
 
 

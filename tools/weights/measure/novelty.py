@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from measure import phantoms, strangers
-from measure.development import Clip
-from measure.reader import Reader
-from measure.results import Ledger, Row, Say, identity, percent, quiet, save, table
 
 from echoplane.metrics.classification import auroc
 from echoplane.models.bundle import Bundle
 from echoplane.sources.open import open_cine
 from echoplane.views import MAIN_VIEWS
+from measure import phantoms, strangers
+from measure.development import Clip
+from measure.reader import Reader
+from measure.results import Ledger, Row, Say, identity, percent, quiet, save, table
 
 #: What is compared: how much a cine seems to be none of the main views; higher is stranger.
 SCORES = {
     "not a main view": "one minus the largest probability of a main view",
-    "energy": "energy of the logits",
+    "answers energy": "energy of the logits of the main views",
+    "energy": "energy of all logits",
     "max probability": "one minus the largest probability of any label",
 }
 
@@ -31,12 +32,16 @@ def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 96, each:
         unit = f"heart {number:04d}"
         if unit not in ledger:
             frames, fps = phantoms.picture_cine(phantoms.recording(number), reader.facts.sampling)
-            ledger.add(unit, [{"kind": "phantom hearts", "seen": True, **reader.cine(phantoms.as_cine(frames, fps)).row()}])
+            ledger.add(
+                unit, [{"kind": "phantom hearts", "seen": True, **reader.cine(phantoms.as_cine(frames, fps)).row()}]
+            )
             say(f"novelty: heart {number + 1} of {cines}")
     main = [c for c in clips if c.view in MAIN_VIEWS and not c.still]
     for clip in main:
         if f"clip {clip.file}" not in ledger:
-            ledger.add(f"clip {clip.file}", [{"kind": "clips", "seen": True, **reader.cine(open_cine(clip.path)).row()}])
+            ledger.add(
+                f"clip {clip.file}", [{"kind": "clips", "seen": True, **reader.cine(open_cine(clip.path)).row()}]
+            )
     for name, seen, maker in strangers.kinds():
         for number in range(each):
             unit = f"{name} {number:04d}"
@@ -46,17 +51,21 @@ def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 96, each:
         say(f"novelty: {name}")
     wanted = {f"heart {n:04d}" for n in range(cines)} | {f"clip {c.file}" for c in main}
     wanted |= {f"{name} {n:04d}" for name, _, _ in strangers.kinds() for n in range(each)}
-    facts = {"bundle": identity(bundle), "limit": bundle.facts.thresholds.novelty_limit,
-             "novelty": bundle.facts.thresholds.novelty, "scores": SCORES,
-             **figures([r for r in ledger.rows() if r["cine"] in wanted])}  # fmt: skip
+    facts = {
+        "bundle": identity(bundle),
+        "limit": bundle.facts.thresholds.novelty_limit,
+        "novelty": bundle.facts.thresholds.novelty,
+        "scores": SCORES,
+        **figures([r for r in ledger.rows() if r["cine"] in wanted]),
+    }
     save(out, "novelty", facts, markdown(facts))
     return facts
 
 
 def score(rows: list[Row], name: str) -> np.ndarray:
     """How strange rows are; higher is stranger."""
-    if name == "energy":
-        return np.array([r["energy"] for r in rows], float)
+    if name.endswith("energy"):
+        return np.array([r[name.replace(" ", "_")] for r in rows], float)
     return 1 - np.array([r["main" if name == "not a main view" else "most"] for r in rows], float)
 
 
@@ -74,15 +83,31 @@ def figures(rows: list[Row]) -> Row:
     return {
         "hearts": {"cines": len(hearts), **_offered(hearts)},
         "clips": {"cines": len(clips), **_offered(clips)},
-        "all": {"cines": len(others), "phantoms": against(hearts, others), "clips": against(clips, others), **_offered(others)},
-        "never_seen": {"cines": len(new), "phantoms": against(hearts, new), "clips": against(clips, new), **_offered(new)},
+        "all": {
+            "cines": len(others),
+            "phantoms": against(hearts, others),
+            "clips": against(clips, others),
+            **_offered(others),
+        },
+        "never_seen": {
+            "cines": len(new),
+            "phantoms": against(hearts, new),
+            "clips": against(clips, new),
+            **_offered(new),
+        },
         "kinds": [
-            {"kind": name, "seen": own[0]["seen"], "cines": len(own), "phantoms": against(hearts, own),
-             "clips": against(clips, own), **_offered(own)}
+            {
+                "kind": name,
+                "seen": own[0]["seen"],
+                "cines": len(own),
+                "phantoms": against(hearts, own),
+                "clips": against(clips, own),
+                **_offered(own),
+            }
             for name in names
             for own in [[r for r in others if r["kind"] == name]]
         ],
-    }  # fmt: skip
+    }
 
 
 def _auroc(inside: list[Row], outside: list[Row], name: str) -> float | None:
@@ -96,8 +121,11 @@ def _offered(rows: list[Row]) -> Row:
     if not rows:
         return {"as_main_view": None, "unsure": None, "other": None}
     found = [r["status"] for r in rows]
-    return {"as_main_view": found.count("ok") / len(rows), "unsure": found.count("unsure") / len(rows),
-            "other": found.count("other") / len(rows)}  # fmt: skip
+    return {
+        "as_main_view": found.count("ok") / len(rows),
+        "unsure": found.count("unsure") / len(rows),
+        "other": found.count("other") / len(rows),
+    }
 
 
 def markdown(facts: Row) -> str:
@@ -105,17 +133,33 @@ def markdown(facts: Row) -> str:
 
     def line(words: str, row: Row) -> tuple[object, ...]:
         cells = [_three(row["phantoms"][s]) for s in SCORES]
-        return (words, row["cines"], *cells, _three(row["clips"]["not a main view"]), percent(row["as_main_view"], 0),
-                percent(row["unsure"], 0), percent(row["other"], 0))  # fmt: skip
+        return (
+            words,
+            row["cines"],
+            *cells,
+            _three(row["clips"]["not a main view"]),
+            percent(row["as_main_view"], 0),
+            percent(row["unsure"], 0),
+            percent(row["other"], 0),
+        )
 
     rows = [line("all strangers", facts["all"]), line("of kinds never trained on", facts["never_seen"])]
     rows += [line(row["kind"] + (" (kind seen in training)" if row["seen"] else ""), row) for row in facts["kinds"]]
-    header = ("what", "cines", *(f"AUROC, {s}" for s in SCORES), "against the real clips", "offered as a main view",
-              "unsure", "other")  # fmt: skip
+    header = (
+        "what",
+        "cines",
+        *(f"AUROC, {s}" for s in SCORES),
+        "against the real clips",
+        "offered as a main view",
+        "unsure",
+        "other",
+    )
     hearts = facts["hearts"]
-    note = (f"AUROC against {hearts['cines']} phantom cines of the main views, of which {percent(hearts['as_main_view'], 0)} "
-            f"are offered a main view and {percent(hearts['unsure'], 0)} are `unsure`; the last AUROC against "
-            f"{facts['clips']['cines']} real clips of the main views.\n")  # fmt: skip
+    note = (
+        f"AUROC against {hearts['cines']} phantom cines of the main views, of which "
+        f"{percent(hearts['as_main_view'], 0)} are offered a main view and {percent(hearts['unsure'], 0)} are `unsure`; the last AUROC against "
+        f"{facts['clips']['cines']} real clips of the main views.\n"
+    )
     return table(header, rows) + "\n" + note
 
 

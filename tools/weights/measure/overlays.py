@@ -117,7 +117,9 @@ def size_of(words: str, scale: float) -> tuple[int, int]:
     return width, height
 
 
-def freest(mask: BoolArray, width: int, height: int, taken: Sequence[tuple[int, int, int, int]] = ()) -> tuple[int, int]:
+def freest(
+    mask: BoolArray, width: int, height: int, taken: Sequence[tuple[int, int, int, int]] = ()
+) -> tuple[int, int]:
     """Left top corner of the box, of so many pixels, that covers the least of the sector and of other boxes."""
     rows, columns = mask.shape
     busy = mask.astype(np.float64)
@@ -136,8 +138,11 @@ def freest(mask: BoolArray, width: int, height: int, taken: Sequence[tuple[int, 
 def _outside(sheet: Sheet, mask: BoolArray, word: str, rng: np.random.Generator) -> None:
     height, width = mask.shape
     scale = max(0.3, height / 500)
-    for words, size, colour in ((word, scale * 1.6, YELLOW), (f"FR {rng.integers(20, 90)}Hz {rng.integers(8, 22)}cm", scale, WHITE),
-                                (f"HR {rng.integers(50, 120)}", scale, GREEN)):  # fmt: skip
+    for words, size, colour in (
+        (word, scale * 1.6, YELLOW),
+        (f"FR {rng.integers(20, 90)}Hz {rng.integers(8, 22)}cm", scale, WHITE),
+        (f"HR {rng.integers(50, 120)}", scale, GREEN),
+    ):
         box = size_of(words, size)
         x, y = freest(mask, box[0] + 4, box[1] + 6, sheet.boxes)
         sheet.text(words, x + 2, y + 2, size, colour)
@@ -174,8 +179,9 @@ def _inside(sheet: Sheet, sector: Sector, word: str, rng: np.random.Generator) -
     for depth in np.linspace(0.15, 0.95, 9):
         at = _near_edge(sector, side, float(depth), 0.03)
         radius = max(1, height // 300)
-        sheet.shape([(at[0] - radius, at[1]), (at[0], at[1] - radius), (at[0] + radius, at[1]),
-                     (at[0], at[1] + radius)], WHITE)  # fmt: skip
+        sheet.shape(
+            [(at[0] - radius, at[1]), (at[0], at[1] - radius), (at[0] + radius, at[1]), (at[0], at[1] + radius)], WHITE
+        )
 
 
 def _near_edge(sector: Sector, side: float, depth: float, inwards: float) -> tuple[float, float]:

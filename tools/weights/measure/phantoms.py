@@ -89,7 +89,9 @@ class Direct:
         fields = self.fields if same else self._echoes(rec.body(self.grid))
         processor = Processor.of(rec.scanner)
         processor.set_gain(fields[0], self.body.fine.radii)
-        sigma = float(np.hypot(rec.scanner.blur_px * rec.screen.size[0] / 1000 * self.zoom, 0.3 if self.zoom < 0.8 else 0.0))
+        sigma = float(
+            np.hypot(rec.scanner.blur_px * rec.screen.size[0] / 1000 * self.zoom, 0.3 if self.zoom < 0.8 else 0.0)
+        )
         grey = (soften(self.converter.grey(processor.frame(field)), sigma) for field in fields)
         return np.stack([multiply(picture, self.lit) for picture in grey])
 

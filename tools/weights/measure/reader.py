@@ -35,8 +35,8 @@ class Reading:
         Of the winning side: the best main view, or all others together.
     main, most : float
         Largest probability of a main view; largest of any label.
-    energy : float or None
-        Of the logits; None where only probabilities are known.
+    energy, answers_energy : float or None
+        Of all logits, and of those of the offered labels alone; None where only probabilities are known.
     """
 
     status: str
@@ -45,7 +45,8 @@ class Reading:
     probability: float
     main: float
     most: float
-    energy: float | None
+    energy: float | None = None
+    answers_energy: float | None = None
 
     def row(self) -> dict[str, object]:
         """Return the answer as a row of a ledger."""
@@ -83,6 +84,7 @@ def reading(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Reading:
     main = max((p[label] for label in facts.answers), default=0.0)
     rest = sum(value for label, value in p.items() if label not in facts.answers)
     offered = answer.best_view in facts.answers
+    columns = [k for k, label in enumerate(facts.vocabulary) if label in facts.answers]
     return Reading(
         str(answer.status),
         coarse(answer.best_view),
@@ -91,6 +93,7 @@ def reading(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Reading:
         main,
         max(p.values(), default=0.0),
         float(energy(logits_CK).mean()),
+        float(energy(logits_CK[:, columns]).mean()),
     )
 
 
@@ -107,4 +110,4 @@ def from_probabilities(p_K: npt.NDArray[np.floating], labels: tuple[str, ...], f
         thresholds=Thresholds(min_probability=limits.min_probability, per_view=per_view),
     )
     found = reading(np.log(np.clip(p_K, 1e-12, None))[None], bare)
-    return replace(found, energy=None)
+    return replace(found, energy=None, answers_energy=None)

@@ -101,7 +101,8 @@ def save(out: Path, name: str, facts: Row, text: str) -> None:
 def load(out: Path, name: str) -> Row | None:
     """Read ``name.json``, or None where it was not measured."""
     path = out / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    found: Row | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
 
 
 def share(right: Iterable[bool], groups: Sequence[str], repeats: int = 1000) -> Row:
@@ -114,15 +115,9 @@ def figure(values: Any, groups: Sequence[str], how: Callable[[Any], float], repe
     if len(groups) == 0:
         return {"value": None, "low": None, "high": None, "cines": 0, "groups": 0}
     found = bootstrap(lambda rows: how(values[rows]), groups, repeats)
-    return plain(
-        {
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
-            "cines": len(groups),
-            "groups": len(set(groups)),
-        }
-    )
+    counts = {"cines": len(groups), "groups": len(set(groups))}
+    made: Row = plain({"value": found.value, "low": found.low, "high": found.high, **counts})
+    return made
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-from measure import phantoms, pictures
-from measure.phantoms import Floats
-from measure.reader import Reader, coarse
-from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 from echoplane.metrics.intervals import compare
 from echoplane.models.bundle import Bundle
 from echoplane.phantom.disease import DISEASES
 from echoplane.phantom.looks import Acoustics, Dropout
 from echoplane.phantom.recording import Recording
-from echoplane.records import UInt8Array
+from echoplane.records import UInt8Array, ViewResult
 from echoplane.views import MAIN_VIEWS, Family, family_of
+from measure import phantoms, pictures
+from measure.phantoms import Floats
+from measure.reader import Reader, coarse
+from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 DIRECT, SCREEN, HEALTHY = "as drawn, straight from the beams", "as drawn, whole screens", "no disease"
 GAIN, WINDOW = "gain: brightest tenth begins at", "poor window"
@@ -90,31 +90,52 @@ def _picture(how: Callable[..., UInt8Array], value: float | None = None) -> Pict
 def factors() -> Iterator[Factor]:
     """Yield the rows, in the order of the table."""
     yield Factor("reference", DIRECT, "")
+    yield from _machine()
+    yield from _hand()
+    yield from _body()
+    yield Factor("reference", SCREEN, "", picture=lambda frames: frames)
+    yield from _export()
+
+
+def _machine() -> Iterator[Factor]:
     for level in (0.2, 0.35, 0.8, 0.95):
         yield Factor(GAIN, f"{level:.0%} grey", DIRECT, _gain(level))
-    for factor in (0.75, 1.5):
-        yield Factor("depth of the picture", f"x {factor:g}", DIRECT, _depth(factor))
+    for times in (0.75, 1.5):
+        yield Factor("depth of the picture", f"x {times:g}", DIRECT, _depth(times))
     for degrees in (50, 65, 110):
         yield Factor("sector width", f"{degrees} degrees", DIRECT, _width(degrees))
     for fps in (15.0, 30.0, 100.0):
         yield Factor("frame rate", f"{fps:g} fps", DIRECT, fps=fps)
     for part in (0.2, 0.5):
         yield Factor("frames dropped, file says nothing of it", f"{part:.0%}", DIRECT, dropped=part)
+
+
+def _hand() -> Iterator[Factor]:
     for angle in (-20, -10, 10, 20):
         yield Factor("probe turned around its beam", f"{angle:+d} degrees", DIRECT, _held(rotation=angle))
     for angle in (-10, 10):
         yield Factor("probe tilted off its plane", f"{angle:+d} degrees", DIRECT, _held(tilt=angle))
     for cm in (1.0, 2.0):
         yield Factor("foreshortened (apical views)", f"{cm:g} cm too high", DIRECT, _short(cm))
+
+
+def _body() -> Iterator[Factor]:
     everything = {**HAZE, **NOISE, **BLUR, "dropouts": SHADOWS}
-    for words, changes in (("haze", HAZE), ("noise", NOISE), ("two shadows", {"dropouts": SHADOWS}), ("blur", BLUR),
-                           ("all of these", everything)):  # fmt: skip
+    for words, changes in (
+        ("haze", HAZE),
+        ("noise", NOISE),
+        ("two shadows", {"dropouts": SHADOWS}),
+        ("blur", BLUR),
+        ("all of these", everything),
+    ):
         yield Factor(WINDOW, words, DIRECT, _window(**changes))
     for name in ("none", *DISEASES):
         healthy = name == "none"
         level, against = (HEALTHY, "") if healthy else (name, HEALTHY)
         yield Factor("disease of all patients", level, against, disease=name)
-    yield Factor("reference", SCREEN, "", picture=lambda frames: frames)
+
+
+def _export() -> Iterator[Factor]:
     for quality in (20, 40, 70, 95):
         yield Factor("JPEG quality", str(quality), SCREEN, picture=_picture(pictures.compressed, quality))
     for height in (80, 112, 240, 480, 1200):
@@ -140,10 +161,16 @@ def measure(bundle: Bundle, out: Path, cines: int = 150, say: Say = quiet) -> Ro
         "bundle": identity(bundle),
         "cines": cines,
         "patients": len({phantoms.patient_name(n) for n in range(cines)}),
-        "poor_window": {"haze": HAZE, "noise": NOISE, "blur": BLUR, "shadows_loss_db": SHADOWS[0].loss_db,
-                        "usual": {name: getattr(Acoustics(), name) for name in (*HAZE, *NOISE, *BLUR)}},
+        "poor_window": {
+            "haze": HAZE,
+            "noise": NOISE,
+            "blur": BLUR,
+            "shadows_loss_db": SHADOWS[0].loss_db,
+            "usual": {name: getattr(Acoustics(), name) for name in (*HAZE, *NOISE, *BLUR)},
+        },
+        "mirror_reported": any("mirror" in f.name or "flip" in f.name for f in fields(ViewResult)),
         "rows": summary(wanted, rows),
-    }  # fmt: skip
+    }
     save(out, "robustness", facts, markdown(facts))
     return facts
 
@@ -232,12 +259,13 @@ def markdown(facts: Row) -> str:
                 " ".join(filter(None, (name, row["level"]))) if row["factor"] == "reference" else name,
                 "" if row["factor"] == "reference" else row["level"],
                 ranged(row["accuracy"]),
-                "" if change is None else f"{points(change['value'])} ({points(change['low'])} to "
-                f"{points(change['high'])})",
+                ""
+                if change is None
+                else f"{points(change['value'])} ({points(change['low'])} to {points(change['high'])})",
                 percent(row["answered"], 0),
                 percent(row["right_of_answered"]),
                 row["accuracy"]["cines"],
             )
-        )  # fmt: skip
+        )
     header = ("what", "to", "accuracy", "change, points", "answered", "right of these", "cines")
     return table(header, lines)

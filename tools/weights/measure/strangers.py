@@ -13,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measure import phantoms
 
 from echoplane.phantom.clip import render_frames
 from echoplane.phantom.organs import ORGANS, OrganScene
@@ -21,6 +20,7 @@ from echoplane.phantom.pages import render_page
 from echoplane.phantom.plan import plan_recording
 from echoplane.phantom.recording import PAGES
 from echoplane.records import Sector, SectorKind, UInt8Array
+from measure import phantoms
 
 FRAMES, SIDE, FPS = 16, 320, 16.0
 Maker = Callable[[int], UInt8Array]
@@ -83,7 +83,8 @@ def speckle(number: int) -> UInt8Array:
     """Developed speckle without anatomy, brighter near the probe or below."""
     rng = _rng(number, 4)
     made = []
-    slope = np.linspace(*rng.uniform(0.2, 1.0, 2), SIDE)[:, None]
+    near, far = rng.uniform(0.2, 1.0, 2)
+    slope = np.linspace(near, far, SIDE)[:, None]
     for _ in range(FRAMES):
         wave = rng.standard_normal((2, SIDE, SIDE)).astype(np.float32)
         real, imaginary = (cv2.GaussianBlur(w, (0, 0), 3.0, sigmaY=1.2) for w in wave)
@@ -133,11 +134,10 @@ def slices() -> tuple[UInt8Array, ...]:
     """Read the CT and MR pictures that pydicom brings along."""
     import pydicom
     from pydicom import examples
-    from pydicom.pixels import pixel_array
 
     made = []
     for name in ("ct", "mr"):
-        values = pixel_array(pydicom.dcmread(examples.get_path(name))).astype(np.float32)
+        values = pydicom.dcmread(examples.get_path(name)).pixel_array.astype(np.float32)
         low, high = np.percentile(values, (1, 99))
         made.append((np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     return tuple(made)
@@ -152,7 +152,7 @@ def ct_or_mr(number: int) -> UInt8Array:
     made = []
     for n in range(FRAMES):
         matrix = cv2.getRotationMatrix2D(middle, turn, SIDE / min(whole.shape) * (1 + 0.01 * n))
-        matrix[:, 2] += SIDE / 2 - np.array(middle)
+        matrix[:, 2] += (SIDE / 2 - middle[0], SIDE / 2 - middle[1])
         made.append(cv2.warpAffine(whole, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC))
     return np.stack(made).astype(np.uint8)
 
@@ -160,8 +160,10 @@ def ct_or_mr(number: int) -> UInt8Array:
 def drawing(number: int) -> UInt8Array:
     """Circles, boxes and lines, standing still or moving."""
     rng = _rng(number, 8)
-    things = [(int(rng.integers(3)), rng.integers(0, SIDE, 4), int(rng.integers(40, 255)), rng.normal(0, 2, 2))
-              for _ in range(int(rng.integers(2, 9)))]  # fmt: skip
+    things = [
+        (int(rng.integers(3)), rng.integers(0, SIDE, 4), int(rng.integers(40, 255)), rng.normal(0, 2, 2))
+        for _ in range(int(rng.integers(2, 9)))
+    ]
     moves = float(number % 3 > 0)
     made = []
     for n in range(FRAMES):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from measure import phantoms
-from measure.development import Clip
-from measure.overlays import KINDS, Sheet, draw, painted
-from measure.reader import Reader, coarse
-from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 from echoplane.metrics.intervals import compare
 from echoplane.models.bundle import Bundle
 from echoplane.prepare.sector import find_sector
 from echoplane.records import Cine, Sector
 from echoplane.sources.open import open_cine
+from measure import phantoms
+from measure.development import Clip
+from measure.overlays import KINDS, Sheet, draw, painted
+from measure.reader import Reader, coarse
+from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 
 def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 210, say: Say = quiet) -> Row:
@@ -50,7 +50,11 @@ def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 210, say:
 def _answers(reader: Reader, cine: Cine, sector: Sector, view: str, group: str, seed: int) -> list[Row]:
     made: list[Row] = []
     for kind in ("none", *KINDS):
-        sheet = draw(kind, cine.height, cine.width, sector, view, seed) if kind != "none" else Sheet.of(cine.height, cine.width)
+        sheet = (
+            draw(kind, cine.height, cine.width, sector, view, seed)
+            if kind != "none"
+            else Sheet.of(cine.height, cine.width)
+        )
         found = reader.cine(painted(cine, sheet))
         made.append({"kind": kind, "truth": coarse(view), "group": group, **found.row()})
     return made
@@ -90,9 +94,27 @@ def markdown(facts: Row) -> str:
                 continue
             change = row["change"]
             # Clips that were trained on have no accuracy worth telling; how far answers move is told all the same.
-            moved = "" if where == "clips" else f"{points(change['value'], 2)} ({points(change['low'])} to {points(change['high'])})"
-            lines.append((f"{words}, overlays {row['kind']}", row["cines"], moved, ranged(row["answers_changed"]),
-                          ranged(row["offered_changed"]), percent(row["largest_move"])))  # fmt: skip
-    header = ("what", "cines", "change of accuracy, points", "forced answers that change", "rows that change",
-              "largest move of a probability")  # fmt: skip
+            moved = (
+                ""
+                if where == "clips"
+                else f"{points(change['value'], 2)} ({points(change['low'])} to {points(change['high'])})"
+            )
+            lines.append(
+                (
+                    f"{words}, overlays {row['kind']}",
+                    row["cines"],
+                    moved,
+                    ranged(row["answers_changed"]),
+                    ranged(row["offered_changed"]),
+                    percent(row["largest_move"]),
+                )
+            )
+    header = (
+        "what",
+        "cines",
+        "change of accuracy, points",
+        "forced answers that change",
+        "rows that change",
+        "largest move of a probability",
+    )
     return table(header, lines)

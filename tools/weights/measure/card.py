@@ -1,0 +1,255 @@
+"""The card of the weights, from the JSON files of the measures and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from echoplane.views import MAIN_VIEWS, view
+from measure import cost, development, fresh, novelty, robustness, text
+from measure.results import Row, load, percent, points, ranged, table
+
+ROOT = Path(__file__).parents[3]
+#: Where the card will lie, for links to the pictures.
+HOME = ROOT / "src" / "echoplane" / "weights" / "default"
+#: A change of this much is named among the failures, and a recall below this.
+NOTABLE, LOW = -0.05, 0.85
+
+
+def build(out: Path, pictures: Path) -> str:
+    """Return the card.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the measures, with ``about.json``; a part that was not measured is left out.
+    pictures : Path
+        Folder of the contact sheets.
+    """
+    about = load(out, "about") or {}
+    parts = [
+        head(about),
+        purpose(about),
+        data(about),
+        recipe(about),
+        _section("Phantom patients", _phantom(load(out, "phantom"))),
+        _section("Real development clips", _development(load(out, "development"))),
+        _section("Calibration", _calibration(about)),
+        _section("Robustness, on phantoms", _robustness(load(out, "robustness"))),
+        _section("Text on the picture", _text(load(out, "text"))),
+        _section("What is no heart", _novelty(load(out, "novelty"))),
+        _section("Cost", _cost(load(out, "cost"))),
+        _section("Where it fails", failures(out, pictures)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def head(about: Row) -> str:
+    """Return title and what the network is."""
+    n, h, w = about["clip_shape"]
+    return (
+        f"# Weights `{about['name']}`\n\n"
+        f"Tells which standard view of the heart an ultrasound clip shows. Network {about['network']}, "
+        f"{about['parameters']:,} parameters, on clips of {n} frames of {h} x {w} pixels. Licence of the weights: "
+        f"{about['licence']}. Every figure below was measured by `tools/weights/make_default.py`; intervals are 95 %, "
+        "by resampling patients or groups.\n"
+    )
+
+
+def purpose(about: Row) -> str:
+    """Return what the weights are for and what they must not be used for."""
+    views = ", ".join(f"{label} ({view(label).meaning})" for label in about["answers"])
+    others = ", ".join(label for label in about["vocabulary"] if label not in about["answers"])
+    return (
+        "## Use\n\n"
+        f"Answers: {views}. Everything else is `other`; the network itself tells apart {others}. Below a probability "
+        f"of {about['min_probability']:.2f}, or when the clip is unlike what it was trained on, the answer is "
+        "`unsure`.\n\n"
+        "Meant for sorting archives, for choosing clips for research, and as a start for training on own clips. "
+        "Adult transthoracic B-mode clips; look at samples of your own before you trust it.\n\n"
+        "Not to be used for diagnosis, for measuring, for guiding a probe on a patient, or for anything that a "
+        "patient's care depends on: it is no medical device, no clinician has checked its labels, and it was never tested on a "
+        "clinical population. Not for transoesophageal, paediatric, foetal or stress studies, contrast, 3D, or colour "
+        "Doppler. `unsure` does not catch every mistake.\n"
+    )
+
+
+def data(about: Row) -> str:
+    """Return sources, licences and counts."""
+    rows = [(d["name"], d["licence"], d["use"], d["cines"], d["groups"], d["note"]) for d in about["data"]]
+    header = "| source | licence | use | cines | patients or groups | note |\n|---|---|---|---:|---:|---|\n"
+    return "## Data\n\n" + header + "".join("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
+
+
+def recipe(about: Row) -> str:
+    """Return how the weights were trained."""
+    rows = [
+        (
+            f"{number}: {s['name']}",
+            s["cines"],
+            f"{s['frames']} x {s['size']}",
+            s["epochs"],
+            s["batch"],
+            s["lr"],
+            s["seed"],
+            s["commit"],
+        )
+        for number, s in enumerate(about["stages"], 1)
+    ]
+    header = ("stage", "training cines", "frames x pixels", "epochs", "batch", "learning rate", "seed", "commit")
+    where = "; ".join(sorted({f"{s['processor']}, PyTorch {s['torch']}" for s in about["stages"]}))
+    return (
+        "## Recipe\n\n" + table(header, rows) + f"\nTrained on {where}. `make weights` makes them again from nothing.\n"
+    )
+
+
+def _phantom(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    words = (
+        f"{facts['cines']} cines of {facts['patients']} phantom patients that neither training, nor the choice of an "
+        f"epoch, nor calibration has seen (seed {facts['seed']}). Accuracy is that of the forced choice.\n\n"
+    )
+    return words + fresh.markdown(facts) + "\n" + fresh.others(facts)
+
+
+def _development(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    licences = ", ".join(f"{count} {name}" for name, count in facts["licences"].items())
+    words = (
+        f"{facts['clips']} clips of {facts['groups']} groups (studies, as far as known) of few sources ({licences}); "
+        "most labels were read by eye, not by a clinician. "
+    )
+    if facts["rows"]:
+        words += f"Answered {facts['how']}. " if facts["seen"] else "No clip was trained on. "
+    else:
+        words += f"Figures {facts['how']}. "
+    example = facts["example"]
+    words += (
+        f"The A4C cine that pydicom ships, never trained on: {example['best']} with {example['probability']:.2f} "
+        f"(`{example['status']}`).\n"
+    )
+    if not facts["rows"]:
+        return words
+    parts = [words, development.figure_table(facts)]
+    parts += ["As the product answers, thresholds included:\n", development.confusion_table(facts["confusion"])]
+    parts += ["What abstaining buys:\n", development.risk_markdown(facts["risk"])]
+    if facts["sources"]:
+        parts += [
+            "Harder: with the clip's whole source left out of training:\n",
+            development.figure_table(facts["sources"]),
+        ]
+    if any(found["cines"] for found in facts["against"]):
+        parts += [
+            "Beside other networks, trained and left out alike, clip by clip:\n",
+            development.against_table(facts["against"]),
+        ]
+    return "\n".join(parts)
+
+
+def _calibration(about: Row) -> str:
+    found = about.get("calibration")
+    if not found:
+        return ""
+    lines = [f"Fitted on {found['on']}: {found['cines']} cines of {found['patients']} patients or groups."]
+    rows = [("expected calibration error, cross-fitted by patient", *(f"{found[k]:.3f}" for k in ("before", "after")))]
+    rows += [
+        (f"the same, {part['on']}", f"{part['before']:.3f}", f"{part['after']:.3f}") for part in found.get("parts", [])
+    ]
+    lines.append("\n" + table(("figure", "before", "after"), rows))
+    sets = [
+        (f"{float(level):.0%}", percent(covered), f"{size:.2f}") for level, (covered, size) in found["coverage"].items()
+    ]
+    lines.append(table(("prediction sets promised", "hold the truth", "labels in a set"), sets))
+    return "\n".join(lines)
+
+
+def _robustness(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    words = (
+        f"{facts['cines']} cines of {facts['patients']} phantom patients, six main views. One thing is overridden, "
+        "everything else stays as drawn; the change is paired, cine by cine. What a turned or tilted plane is called "
+        "follows from where it lies. "
+        + (
+            "A mirrored picture is reported."
+            if facts["mirror_reported"]
+            else "A mirrored picture is not detected or reported: the row says what the answers are then worth."
+        )
+    )
+    return words + "\n\n" + robustness.markdown(facts)
+
+
+def _text(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    words = (
+        "The same cines with the name of another view, machine settings, a logo, an arrow and tick marks laid over "
+        "them: outside the sector, inside its edge, or both.\n\n"
+    )
+    return words + text.markdown(facts)
+
+
+def _novelty(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    limit = facts["limit"]
+    words = "Strangers against the main views; higher is better. The product "
+    words += f"says `unsure` above a score ({facts['novelty'].replace('_', ' ')}) of {limit:.2f}. " if limit else ""
+    return (
+        words
+        + "Kinds that the phantom renders were in training under a label of their own.\n\n"
+        + novelty.markdown(facts)
+    )
+
+
+def _cost(facts: Row | None) -> str:
+    return cost.markdown(facts) if facts else ""
+
+
+def failures(out: Path, pictures: Path) -> str:
+    """Return what goes wrong most, worked out from the measures, and the pictures."""
+    lines = [f"- {line}" for line in (*_weak_views(out), *_weak_rows(out))]
+    sheets = load(out, "failures") or {}
+    for kind, words in (("real", "real clips"), ("phantom", "phantom cines")):
+        sheet = sheets.get(kind)
+        if sheet:
+            link = Path(os.path.relpath(pictures / sheet["file"], HOME)).as_posix()
+            lines.append(
+                f"\n{sheet['shown']} of {sheet['of']} misread {words}, the surest of each kind of mistake first:"
+            )
+            lines.append(f"\n![Misread {words}, with truth and answer]({link})")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _weak_views(out: Path) -> Iterator[str]:
+    for name, words in (("phantom", "phantom patients"), ("development", "real clips")):
+        facts = load(out, name) or {}
+        for label, found in facts.get("recall", {}).items():
+            if found["value"] is not None and found["value"] < LOW:
+                yield f"{label}, {words}: recall {ranged(found, 0)} of {found['cines']}."
+    development_ = load(out, "development") or {}
+    pairs = Counter((r["truth"], r["best"]) for r in development_.get("misread", []))
+    if pairs:
+        most = ", ".join(f"{truth} for {best} ({count})" for (truth, best), count in pairs.most_common(5))
+        yield f"The commonest mistakes on real clips, truth for answer: {most}."
+        yield f"Real clips offered a wrong main view without `unsure`: {development_['wrong_offers']}."
+    unseen = [v for v in MAIN_VIEWS if development_.get("recall", {}).get(v, {}).get("cines", 1) < 10]
+    if unseen:
+        yield f"Fewer than ten real clips of: {', '.join(unseen)}. Their figures mean little."
+
+
+def _weak_rows(out: Path) -> Iterator[str]:
+    rows = [r for r in (load(out, "robustness") or {}).get("rows", []) if r["change"]]
+    for row in sorted(rows, key=lambda r: r["change"]["value"]):
+        if row["change"]["value"] <= NOTABLE:
+            name = " ".join(filter(None, (row["factor"], row["level"])))
+            change, left = points(row["change"]["value"], 0), percent(row["accuracy"]["value"], 0)
+            yield f"Phantoms, {name}: {change} points, to {left}."
