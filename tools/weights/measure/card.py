@@ -39,7 +39,7 @@ def build(out: Path, pictures: Path) -> str:
         _section("Calibration", _calibration(about)),
         _section("Robustness, on phantoms", _robustness(load(out, "robustness"))),
         _section("Text on the picture", _text(load(out, "text"))),
-        _section("What is no heart", _novelty(load(out, "novelty"))),
+        _section("What is no heart", _novelty(load(out, "novelty"), load(out, "development"))),
         _section("Cost", _cost(load(out, "cost"))),
         _section("Where it fails", failures(out, pictures)),
     ]
@@ -74,9 +74,9 @@ def purpose(about: Row) -> str:
         "Meant for sorting archives, for choosing clips for research, and as a start for training on own clips. "
         "Adult transthoracic B-mode clips; look at samples of your own before you trust it.\n\n"
         "Not to be used for diagnosis, for measuring, for guiding a probe on a patient, or for anything that a "
-        "patient's care depends on: it is no medical device, no clinician has checked its labels, and it was never tested on a "
-        "clinical population. Not for transoesophageal, paediatric, foetal or stress studies, contrast, 3D, or colour "
-        "Doppler. `unsure` does not catch every mistake.\n"
+        "patient's care depends on: it is no medical device, no clinician has checked its labels, and it was never "
+        "tested on a clinical population. Not for transoesophageal, paediatric, foetal or stress studies, contrast, "
+        "3D, or colour Doppler. `unsure` does not catch every mistake.\n"
     )
 
 
@@ -128,7 +128,7 @@ def _development(facts: Row | None) -> str:
         "most labels were read by eye, not by a clinician. "
     )
     if facts["rows"]:
-        words += f"Answered {facts['how']}. " if facts["seen"] else "No clip was trained on. "
+        words += f"Answered {facts['how']}. "
     else:
         words += f"Figures {facts['how']}. "
     example = facts["example"]
@@ -197,17 +197,16 @@ def _text(facts: Row | None) -> str:
     return words + text.markdown(facts)
 
 
-def _novelty(facts: Row | None) -> str:
+def _novelty(facts: Row | None, real: Row | None) -> str:
     if not facts:
         return ""
     limit = facts["limit"]
-    words = "Strangers against the main views; higher is better. The product "
-    words += f"says `unsure` above a score ({facts['novelty'].replace('_', ' ')}) of {limit:.2f}. " if limit else ""
-    return (
-        words
-        + "Kinds that the phantom renders were in training under a label of their own.\n\n"
-        + novelty.markdown(facts)
-    )
+    words = "Strangers against the main views; higher is better. "
+    if limit is not None:
+        words += f"The answer is `unsure` above a score ({facts['novelty'].replace('_', ' ')}) of {limit:.2f}. "
+    words += "Kinds that the phantom renders were in training under a label of their own"
+    words += ", and so were the real clips" if real and real["seen"] else ""
+    return f"{words}.\n\n{novelty.markdown(facts)}"
 
 
 def _cost(facts: Row | None) -> str:

@@ -88,7 +88,7 @@ def measure(
         facts["how"] = "not reported: these weights were trained on the clips, and no left-out predictions are there"
         rows = []
     else:
-        facts["how"] = "predicted"
+        facts["how"] = "by these weights, which were trained on none of the clips"
         rows = _predicted(bundle, clips, say)
     facts["rows"] = rows
     facts.update(figures(rows) if rows else {})

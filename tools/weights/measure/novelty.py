@@ -155,10 +155,10 @@ def markdown(facts: Row) -> str:
         "other",
     )
     hearts = facts["hearts"]
+    offered, unsure = percent(hearts["as_main_view"], 0), percent(hearts["unsure"], 0)
     note = (
-        f"AUROC against {hearts['cines']} phantom cines of the main views, of which "
-        f"{percent(hearts['as_main_view'], 0)} are offered a main view and {percent(hearts['unsure'], 0)} are `unsure`; the last AUROC against "
-        f"{facts['clips']['cines']} real clips of the main views.\n"
+        f"AUROC against {hearts['cines']} phantom cines of the main views, of which {offered} are offered a main view "
+        f"and {unsure} are `unsure`; the last AUROC against {facts['clips']['cines']} real clips of the main views.\n"
     )
     return table(header, rows) + "\n" + note
 

@@ -94,13 +94,13 @@ def draw(kind: str, height: int, width: int, sector: Sector, view: str, seed: in
     word = NAMES[str(rng.choice([name for name in MAIN_VIEWS if name != view]))]
     if kind in ("outside", "both"):
         outer = Sheet.of(height, width)
-        _outside(outer, mask, word, rng)
+        _outside(outer, mask, word, np.random.default_rng([seed, 7]))
         # Not one pixel of it touches the sector, nor its border as a decoder blurs it.
         outer.keep(cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
         _merge(sheet, outer)
     if kind in ("inside", "both"):
         inner = Sheet.of(height, width)
-        _inside(inner, sector, word, rng)
+        _inside(inner, sector, word, np.random.default_rng([seed, 8]))
         inner.keep(mask)
         _merge(sheet, inner)
     return sheet

@@ -30,7 +30,7 @@ def organ(kind: str, number: int) -> UInt8Array:
     """Render an organ as the phantom's scanner sees it."""
     from dataclasses import replace
 
-    seed = phantoms.SEED + 500_000 + number
+    seed = phantoms.SEED + 500_000 + 100 * sorted(ORGANS).index(kind) + number
     while (rec := plan_recording("NOISE", seed)).content in PAGES:
         seed += 100_000
     rec = replace(rec, source=OrganScene(kind, seed), content=f"organ: {kind}")
