@@ -59,7 +59,8 @@ def confusion(counts: Sequence[Sequence[int]], views: Sequence[str], title: str 
     """
     table = np.asarray(counts, dtype=float)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    side = 1.6 + 0.52 * len(views)
+    few = len(views) <= 8
+    side = 1.6 + (0.52 if few else 0.36) * len(views)
     figure, axes = _figure(side + 0.4, side)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(views)), views, rotation=45, ha="right", rotation_mode="anchor")
@@ -69,7 +70,7 @@ def confusion(counts: Sequence[Sequence[int]], views: Sequence[str], title: str 
     axes.set_title(title, fontsize=10)
     for i, j in np.ndindex(table.shape):
         if table[i, j]:
-            axes.text(j, i, f"{int(table[i, j])}", ha="center", va="center", fontsize=8,
+            axes.text(j, i, f"{int(table[i, j])}", ha="center", va="center", fontsize=8 if few else 6,
                       color="white" if share[i, j] > 0.55 else _INK)  # fmt: skip
     return _svg(figure)
 
@@ -101,7 +102,9 @@ def roc(y_true: npt.NDArray[np.integer], probabilities: npt.NDArray[np.floating]
         last = np.flatnonzero(np.diff(probabilities[order, k], append=-np.inf) != 0)
         hits = np.cumsum(positive[order])[last] / positive.sum()
         alarms = np.cumsum(~positive[order])[last] / (~positive).sum()
-        axes.plot(np.r_[0, alarms], np.r_[0, hits], lw=1.3, label=view, color=_COLOURS[k % len(_COLOURS)])
+        again, colour = divmod(k, len(_COLOURS))
+        style = ("-", "--", ":")[again % 3]
+        axes.plot(np.r_[0, alarms], np.r_[0, hits], style, lw=1.3, label=view, color=_COLOURS[colour])
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), xlabel="false alarms", ylabel="found")
     axes.set_title("each view against the rest", fontsize=10)
     axes.legend(fontsize=7, frameon=False, loc="lower right")

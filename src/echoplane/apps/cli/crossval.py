@@ -113,18 +113,25 @@ def _print_found(found: CrossValidated) -> None:
     out.print(f"Report: {printable(str(found.folder / 'report.html'))}", markup=False)
 
 
+#: More views than this, and a confusion matrix has letters above its columns: their names would not fit.
+_NAMED_COLUMNS = 8
+
+
 def _matrix_table(matrix: Sequence[Sequence[int]], views: Sequence[str], title: str) -> Any:
     from rich import box
     from rich.table import Table
 
+    letters = [chr(ord("a") + k % 26) for k in range(len(views))]
+    named = len(views) <= _NAMED_COLUMNS
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     table.add_column("truth \\ answer")
-    for view in views:
-        table.add_column(view, justify="right")
-    table.add_column("right", justify="right")
+    for view, letter in zip(views, letters, strict=True):
+        table.add_column(view if named else letter, justify="right", no_wrap=True)
+    table.add_column("right", justify="right", no_wrap=True)
     for k, (view, line) in enumerate(zip(views, matrix, strict=True)):
         share = f"{100 * line[k] / sum(line):.0f} %" if sum(line) else ""
-        table.add_row(view, *(str(count) if count else "." for count in line), share)
+        name = view if named else f"{letters[k]} {view}"
+        table.add_row(name, *(str(count) if count else "." for count in line), share)
     return table
 
 
@@ -135,15 +142,20 @@ def _print_orders(effects: Sequence[OrderEffect]) -> None:
     from echoplane.apps.cli._common import console
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Order of the frames", title_justify="left")
-    views = list(effects[0].recall)
-    for name in ("frames", "right", "lost (95 % by patient)", "p", *views):
-        table.add_column(name, justify="left" if name == "frames" else "right")
+    for name in ("frames", "right", "lost, points (95 % by patient)", "p"):
+        table.add_column(name, justify="left" if name == "frames" else "right", no_wrap=True)
     for effect in effects:
         lost, p = "", ""
         if effect.against:
             d = effect.against.difference
             lost = f"{100 * d.value:.1f} ({100 * d.low:.1f} to {100 * d.high:.1f})"
             p = f"{effect.against.p_value:.2g}"
-        recalls = (f"{100 * effect.recall[view]:.0f} %" for view in views)
-        table.add_row(effect.order, f"{100 * effect.accuracy:.1f} %", lost, p, *recalls)
+        table.add_row(effect.order, f"{100 * effect.accuracy:.1f} %", lost, p)
+    views = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Right, by view", title_justify="left")
+    views.add_column("view", no_wrap=True)
+    for effect in effects:
+        views.add_column(effect.order, justify="right", no_wrap=True)
+    for view in effects[0].recall:
+        views.add_row(view, *(f"{100 * effect.recall[view]:.0f} %" for effect in effects))
     console().print(table)
+    console().print(views)
