@@ -1,6 +1,7 @@
 """Turn a finished run into the bundle that ships: tools/weights/make_default.py RUN PHANTOM REAL OUT [options].
 
-RUN is the folder of the run (its ``bundle`` and ``split.csv``), PHANTOM and REAL the stores it was trained on.
+RUN is the folder of the run (its ``bundle`` and ``split.csv``), PHANTOM and REAL the stores it was trained on; ``-``
+for REAL where there is none.
 Calibrates on phantom patients that the run held out, together with left-out answers on real clips where they are
 given, measures, and writes bundle and card from these figures. Nothing in the card is typed in by hand. Figures on real
 clips that were trained on come only from models that did not see the clip's group (``--left-out``).
@@ -108,6 +109,7 @@ def stages(run: Path) -> Iterator[dict[str, Any]]:
     recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     before = Path((recipe.get("network") or {}).get("weights") or "")
+    before = before.parent if before.is_file() else before
     if before.name and (before / "recipe.yaml").is_file():
         yield from stages(before)
     bundle = Bundle.load(run / "bundle")
@@ -151,12 +153,14 @@ def main() -> int:
     options = parser.parse_args()
     run, out = options.run, options.measures or options.run / "measures"
     bundle, split = Bundle.load(run / "bundle"), Split.load(run / "split.csv")
-    stores = [StoreReader(options.phantom), StoreReader(options.real)]
-    held = set(split.cines(VALIDATION))
-    options.seen = options.seen or not {row.cine for row in stores[1].rows}.isdisjoint(split.cines(TRAIN))
-    answers = answer_store(bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held).predictions
+    stores = [StoreReader(path) for path in (options.phantom, options.real) if str(path) != "-"]
     clips = development.read_index(options.clips)
-    left_out = leftout.load(options.left_out, {c.file for c in clips}) if options.left_out else None
+    held = set(split.cines(VALIDATION))
+    options.seen = options.seen or not {c.file for c in clips}.isdisjoint(split.cines(TRAIN))
+    answers = answer_store(bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held).predictions
+    # Whether the answer for a short axis of unknown level is right nobody can say.
+    known = {c.file for c in clips if c.view != development.LEVEL_UNKNOWN}
+    left_out = leftout.load(options.left_out, known) if options.left_out else None
     made, calibration = calibrated(bundle, answers, left_out)
     facts = replace(made.facts, name=options.name, licence="Apache-2.0", data=data_uses(stores, split, bool(left_out)),
                     notes=(NOTE,))  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from echoplane.views import MAIN_VIEWS, view
-from measure import cost, development, fresh, novelty, robustness, text
+from measure import beside, cost, development, fresh, novelty, robustness, text
 from measure.results import Row, load, percent, points, ranged, table
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +35,7 @@ def build(out: Path, pictures: Path) -> str:
         data(about),
         recipe(about),
         _section("Phantom patients", _phantom(load(out, "phantom"))),
+        _section("Beside other networks", _beside(load(out, "beside"))),
         _section("Real development clips", _development(load(out, "development"))),
         _section("Calibration", _calibration(about)),
         _section("Robustness, on phantoms", _robustness(load(out, "robustness"))),
@@ -119,9 +120,21 @@ def _phantom(facts: Row | None) -> str:
     return words + fresh.markdown(facts) + "\n" + fresh.others(facts)
 
 
+def _beside(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    words = (
+        f"Trained by the same recipe on the same clips, answered for the same {facts['cines']} phantom cines as above, "
+        "differences paired; milliseconds of processor time on one thread.\n\n"
+    )
+    return words + beside.markdown(facts)
+
+
 def _development(facts: Row | None) -> str:
     if not facts:
         return ""
+    if not facts["clips"]:
+        return f"None were at hand. {_example(facts['example'])}"
     licences = ", ".join(f"{count} {name}" for name, count in facts["licences"].items())
     words = (
         f"{facts['clips']} clips of {facts['groups']} groups (studies, as far as known) of few sources ({licences}); "
@@ -131,11 +144,7 @@ def _development(facts: Row | None) -> str:
         words += f"Answered {facts['how']}. "
     else:
         words += f"Figures {facts['how']}. "
-    example = facts["example"]
-    words += (
-        f"The A4C cine that pydicom ships, never trained on: {example['best']} with {example['probability']:.2f} "
-        f"(`{example['status']}`).\n"
-    )
+    words += _example(facts["example"])
     if not facts["rows"]:
         return words
     parts = [words, development.figure_table(facts)]
@@ -152,6 +161,13 @@ def _development(facts: Row | None) -> str:
             development.against_table(facts["against"]),
         ]
     return "\n".join(parts)
+
+
+def _example(found: Row) -> str:
+    return (
+        f"The A4C cine that pydicom ships, never trained on: {found['best']} with {found['probability']:.2f} "
+        f"(`{found['status']}`).\n"
+    )
 
 
 def _calibration(about: Row) -> str:

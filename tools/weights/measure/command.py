@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from echoplane.models.bundle import Bundle
-from measure import cost, development, failures, fresh, leftout, novelty, robustness, text
+from measure import beside, cost, development, failures, fresh, leftout, novelty, robustness, text
 from measure.development import Clip
 from measure.results import identity, load
 
-NAMES = ("phantom", "development", "cost", "novelty", "text", "robustness", "failures")
+NAMES = ("phantom", "beside", "development", "cost", "novelty", "text", "robustness", "failures")
 ROOT = Path(__file__).parents[3]
 #: Cines of each measure with --quick, which only shows that everything runs.
 QUICK = {"phantom": 24, "robustness": 6, "text": 6, "novelty": 6}
@@ -56,6 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a name, then the left-out answers of another network; may be given again",
     )
     parser.add_argument(
+        "--beside",
+        action="append",
+        nargs=2,
+        default=[],
+        metavar=("NAME", "BUNDLE"),
+        help="another network trained alike, on the same phantom patients; may be given again",
+    )
+    parser.add_argument(
         "--pictures", type=Path, default=ROOT / "docs" / "pictures", help="where the sheets are written"
     )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="measure only these")
@@ -67,6 +75,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
     """Measure what is not there yet for these weights."""
     clips = development.read_index(options.clips)
+    others = {name: Path(path) for name, path in options.beside}
     names = {clip.file for clip in clips}
     left_out, sources = (
         leftout.load(paths, names) if paths else None for paths in (options.left_out, options.left_out_sources)
@@ -74,6 +83,7 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
     against = {name: leftout.load([Path(path) for path in paths], names) for name, *paths in options.against}
     steps: dict[str, Callable[[], object]] = {
         "phantom": lambda: fresh.measure(bundle, out, **_few("phantom", options), say=_say),
+        "beside": lambda: beside.measure(bundle, out, others, **_few("phantom", options), say=_say),
         "development": lambda: development.measure(bundle, out, clips, left_out, options.seen, sources, against, _say),
         "cost": lambda: cost.measure(bundle, out, 2 if options.quick else 9, _say),
         "novelty": lambda: novelty.measure(
@@ -84,11 +94,16 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
         "failures": lambda: failures.measure(bundle, out, clips, options.pictures),
     }
     for name, step in steps.items():
-        if name not in options.only or name in options.skip:
+        if name not in options.only or name in options.skip or (name == "beside" and not others):
             continue
         found = load(out, name)
         # Cheap ones are made anew: their input may be another file.
-        if found and found.get("bundle") == identity(bundle) and not options.again and name != "development":
+        if (
+            found
+            and found.get("bundle") == identity(bundle)
+            and not options.again
+            and name not in ("development", "beside")
+        ):
             _say(f"{name}: measured already")
             continue
         if options.again:

@@ -41,7 +41,9 @@ class Clip:
 
 
 def read_index(folder: Path) -> list[Clip]:
-    """Read the development clips' list."""
+    """Read the development clips' list; empty where there is none."""
+    if not (folder / "INDEX.csv").is_file():
+        return []
     with (folder / "INDEX.csv").open(newline="", encoding="utf-8") as stream:
         return [
             Clip(folder / r["file"], r["file"], r["view"], r["group"], r["licence"], r["kind"] == "still")
