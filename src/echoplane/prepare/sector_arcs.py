@@ -97,4 +97,4 @@ def _arc(touching: FloatArray, every: FloatArray) -> tuple[float, float]:
     gain = peak_gain(counts, np.bincount(np.rint(every - lowest).astype(int), minlength=size).astype(np.float32))
     best = int(gain.argmax()) + lowest
     near = touching[np.abs(touching - best) <= TOUCH]
-    return float(near.mean()) if len(near) else float(best), float(gain[best - lowest])
+    return float(near.sum()) / len(near) if len(near) else float(best), float(gain[best - lowest])

@@ -16,7 +16,7 @@ import numpy as np
 from echoplane.prepare.sector_arcs import LEAST_ARC, bottom_arcs, mirrored_by_arc, top_arc
 from echoplane.prepare.sector_evidence import Evidence
 from echoplane.prepare.sector_fan import Box, Fan, boundary_points
-from echoplane.prepare.sector_lines import TOUCH, Line, straight_sides, support
+from echoplane.prepare.sector_lines import TOUCH, Line, crossing, straight_sides, support
 from echoplane.records import BoolArray, FloatArray
 
 #: Edges lie within this of straight down on their own side, and on the other side, degrees.
@@ -139,7 +139,7 @@ class _Scene:
     def complete(self, left: Line, right: Line) -> Iterator[Fan]:
         """Add the arcs and the cuts to two edges; where the bottom arc is in doubt, more than once."""
         a, b = _left_angle(left), _right_angle(right)
-        x, y = np.linalg.solve([left.normal, right.normal], [left.offset, right.offset]).tolist()
+        x, y = crossing(left, right)
         beyond_left, beyond_right = left.distance(self.x, self.y), right.distance(self.x, self.y)
         inside = np.maximum(beyond_left, beyond_right) <= TOUCH
         if np.count_nonzero(inside) < WITHIN * len(inside):
@@ -150,9 +150,11 @@ class _Scene:
         for r1 in bottom_arcs(radius, inside, (curved & ~self.on_cut, curved), b - a):
             r0 = top_arc(radius, inside, curved, b - a, r1)
             fan = Fan(x, y, r0, max(r1, r0 + 1), a, b, self.frame)
-            explained = on_edge | (np.abs(radius - fan.r1) <= TOUCH) | (np.abs(radius - fan.r0) <= TOUCH)
-            cuts = [self._kept(i, fan, explained) for i in range(4)]
-            yield replace(fan, box=self._cut_box(cuts, self.frame))
+            cuts: list[Line | None] = [None] * 4
+            if any(self.cuts):
+                explained = on_edge | (np.abs(radius - fan.r1) <= TOUCH) | (np.abs(radius - fan.r0) <= TOUCH)
+                cuts = [self._kept(i, fan, explained) for i in range(4)]
+            yield Fan(x, y, r0, fan.r1, a, b, self._cut_box(cuts, self.frame))
 
     def _kept(self, i: int, fan: Fan, explained: BoolArray) -> Line | None:
         """Keep a cut that touches the outline along its way through the fan, where neither edge nor arc does."""
@@ -192,12 +194,12 @@ class _Scene:
         empty = 1 - both / area
         bound = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED + LEVEL
         if bound < floor:
-            return replace(fan, score=bound)
+            return fan.judged(bound)
         touched, free = self._touched(*boundary_points(fan))
         level = 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
         score = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED * touched + LEVEL * level
         score -= DOUBT * self._doubt(fan, touched * free + 1 - free, level)
-        return replace(fan, score=score, touched=touched, overlap=both / (area + self.hull_area - both))
+        return fan.judged(score, touched, both / (area + self.hull_area - both))
 
     def _doubt(self, fan: Fan, touched: float, level: float) -> float:
         """In [0, 1]: a box must be touched all around, and a fan that is not level along both edges."""
@@ -223,4 +225,4 @@ class _Scene:
         if count < LEAST_ARC:
             return 0.0, 0.0
         touched = self.near_outline[np.rint(y[free]).astype(int), np.rint(x[free]).astype(int)]
-        return float(touched.mean()), count / len(x)
+        return int(np.count_nonzero(touched)) / count, count / len(x)

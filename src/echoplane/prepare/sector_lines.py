@@ -92,6 +92,13 @@ def support(points_P2: FloatArray, on_frame: BoolArray, angle: float) -> Line:
     return Line(angle, float(column + lowest), float(table[0, column]))
 
 
+def crossing(one: Line, other: Line) -> tuple[float, float]:
+    """Return where two lines that are not parallel cross: x, y."""
+    (a, b), (c, d) = one.normal, other.normal
+    across = a * d - b * c
+    return (one.offset * d - b * other.offset) / across, (a * other.offset - one.offset * c) / across
+
+
 def turn(a: float, b: float) -> float:
     """Angle between two directions given in radians, in degrees, 0..180."""
     return abs((math.degrees(a - b) + 180) % 360 - 180)
