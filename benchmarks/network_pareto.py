@@ -75,7 +75,7 @@ def common_words(store: str, args: argparse.Namespace) -> list[str]:
     """Return what all networks are trained with."""
     from echoplane.store import StoreReader
 
-    labels = {row.top_label() for row in StoreReader(store).rows}
+    labels = {name for row in StoreReader(store).rows for name in (row.label, *row.shares) if name}
     rest = ", ".join(f"{label}: {OTHER}" for label in sorted(labels - {*MAIN_VIEWS, OTHER}))
     words = [f"data.stores=[{store}]", f"fit.epochs={args.epochs}", f"views=[{', '.join((*MAIN_VIEWS, OTHER))}]"]
     words += [f"labels={{{rest}}}"] if rest else []
