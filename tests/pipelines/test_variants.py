@@ -94,8 +94,8 @@ def test_a_precision_that_loses_too_much_is_not_run(toy_bundle: Callable[..., Bu
     toy = toy_bundle(variants=(Variant("f32", ("model.onnx",)), Variant("bf16", ("model.onnx",))))
     some, none = Interval(0.9, 0.8, 1.0), Interval(0.0, 0.0, 0.0)
     figures = [
-        VariantFigures("f32", some, none, 1.0, 4.0),
-        VariantFigures("bf16", some, Interval(-0.004, -0.01, 0.0), 0.99, 2.0),
+        VariantFigures("f32", some, none, 1.0, 4.0, 3.0),
+        VariantFigures("bf16", some, Interval(-0.004, -0.01, 0.0), 0.99, 2.0, 1.5),
     ]
     assert prefer(toy, figures, "bf16", may_lose=0.005).facts.precision == "bf16"
     with pytest.raises(UsageError, match=r"0\.4 points fewer .* 0\.3 may be lost"):

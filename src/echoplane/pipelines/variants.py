@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import UsageError
+from echoplane.inference.classifier import CLIPS_AT_ONCE
 from echoplane.inference.engine import Engine, load_engine
 from echoplane.metrics.intervals import Interval, bootstrap, compare
 from echoplane.models.bundle import Bundle
@@ -55,6 +56,8 @@ class VariantFigures:
         Share of cines with the same answer as f32.
     milliseconds : float
         Median for one clip, one thread; the precisions take turns, so that all meet the same machine.
+    together : float
+        The same of a clip among as many as `predict` hands over at once.
     """
 
     precision: Precision
@@ -62,6 +65,7 @@ class VariantFigures:
     difference: Interval
     agreement: float
     milliseconds: float
+    together: float
 
 
 def add_variants(
@@ -96,7 +100,7 @@ def add_variants(
     clips = spread(_clips(bundle, calibration, keep), CALIBRATION_CLIPS)
     made = add_variant(bundle, Variant("int8", (XML_NAME, BIN_NAME)), quantise(bundle, clips))
     usable = [precision for precision in _PRECISIONS if _has(made, precision)]
-    took = _milliseconds(made, usable, clips[:1])
+    took, together = _milliseconds(made, usable, clips[:1]), _milliseconds(made, usable, clips[:CLIPS_AT_ONCE])
     figures: list[VariantFigures] = []
     first: npt.NDArray[np.int64] | None = None
     for precision in usable:
@@ -112,7 +116,7 @@ def add_variants(
         accuracy = bootstrap(lambda rows, right=right: float(right[rows].mean()), predictions.groups)  # type: ignore[misc]
         difference = compare(right, before, predictions.groups).difference
         same = float(np.mean(best == first))
-        figures.append(VariantFigures(precision, accuracy, difference, same, took[precision]))
+        figures.append(VariantFigures(precision, accuracy, difference, same, took[precision], together[precision]))
     return with_card(_noted(made, figures, on)), tuple(figures)
 
 
@@ -173,14 +177,15 @@ def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[Stor
 
 
 def _milliseconds(
-    bundle: Bundle, precisions: Sequence[Precision], clip: FloatArray, runs: int = 25
+    bundle: Bundle, precisions: Sequence[Precision], clips: FloatArray, runs: int = 25
 ) -> dict[Precision, float]:
+    """Return the median time of a clip, when these clips are run in one call."""
     engines: dict[Precision, Engine] = {p: load_engine(bundle, precision=p, threads=1) for p in precisions}
     taken: dict[Precision, list[float]] = {p: [] for p in precisions}
     for turn in range(runs + 2):
         for precision, engine in engines.items():
             started = _clock()
-            engine.run(clip)
+            engine.run(clips)
             if turn >= 2:  # the first runs allocate
                 taken[precision].append(_clock() - started)
-    return {p: 1000 * statistics.median(times) for p, times in taken.items()}
+    return {p: 1000 * statistics.median(times) / len(clips) for p, times in taken.items()}

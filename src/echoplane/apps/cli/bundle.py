@@ -170,9 +170,12 @@ _VARIANTS_HELP = """Make an int8 network of a bundle's f32 one, and measure f32,
   echoplane bundle variants my.echoplane --calibrate store/ --test held-out/ --run int8 -o fast.echoplane
 
 int8 (OpenVINO's NNCF) is fitted on up to 300 clips of --calibrate, labelled or not; cines that --split picks for the
-test are left out of them. The new bundle keeps every precision with its accuracy and milliseconds, and runs the one it
-ran before, unless --run names another and that one loses no more than --may-lose points. bf16 is measured where the
-processor has it. The model card is written anew.
+test are left out of them. The new bundle keeps every precision with its accuracy and its milliseconds on one thread,
+and runs the one it ran before, unless --run names another and that one loses no more than --may-lose points. bf16 is
+measured where the processor has it. The model card is written anew.
+
+The table's intervals are by patient; "ms alone" is for one clip, "ms of many" for a clip among eight, as many as
+predict runs at once.
 
 Exit code: 0 written; 2 too few clips, a store of another recipe, or --run loses too much (nothing is written then).
 """
