@@ -315,4 +315,5 @@ def test_speed_reverse_and_dropped_frames():
     assert retime(clip, 18, TimeDraw(speed=1.5)).tolist() == [8, 11, 14, 17]
     assert retime(clip, 40, TimeDraw(reverse=True)).tolist() == [16, 14, 12, 10]
     assert retime(clip, 40, TimeDraw(dropped=(0.5,))).tolist() == [10, 12, 12, 16]
+    assert retime(clip, 40, TimeDraw(frozen=True)).tolist() == [10, 10, 10, 10]
     assert retime(clip, 40, None) is clip

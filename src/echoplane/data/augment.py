@@ -33,7 +33,7 @@ class AugmentRecipe:
     Attributes
     ----------
     time : Time
-        Speed, direction, dropped frames.
+        Speed, direction, dropped frames, stills.
     mix : Mix
         Borders and fan shape of other cines, printed marks, cut-outs.
     shadow : Shadow
@@ -70,7 +70,7 @@ class Draw:
 
 
 _OFF = AugmentRecipe(
-    time=Time(p=0.0, reverse_p=0.0, drop_p=0.0),
+    time=Time(p=0.0, reverse_p=0.0, drop_p=0.0, freeze_p=0.0),
     mix=Mix(outside_p=0.0, shape_p=0.0, mark_p=0.0, hole_p=0.0),
     shadow=Shadow(wedge_p=0.0, haze_p=0.0, narrow_p=0.0),
     grey=Grey(p=0.0),
@@ -82,7 +82,7 @@ _OFF = AugmentRecipe(
 AUGMENTS: dict[str, AugmentRecipe] = {
     "none": _OFF,
     "light": AugmentRecipe(
-        time=Time(p=0.2, reverse_p=0.0, drop_p=0.0),
+        time=Time(p=0.2, reverse_p=0.0, drop_p=0.0, freeze_p=0.0),
         mix=Mix(outside_p=0.05, shape_p=0.05, mark_p=0.0, hole_p=0.0),
         shadow=Shadow(wedge_p=0.05, haze_p=0.05, narrow_p=0.1, narrow=0.1),
         grey=Grey(p=0.5, gain=(0.85, 1.15), gamma=(0.85, 1.2), reject=0.05, bend=0.03),
@@ -101,7 +101,7 @@ AUGMENTS: dict[str, AugmentRecipe] = {
     ),
     "default": AugmentRecipe(),
     "strong": AugmentRecipe(
-        time=Time(p=0.5, speed=(0.65, 1.55), reverse_p=0.2, drop_p=0.1),
+        time=Time(p=0.5, speed=(0.65, 1.55), reverse_p=0.2, drop_p=0.1, freeze_p=0.06),
         mix=Mix(outside_p=0.2, shape_p=0.3, mark_p=0.25, hole_p=0.25),
         shadow=Shadow(wedge_p=0.35, haze_p=0.3, haze=(10.0, 90.0), narrow_p=0.4, narrow=0.25),
         grey=Grey(p=0.95, gain=(0.6, 1.5), gamma=(0.55, 1.7), reject=0.18, bend=0.1),

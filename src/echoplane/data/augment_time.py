@@ -1,4 +1,4 @@
-"""Time: speed, direction and dropped frames, as a change of the frame numbers before anything is read."""
+"""Time: speed, direction, dropped frames and stills, as a change of the frame numbers before anything is read."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ class TimeDraw:
         Played backwards.
     dropped : tuple of float
         Places in [0, 1) of frames that the scanner dropped: the one before is shown again.
+    frozen : bool
+        The first frame is shown all the time, as when a still comes as a cine.
     """
 
     speed: float = 1.0
     reverse: bool = False
     dropped: tuple[float, ...] = ()
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Speed, direction, dropped frames.
+    """Speed, direction, dropped frames, stills.
 
     Attributes
     ----------
@@ -43,22 +46,26 @@ class Time:
         Probability of playing backwards: the view stays the same, the beat does not.
     drop_p : float
         Probability of up to three dropped frames.
+    freeze_p : float
+        Probability of a still: what a study holds beside its cines.
     """
 
     p: float = 0.3
     speed: Between = (0.8, 1.25)
     reverse_p: float = 0.1
     drop_p: float = 0.05
+    freeze_p: float = 0.03
 
     def __post_init__(self) -> None:
-        unit("time", p=self.p, reverse_p=self.reverse_p, drop_p=self.drop_p)
+        unit("time", p=self.p, reverse_p=self.reverse_p, drop_p=self.drop_p, freeze_p=self.freeze_p)
 
     def draw(self, rng: np.random.Generator) -> TimeDraw | None:
         """Draw, or None for no change."""
         speed = float(np.exp(rng.uniform(*np.log(self.speed)))) if chance(rng, self.p) else 1.0
         reverse = chance(rng, self.reverse_p)
         dropped = tuple(rng.random(int(rng.integers(1, 4))).tolist()) if chance(rng, self.drop_p) else ()
-        return TimeDraw(speed, reverse, dropped) if speed != 1.0 or reverse or dropped else None
+        drawn = TimeDraw(speed, reverse, dropped, chance(rng, self.freeze_p))
+        return None if drawn == TimeDraw() else drawn
 
 
 def retime(indices: IntArray, n_frames: int, drawn: TimeDraw | None) -> IntArray:
@@ -79,6 +86,8 @@ def retime(indices: IntArray, n_frames: int, drawn: TimeDraw | None) -> IntArray
     """
     if drawn is None:
         return indices
+    if drawn.frozen:
+        return np.full_like(indices, indices[0])
     if drawn.speed != 1.0 and (np.diff(indices) >= 0).all():  # a looped clip keeps its speed
         first, last = int(indices[0]), int(indices[-1])
         speed = min(drawn.speed, (n_frames - 1) / max(last - first, 1))
