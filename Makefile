@@ -1,12 +1,13 @@
 # make demo   classify real input in a fresh environment (core package, no torch)
 # make test   everything CI runs
 # make lint   the quick half of it
+# make weights   the default weights, from nothing (hours; stopped, it goes on)
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint long bench clean
+.PHONY: demo test lint long bench weights clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ long: $(VENV)/.test
 # Speed and memory, into benchmarks/README.md; on a quiet machine.
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/report.py
+
+weights: $(VENV)/.test
+	$(BIN)/python tools/weights/make.py build/weights
 
 clean:
 	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -71,7 +71,12 @@ def main() -> None:
     for left_out in sorted((folder / "splits").glob("*.csv")):
         if left_out != split:
             train("2-mixed.yaml", folder / "left-out" / left_out.stem, *mixed, f"data.split={left_out}")
-    train("2-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
+    every = train("2-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
+    left_out = folder / "left-out"
+    options = [] if real is None else ["--left-out", *sorted(left_out.glob("group-*")),
+                                       "--left-out-sources", *sorted(left_out.glob("source-*"))]  # fmt: skip
+    call(HERE / "make_default.py", every, phantom, real or "-", folder / "default", *options)
+    print(f"Made {folder / 'default'}; it ships once it replaces src/echoplane/weights/default.")
 
 
 if __name__ == "__main__":
