@@ -20,7 +20,8 @@ from echoplane.models.bundle import Bundle
 from echoplane.pipelines.train import train, try_orders
 from echoplane.training.run_folder import write_table
 
-WAIT_S = 120
+#: A command takes seconds; on a machine that is busy with other things it may take minutes, and is no failure then.
+WAIT_S = 600
 
 
 def command(verb: str, recipe: Any, folder: Path, *more: str) -> list[str]:
@@ -104,6 +105,7 @@ def killed_crossval(make_store: Any, make_recipe: Any, tmp_path: Path, kills: in
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("verb", [killed_train, killed_crossval])
 def test_killed_at_random_it_gives_the_same(verb: Any, make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     verb(make_store, make_recipe, tmp_path, kills=1, seed=5)
