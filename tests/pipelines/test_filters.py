@@ -41,16 +41,19 @@ def test_favourites_of_chosen_filters(bundle: Bundle, tmp_path: Path) -> None:
     path = filters.write_page(pictures, tmp_path / "page.gif")
     with Image.open(path) as page:
         assert page.n_frames == 6
-        assert page.size == (130, 64)
-    with pytest.raises(UsageError, match=r"known: features\.0\.0"):
-        filters.favourites(bundle, "features", steps=1)
+        assert page.size == (258, 128)
+    with pytest.raises(UsageError, match=r"no layer 'stem'; those with filters of their own: features\.0\.0"):
+        filters.favourites(bundle, "stem", steps=1)
+    # Blocks and the answer itself have filters to look at as well.
+    assert len(filters.favourites(bundle, "features.1", steps=1)) == 16
+    assert len(filters.favourites(bundle, "head", steps=1)) == 2
 
 
 def test_feature_maps_of_a_real_cine(bundle: Bundle, tmp_path: Path) -> None:
     maps = filters.maps_of(bundle, "features.1", str(pydicom.examples.get_path("ybr_color")))
     assert maps.shape == (16, 6, 32, 32)
     with Image.open(filters.write_page(maps, tmp_path / "maps.png")) as page:
-        assert page.size == (4 * 66 - 2, 4 * 66 - 2)
+        assert page.size == (4 * 98 - 2, 4 * 98 - 2)
 
 
 def test_command(bundle: Bundle, tmp_path: Path) -> None:

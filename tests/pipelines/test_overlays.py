@@ -2,6 +2,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom.examples
 import pytest
@@ -82,6 +83,11 @@ def test_the_look_is_the_map_that_explain_gives(bundle: str, study: Path) -> Non
     seen = np.flatnonzero(explained.seen)
     np.testing.assert_array_equal(seen, looks[0].prepared.indices)
     np.testing.assert_allclose(found.values, explained.values[seen], atol=1e-5)
+    coarse = looks[0].coarse()
+    assert coarse.shape == (len(seen), *looks[0].maps.shape[2:])
+    grown = np.stack([cv2.resize(m, (64, 64), interpolation=cv2.INTER_LINEAR) for m in coarse])
+    lit = found.values > 0
+    np.testing.assert_allclose(found.values[lit], grown[lit] / grown[lit].max(), atol=1e-4)
 
 
 def test_networks_and_engines_without_maps_are_refused_before_the_first_file(

@@ -74,7 +74,8 @@ def to_cine(maps_CNHW: FloatArray, plan: SamplingPlan, n_frames: int) -> tuple[F
     indices: IntArray = plan.indices.ravel()
     flat = maps_CNHW.reshape(len(indices), *maps_CNHW.shape[2:])
     total = np.zeros((n_frames, *flat.shape[1:]), np.float32)
-    np.add.at(total, indices, flat)
+    for index, values in zip(indices, flat, strict=True):  # a frame may be in several clips; np.add.at is slow
+        total[index] += values
     count = np.bincount(indices, minlength=n_frames)
     seen = count > 0
     known = np.flatnonzero(seen)
@@ -99,19 +100,22 @@ def cine_map(
 ) -> CineMap:
     """Build the map of a cine: clips joined, nothing outside the sector, largest magnitude 1."""
     values, seen = to_cine(maps_CNHW, plan, n_frames)
-    values *= _sector_in_crop(sector, crop, values.shape[1:])
+    values *= sector_in_crop(sector, crop, values.shape[1:])
     top = float(np.abs(values).max())
     return CineMap((values / top if top > 0 else values).astype(np.float32), crop, sector, seen, method, target)
 
 
-def _sector_in_crop(
+def sector_in_crop(
     sector: Sector, crop: tuple[float, float, float, float], shape: tuple[int, ...]
 ) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Sample the sector at the centres of the map's pixels; True inside, (H, W)."""
-    height, width = int(np.ceil(max(crop[3], sector.box[3]))) + 1, int(np.ceil(max(crop[2], sector.box[2]))) + 1
-    mask = sector.mask(height, width)
-    y = crop[1] + (np.arange(shape[0]) + 0.5) * (crop[3] - crop[1]) / shape[0] - 0.5
-    x = crop[0] + (np.arange(shape[1]) + 0.5) * (crop[2] - crop[0]) / shape[1] - 0.5
+    """Sample the sector at the centres of the pixels of a map of `shape`, which shows `crop`; True inside, (H, W)."""
+    # A mask of four points a pixel of the map is fine enough, and much cheaper than one of the whole frame.
+    scale = min(1.0, 4 * max(shape[0] / (crop[3] - crop[1]), shape[1] / (crop[2] - crop[0])))
+    height = int(np.ceil(max(crop[3], sector.box[3]) * scale)) + 1
+    width = int(np.ceil(max(crop[2], sector.box[2]) * scale)) + 1
+    mask = sector.mask(height, width, scale)
+    y = (crop[1] + (np.arange(shape[0]) + 0.5) * (crop[3] - crop[1]) / shape[0]) * scale - 0.5
+    x = (crop[0] + (np.arange(shape[1]) + 0.5) * (crop[2] - crop[0]) / shape[1]) * scale - 0.5
     rows, columns = np.rint(y).astype(int), np.rint(x).astype(int)
     inside = (rows >= 0)[:, None] & (columns >= 0)[None, :]
     found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = (

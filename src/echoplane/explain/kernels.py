@@ -2,7 +2,7 @@
 
 Reference
 ---------
-Olah, Mordvintsev, Schubert, Feature Visualization, Distill 2017 (regularisation by jitter, blur and smoothness).
+Olah, Mordvintsev, Schubert, Feature Visualization, Distill 2017 (jitter; a spectrum that falls with frequency).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from echoplane.errors import UsageError
 from echoplane.explain.scored import Scored
@@ -35,17 +34,18 @@ class Dream:
         Weight of the differences between neighbours in the picture and in time; higher is smoother.
     jitter : int
         The picture is shifted by up to so many pixels before every step, so that no single pixel matters.
-    blur : float
-        Gaussian blur (sigma, pixels) of the picture every eighth step, against checkerboards.
+    fall : float
+        The picture is searched for through its spectrum, whose amplitudes fall with this power of the frequency:
+        coarse patterns come before grain. 0 treats all frequencies alike.
     seed : int
     """
 
     shape: tuple[int, int, int] = (10, 64, 64)
     steps: int = 96
     rate: float = 0.15
-    smooth: float = 0.05
+    smooth: float = 0.1
     jitter: int = 4
-    blur: float = 0.7
+    fall: float = 1.2
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,7 +56,10 @@ class Dream:
 def favourite(
     network: nn.Module, layer: str, channel: int, dream: Dream | None = None
 ) -> tuple[UInt8Array, list[float]]:
-    """Search for the moving picture that a filter answers to most.
+    """Search for the moving picture that a filter answers to most, away from the border.
+
+    The picture has no mean, so that what is found is a pattern and not mere brightness; and the answer is the root
+    mean square of the filter's positive output, for the plain mean of a linear filter would see the mean alone.
 
     Parameters
     ----------
@@ -73,7 +76,7 @@ def favourite(
     picture : uint8 array, (N, H, W)
         Stretched over the full range of grey.
     answers : list of float
-        Mean activation of the filter at every step.
+        Of the filter, at every step.
 
     Raises
     ------
@@ -84,10 +87,12 @@ def favourite(
     scored = Scored(network, np.zeros(_views(network, dream.shape), np.float32))
     target = scored.layer(layer)
     generator = torch.Generator().manual_seed(dream.seed)
-    x = (0.1 * torch.randn(1, 1, *dream.shape, generator=generator)).requires_grad_(True)
-    optimiser = torch.optim.Adam([x], lr=dream.rate)
+    scale = _spectrum(dream)
+    spectrum = (0.1 * torch.randn(*scale.shape, 2, generator=generator)).requires_grad_(True)
+    optimiser = torch.optim.Adam([spectrum], lr=dream.rate)
     answers = []
-    for step in range(dream.steps):
+    for _ in range(dream.steps):
+        x = _picture(spectrum, scale, dream.shape)
         rows, columns = (int(v) for v in torch.randint(-dream.jitter, dream.jitter + 1, (2,), generator=generator))
         # Grey values are bounded softly, so that no pixel escapes to infinity.
         shown = 3 * torch.tanh(torch.roll(x, (rows, columns), (3, 4)) / 3)
@@ -96,16 +101,16 @@ def favourite(
             raise UsageError(
                 f"layer {layer!r} has filters 0 to {activation.shape[1] - 1}, and {channel} was asked for."
             )
-        answer = activation[:, channel].mean()
-        loss = -answer + dream.smooth * _roughness(x)
+        answer = (_inner(activation[:, channel]).relu().square().mean() + 1e-12).sqrt()
+        # While nothing passes the filter there is no way up but along its mean.
+        loss = -answer - 0.01 * _inner(activation[:, channel]).mean() + dream.smooth * _roughness(x)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         answers.append(float(answer.detach()))
-        if dream.blur and step % 8 == 7 and step < dream.steps - 8:
-            with torch.no_grad():
-                x.copy_(_blurred(x, dream.blur))
-    return _stretched(x.detach()[0, 0].numpy()), answers
+    with torch.no_grad():
+        found = _picture(spectrum, scale, dream.shape)
+    return _stretched(found[0, 0].numpy()), answers
 
 
 def feature_maps(network: nn.Module, layer: str, clips: FloatArray) -> FloatArray:
@@ -171,12 +176,33 @@ def _roughness(x: Tensor) -> Tensor:
     return sum((torch.diff(x, dim=d) ** 2).mean() for d in (2, 3, 4) if x.shape[d] > 1) + 1e-3 * (x**2).mean()
 
 
-def _blurred(x: Tensor, sigma: float) -> Tensor:
-    reach = max(1, int(np.ceil(2 * sigma)))
-    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    x = functional.conv3d(x, kernel.view(1, 1, 1, -1, 1), padding=(0, reach, 0))
-    return functional.conv3d(x, kernel.view(1, 1, 1, 1, -1), padding=(0, 0, reach))
+def _spectrum(dream: Dream) -> Tensor:
+    """Amplitude of each frequency, (N, H, W // 2 + 1), of mean square 1; 0 where nothing changes."""
+    n, height, width = dream.shape
+    squared = (
+        torch.fft.fftfreq(n)[:, None, None] ** 2
+        + torch.fft.fftfreq(height)[None, :, None] ** 2
+        + torch.fft.rfftfreq(width)[None, None] ** 2
+    )
+    frequency = squared.sqrt()
+    scale = torch.where(frequency > 0, frequency.clamp(min=1e-6) ** -dream.fall, torch.zeros_like(frequency))
+    return scale / (scale.square().mean().sqrt() + 1e-12)
+
+
+def _picture(spectrum: Tensor, scale: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Turn a spectrum into a moving picture, (1, 1, N, H, W)."""
+    waves = torch.view_as_complex(spectrum) * scale
+    found: Tensor = torch.fft.irfftn(waves, s=shape, norm="ortho")[None, None]
+    return found
+
+
+def _inner(activation: Tensor) -> Tensor:
+    """Leave a sixteenth of the rows and columns out on each side, where padding speaks; answers without places stay."""
+    if activation.ndim < 4:
+        return activation
+    height, width = activation.shape[-2:]
+    rows, columns = height // 16, width // 16
+    return activation[..., rows : height - rows, columns : width - columns]
 
 
 def _stretched(picture: FloatArray) -> UInt8Array:

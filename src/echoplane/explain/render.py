@@ -56,7 +56,7 @@ def frames(
     height, width = cine_THW.shape[1:]
     scale = max(1.0, _SMALLEST_SIDE / min(height, width))
     shown = (round(width * scale), round(height * scale))
-    marked = _Marked(cine_THW, found, shown)
+    marked = Marked(cine_THW, found, shown)
     panel = answer_panel(max(shown[1], 340), caption, found)
     total = shown[0] * (2 if side_by_side else 1) + PANEL
     total += total % 2
@@ -87,7 +87,7 @@ def film_strip(cine_THW: UInt8Array, found: CineMap, caption: Caption, count: in
     height, width = cine_THW.shape[1:]
     x0, y0, x1, y1 = found.sector.box
     scale = _STRIP_SIDE / (y1 - y0)
-    marked = _Marked(cine_THW, found, (round(width * scale), round(height * scale)))
+    marked = Marked(cine_THW, found, (round(width * scale), round(height * scale)))
     left, top, right = (round(v * scale) for v in (x0, y0, x1))
     columns = []
     for t in chosen:
@@ -102,7 +102,7 @@ def film_strip(cine_THW: UInt8Array, found: CineMap, caption: Caption, count: in
     return np.vstack([body, strip])
 
 
-class _Marked:
+class Marked:
     """The plain and the marked picture of a frame, at one size, without anything outside the sector."""
 
     def __init__(self, cine_THW: UInt8Array, found: CineMap, shown: tuple[int, int]) -> None:
@@ -112,6 +112,7 @@ class _Marked:
         self.gain = display_gain(found.values)
 
     def __call__(self, t: int) -> tuple[UInt8Array, UInt8Array]:
+        """Return frame `t` plain and marked, both uint8 (h, w, 3)."""
         height, width = self.cine.shape[1:]
         grey = np.where(self.inside, self.cine[t], 0).astype(np.uint8)
         heat = np.clip(self.found.on_frame(t, height, width) * self.gain, -1, 1)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from echoplane.explain.cinemap import CineMap, cine_map
+from echoplane.explain.cinemap import CineMap, cine_map, to_cine
 from echoplane.explain.enlarge import enlarge
-from echoplane.records import FloatArray, PreparedCine, SamplingPlan, ViewResult
+from echoplane.records import FloatArray, IntArray, PreparedCine, SamplingPlan, ViewResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,10 +31,20 @@ class Look:
     plan: SamplingPlan
     maps: FloatArray
 
+    def coarse(self) -> FloatArray:
+        """Return the same at the size of the last feature map, not cut to the sector, float32 (P, h, w); cheap."""
+        rows = self._rows()
+        slow = enlarge(np.maximum(self.maps, 0), (rows.shape[1], *self.maps.shape[2:]))
+        return to_cine(slow, SamplingPlan(rows), len(self.prepared.frames))[0]
+
+    def _rows(self) -> IntArray:
+        """Of each frame of each clip, its row in the prepared frames, (C, N)."""
+        return np.searchsorted(np.array(self.prepared.indices), self.plan.indices).astype(np.int64)
+
     def on_frames(self) -> CineMap:
         """Return the map on the frames that the network saw, float32 (P, H, W): what speaks for the view."""
         frames = self.prepared.frames
-        rows = np.searchsorted(np.array(self.prepared.indices), self.plan.indices)
+        rows = self._rows()
         grown = enlarge(np.maximum(self.maps, 0), (rows.shape[1], *frames.shape[1:]))
-        return cine_map(grown, SamplingPlan(rows.astype(np.int64)), len(frames), self.prepared.sector,
+        return cine_map(grown, SamplingPlan(rows), len(frames), self.prepared.sector,
                         self.prepared.crop, method="cam", target=self.result.best_view)  # fmt: skip

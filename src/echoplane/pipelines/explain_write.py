@@ -14,8 +14,7 @@ from PIL import Image
 from echoplane._files import atomic_write
 from echoplane.errors import PrepareError, ReadError, UsageError
 from echoplane.explain.panel import Caption
-from echoplane.explain.render import display_gain, film_strip, frames
-from echoplane.explain.tint import blend
+from echoplane.explain.render import Marked, film_strip, frames
 from echoplane.pipelines import _html
 from echoplane.pipelines._movie import MOVIES, write_movie
 from echoplane.pipelines.explain import Explainer, ExplainSettings, Explanation
@@ -141,21 +140,18 @@ def _card(explanation: Explanation, note: Caption, grey: UInt8Array) -> str:
     """Return a small moving picture of the marked cine with its answer."""
     found = explanation.found
     height, width = grey.shape[1:]
-    inside = found.sector.mask(height, width)
     x0, y0, x1, y1 = found.sector.box
+    scale = min(1.0, _CARD_SIDE / max(x1 - x0, y1 - y0))
+    marked = Marked(grey, found, (round(width * scale), round(height * scale)))
+    left, top, right, bottom = (round(v * scale) for v in (x0, y0, x1, y1))
     chosen = np.unique(np.linspace(0, len(grey) - 1, min(len(grey), _CARD_FRAMES)).astype(int))
-    gain = display_gain(found.values)
-    marked = np.stack([
-        blend(np.where(inside, grey[t], 0).astype(np.uint8),
-              np.clip(gain * found.on_frame(int(t), height, width), -1, 1))
-        for t in chosen
-    ])[:, y0:y1, x0:x1]  # fmt: skip
+    shown = np.stack([marked(int(t))[1][top:bottom, left:right] for t in chosen])
     best = sorted(note.probabilities.items(), key=lambda item: -item[1])[:2]
     words = f"{note.title}: " + ", ".join(f"{view} {p:.2f}" for view, p in best)
     if explanation.answer.status is not Status.OK:
         words += f" ({explanation.answer.status})"
     fps = (explanation.cine.fps or _ASSUMED_FPS) * len(chosen) / len(grey)
-    return _html.moving_picture(marked, words, fps=fps, side=_CARD_SIDE)
+    return _html.moving_picture(shown, words, fps=fps, side=_CARD_SIDE)
 
 
 def gallery(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from echoplane.sources.open import open_cine
 #: Frame rate of the pages.
 _FPS = 10.0
 
+#: Pictures on a page are at least so many pixels wide; the band with their number is so high.
+_SMALLEST, _LETTERS = 96, 12
+
 
 def layer_names(bundle: Bundle) -> list[tuple[str, int]]:
     """Return the layers that have filters, first to last, as (dotted name, number of filters).
@@ -31,7 +35,8 @@ def layer_names(bundle: Bundle) -> list[tuple[str, int]]:
     from echoplane.models.load import load_network
 
     network = load_network(bundle)
-    return [(n, m.out_channels) for n, m in network.named_modules() if hasattr(m, "out_channels")]
+    counts = {n: getattr(m, "out_channels", getattr(m, "out_features", None)) for n, m in network.named_modules()}
+    return [(name, count) for name, count in counts.items() if isinstance(count, int)]
 
 
 def favourites(
@@ -50,7 +55,7 @@ def favourites(
     ----------
     bundle : Bundle
     layer : str
-        Dotted name, see :func:`layer_names`.
+        Dotted name: one of :func:`layer_names`, or any other whose output is (B, channels, ...), such as a block.
     channels : sequence of int, optional
         None for all.
     steps, seed : int
@@ -71,11 +76,8 @@ def favourites(
     from echoplane.explain.kernels import Dream, favourite
     from echoplane.models.load import load_network
 
-    known = dict(layer_names(bundle))
-    if layer not in known:
-        raise UsageError(f"no layer {layer!r} with filters; known: {', '.join(known)}.")
-    chosen = list(range(known[layer])) if channels is None else list(channels)
     network = load_network(bundle)
+    chosen = list(range(_count(bundle, network, layer))) if channels is None else list(channels)
     dream = Dream(shape=(bundle.facts.clip_shape[0], 64, 64), steps=steps, seed=seed)
     on_start(len(chosen))
     pictures = []
@@ -83,6 +85,18 @@ def favourites(
         pictures.append(favourite(network, layer, channel, dream)[0])
         on_done(channel)
     return np.stack(pictures)
+
+
+def _count(bundle: Bundle, network: Any, layer: str) -> int:
+    """Return how many filters a layer has, by running it once."""
+    from echoplane.explain.kernels import feature_maps
+
+    nothing = np.zeros((1, 1, *bundle.facts.clip_shape), np.float32)
+    try:
+        return int(feature_maps(network, layer, nothing).shape[1])
+    except UsageError:
+        known = ", ".join(name for name, _ in layer_names(bundle))
+        raise UsageError(f"no layer {layer!r}; those with filters of their own: {known}.") from None
 
 
 def maps_of(bundle: Bundle, layer: str, source: str | Path) -> UInt8Array:
@@ -108,10 +122,26 @@ def maps_of(bundle: Bundle, layer: str, source: str | Path) -> UInt8Array:
     return grey
 
 
-def write_page(pictures: UInt8Array, path: str | Path) -> Path:
+def _corner(text: str, width: int) -> UInt8Array:
+    """Return a band with a small number at its left, uint8 (_LETTERS, width)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("L", (width, _LETTERS))
+    ImageDraw.Draw(image).text((2, 0), text, fill=255, font=ImageFont.load_default(10))
+    return np.asarray(image)
+
+
+def write_page(pictures: UInt8Array, path: str | Path, numbers: Sequence[int] | None = None) -> Path:
     """Lay moving pictures (P, N, H, W) side by side and write them as ``.mp4``, ``.gif``, ``.webp`` or ``.png``.
 
-    Pictures below 64 pixels are enlarged; ``.png`` has the middle frame.
+    Pictures below 96 pixels are enlarged; ``.png`` has the middle frame.
+
+    Parameters
+    ----------
+    pictures : uint8 array, (P, N, H, W)
+    path : str or Path
+    numbers : sequence of int, optional
+        Written into the corners: which filter each picture is of. 0, 1, ... when left out.
 
     Raises
     ------
@@ -125,8 +155,10 @@ def write_page(pictures: UInt8Array, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() not in (*MOVIES, ".png"):
         raise UsageError(f"{path}: pages of filters end in {', '.join([*MOVIES, '.png'])}.")
-    times = max(1, -(-64 // max(pictures.shape[2:])))
-    grown = pictures.repeat(times, axis=2).repeat(times, axis=3)
+    times = max(1, -(-_SMALLEST // max(pictures.shape[2:])))
+    grown = np.ascontiguousarray(pictures.repeat(times, axis=2).repeat(times, axis=3))
+    for number, picture in zip(range(len(grown)) if numbers is None else numbers, grown, strict=True):
+        picture[:, :_LETTERS] = np.maximum(picture[:, :_LETTERS] // 3, _corner(str(number), picture.shape[2]))
     page = montage(grown)
     page = np.pad(page, ((0, 0), (0, page.shape[1] % 2), (0, page.shape[2] % 2)))
     colour = np.repeat(page[..., None], 3, axis=3)

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command("filters", help=_HELP, short_help="Show what the filters of a layer answer to.")
     def command(
-        layer: Annotated[str, typer.Argument(help="Dotted name of a layer.", show_default="list the layers")] = "",
+        layer: Annotated[
+            str, typer.Argument(help="Dotted name of a layer or block.", show_default="list the layers")
+        ] = "",
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="Ends in .mp4, .gif, .webp or .png.", show_default=False)
         ] = None,
@@ -60,5 +62,5 @@ def register(app: typer.Typer) -> None:
                 pictures = filters.favourites(
                     loaded, layer, filter_, steps=steps, on_start=bar.start, on_done=lambda _: bar.step()
                 )
-        filters.write_page(pictures, output)
+        filters.write_page(pictures, output, filter_ if on is None and filter_ else None)
         console(stderr=True).print(f"{len(pictures)} pictures in {printable(str(output))}.", markup=False)
