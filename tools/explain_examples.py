@@ -23,7 +23,7 @@ from echoplane.pipelines.explain_write import gallery, write
 from echoplane.pipelines.phantom import write_clip
 
 #: Frames and rate of the phantom films, and their size: small enough to be kept beside the text.
-FRAMES, FPS, SIZE = 10, 10.0, (300, 400)
+FRAMES, FPS, SIZE = 8, 8.0, (300, 400)
 #: Height of a tile of the page of methods, and how many stand in a row.
 TILE, ACROSS = 260, 4
 NO_SCREEN = ("acoustics", "pose", "disease")
