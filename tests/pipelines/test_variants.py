@@ -83,6 +83,14 @@ def test_too_few_clips(bundle: Bundle) -> None:
         quantise(bundle, np.zeros((3, 1, 6, 32, 32), np.float32))
 
 
+def test_clips_of_another_size_are_refused(bundle: Bundle, store: StoreReader, tmp_path: Path) -> None:
+    recipe = config.to_mapping(PrepareRecipe(size=(16, 16)))
+    with StoreWriter(tmp_path / "small", recipe=recipe, views=VIEWS, height=16, width=16) as writer:
+        writer.append(np.zeros((20, 16, 16), np.uint8), StoreRow("c", label="A2C", group="p", fps=20.0, n_frames=20))
+    with pytest.raises(UsageError, match="size"):
+        add_variants(bundle, [StoreReader(tmp_path / "small")], [store])
+
+
 def test_spread_picks_without_repeats() -> None:
     clips = np.arange(50, dtype=np.float32)
     assert len(np.unique(spread(clips, 20))) == 20

@@ -77,7 +77,7 @@ def answer_store(
         When no cine is left.
     """
     for store in stores:
-        _check_recipe(bundle, store)
+        check_recipe(bundle, store)
     chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
     left_out: Counter[str] = Counter()
     rows: list[tuple[int, StoreRow]] = []
@@ -139,7 +139,14 @@ def rows_in(split: str | None) -> Callable[[StoreRow], bool] | None:
     return lambda row: row.cine in wanted
 
 
-def _check_recipe(bundle: Bundle, store: StoreReader) -> None:
+def check_recipe(bundle: Bundle, store: StoreReader) -> None:
+    """Refuse a store whose frames are not what a bundle's network was made for.
+
+    Raises
+    ------
+    UsageError
+        Names what differs.
+    """
     ours = bundle.facts.recipe
     theirs = config.from_mapping(PrepareRecipe, store.info.recipe, store.path)
     # None of these changes what a stored frame shows.

@@ -20,7 +20,7 @@ from echoplane.models.bundle_facts import Precision, Variant
 from echoplane.models.card import with_card
 from echoplane.models.export import add_variant
 from echoplane.models.quantise import BIN_NAME, XML_NAME, quantise, spread
-from echoplane.pipelines.answer import answer_store
+from echoplane.pipelines.answer import answer_store, check_recipe
 from echoplane.records import FloatArray
 from echoplane.sampling.clips import plan
 from echoplane.store.reader import StoreReader
@@ -165,6 +165,7 @@ def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[Stor
     """Return one clip each of cines spread over the stores, (C, 1, N, H, W)."""
     found = []
     for store in stores:
+        check_recipe(bundle, store)
         rows = [i for i, row in enumerate(store.rows) if tested is None or not tested(row)]
         step = max(1, len(rows) * len(stores) // CALIBRATION_CLIPS)
         for i in rows[::step]:

@@ -68,7 +68,7 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
         bar.update(task, rate=f"{speed:.1f}/s" if speed else "")
 
     with bar:
-        yield Progress(lambda total: bar.update(task, total=total), step)
+        yield Progress(lambda total: bar.reset(task, total=total), step)
 
 
 class _Lines:
@@ -82,7 +82,7 @@ class _Lines:
         self._next += LOG_EVERY
 
     def start(self, total: int | None) -> None:
-        self._total = total
+        self._total, self._done = total, 0
         self._begun = self._clock()
 
     def step(self) -> None:
