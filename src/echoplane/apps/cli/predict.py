@@ -119,6 +119,7 @@ def register(app: typer.Typer) -> None:
                 settings,
                 output=output,
                 resume=resume,
+                processes=True,
                 overwrite=overwrite,
                 on_start=bar.start,
                 on_result=take,
