@@ -149,6 +149,11 @@ def _development(facts: Row | None) -> str:
         return words
     parts = [words, development.figure_table(facts)]
     parts += ["As the product answers, thresholds included:\n", development.confusion_table(facts["confusion"])]
+    if facts.get("seen"):
+        parts.append(
+            "Calibration and threshold were fitted on these same left-out answers (and as many phantoms), so how many "
+            "of the offered are right is somewhat too good.\n"
+        )
     parts += ["What abstaining buys:\n", development.risk_markdown(facts["risk"])]
     if facts["sources"]:
         parts += [
