@@ -1,7 +1,7 @@
 """The thesis experiment from its one recipe file, on phantom hearts: ten folds by patient, and the order test.
 
     python benchmarks/thesis.py -o thesis --patients 60 --docs docs       hours
-    python benchmarks/thesis.py -o /tmp/thesis --patients 4 -k 2 --set fit.epochs=1 fit.batch=8
+    python benchmarks/thesis.py -o thesis --patients 4 -k 2 --set fit.epochs=1 fit.batch=8
 
 Renders six cines of main views a patient (50 frames at 50 a second, prepared to the 100x100 pixels of the thesis),
 cross-validates `reference.yaml` on them, and writes docs/thesis.md: confusion matrices for single clips, summed
