@@ -16,6 +16,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *map(_line, rows)])
 
 
+def show(text: str, output: Path | None) -> None:
+    """Print, and write into a file where one is named."""
+    print(text)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+
+
 def machine(*libraries: str) -> str:
     """Name processor, Python, libraries and what else the machine was doing."""
     names = ", ".join(f"{library} {found}" for library in libraries if (found := _version(library)))

@@ -153,10 +153,7 @@ def main() -> None:
             "",
         ]
     )
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text, encoding="utf-8")
+    _markdown.show(text, args.output)
 
 
 if __name__ == "__main__":

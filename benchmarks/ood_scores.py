@@ -37,6 +37,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import _markdown
 import numpy as np
 import numpy.typing as npt
 
@@ -279,10 +280,7 @@ def main() -> None:
     names = [" ".join(Path(path).name for path in paths) for paths in (args.fit, args.test)]
     how = f"python benchmarks/ood_scores.py --fit {names[0]} --test {names[1]}{options}"
     text = markdown(bundle, rows, test, fit.kinds.count("known"), how)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(text, encoding="utf-8")
+    _markdown.show(text, args.output)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from echoplane.inference.classifier import AHEAD
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-#: Items begun ahead of the one whose result is handed out next, for each process.
-AHEAD = 4
 
 _make: Callable[[], Callable[[Any], Any]]
 _work: Callable[[Any], Any] | None = None
