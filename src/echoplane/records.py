@@ -310,6 +310,8 @@ class ViewResult:
     fps : float or None
     short_policy : str
         As in SamplingPlan.
+    mirrored : bool
+        Whether left and right seemed exchanged, so that the answer is that for the picture turned around.
     sector : Sector or None
     seconds : mapping of str to float
         Wall time by step: ``open``, ``prepare``, ``network``.
@@ -330,5 +332,6 @@ class ViewResult:
     frames_used: int = 0
     fps: float | None = None
     short_policy: str = ""
+    mirrored: bool = False
     sector: Sector | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)

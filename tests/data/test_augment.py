@@ -158,6 +158,23 @@ def test_single_maps():
     m = matrix(GeometryDraw(crop=(0.25, 0, 0, 0)), fan, H, W)
     assert (m @ [-0.5, 0, 1])[0] == pytest.approx(W / 5 - 0.5)
     assert (m @ [W - 0.5, 0, 1])[0] == pytest.approx(W - 0.5)
+    # Twice as large: the middle half around (0.4, 0.6) fills the frame, edge to edge.
+    m = matrix(GeometryDraw(zoom=(2.0, 0.4, 0.6)), fan, H, W)
+    np.testing.assert_allclose(m @ [0.15 * W - 0.5, 0.35 * H - 0.5, 1], [-0.5, -0.5, 1], atol=1e-9)
+    np.testing.assert_allclose(m @ [0.65 * W - 0.5, 0.85 * H - 0.5, 1], [W - 0.5, H - 0.5, 1], atol=1e-9)
+
+
+@given(seed=st.integers(0, 1000), times=st.floats(1, 3))
+def test_a_zoomed_window_lies_in_the_frame(seed, times):
+    drawn = Geometry(affine_p=0, depth_p=0, stretch_p=0, crop_p=0, zoom_p=1, zoom=(times, times)).draw(
+        np.random.default_rng(seed)
+    )
+    assert drawn is not None
+    found, x, y = drawn.zoom
+    assert found == pytest.approx(times)
+    for middle in (x, y):
+        assert middle - 0.5 / times >= -0.05 - 1e-9  # at most a twentieth beyond an edge
+        assert middle + 0.5 / times <= 1.05 + 1e-9
 
 
 # Grey ---------------------------------------------------------------------------------------------------------

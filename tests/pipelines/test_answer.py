@@ -61,6 +61,13 @@ def test_every_cine_gets_the_logits_of_its_own_clips(tmp_path: Path) -> None:
     assert seen[-1] == (60, 60)
 
 
+def test_mirrored_exchanges_left_and_right(tmp_path: Path) -> None:
+    kept = store(tmp_path / "s")
+    drawn = answer_store(bundle(), Brightness(), [kept]).predictions
+    turned = answer_store(bundle(), Brightness(), [kept], mirrored=True).predictions
+    np.testing.assert_allclose(turned.logits, drawn.logits[:, ::-1], rtol=1e-5)
+
+
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     s = store(tmp_path / "s", 6, label="", shares={"PLAX": 1.0})
     found = answer_store(bundle(), Brightness(), [s], keep=lambda row: row.cine < "c004")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from echoplane.errors import DataError, UsageError
+from echoplane.inference import mirror
 from echoplane.metrics.calibration import expected_calibration_error, softmax
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
-from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
-from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Thresholds
+from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit, mirror_margin
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling.rule import SamplingRule
 
@@ -58,6 +59,22 @@ def test_bundle_carries_it_and_applies_it() -> None:
     by_cine = np.array([energy[fresh.cine_of_clip == i].mean() for i in np.flatnonzero(fresh.y_true < 3)])
     assert np.mean(by_cine <= made.facts.thresholds.novelty_limit) == pytest.approx(0.99, abs=0.007)
     assert (report.cines, report.patients) == (1500, 300)
+
+
+def test_the_mirror_margin_lets_so_many_pass_as_asked() -> None:
+    p = predictions(factor=0.5)
+    turned = replace(p, logits=p.logits + np.random.default_rng(1).normal(-1, 1, (len(p.logits), 1)).astype(np.float32))
+    facts = replace(bundle().facts, thresholds=Thresholds(mirror_margin=0.0))
+    margin = mirror_margin(facts, p, turned, 0.05)
+    first = np.arange(0, len(p.logits), 3)
+    gains = np.array([mirror.gain(p.logits[i : i + 1], turned.logits[i : i + 1]) for i in first])
+    asked = np.array([mirror.worth_asking(p.logits[i : i + 3], facts) for i in first])
+    assert margin > 0
+    assert 0.04 < np.mean(asked & (gains > margin)) <= 0.05
+    # Where everything is better known as it is, any gain at all would be news.
+    assert mirror_margin(facts, p, replace(p, logits=p.logits - 3), 0.05) == 0
+    with pytest.raises(DataError, match="different cines"):
+        mirror_margin(facts, p, p.take(np.arange(3)))
 
 
 def test_nothing_asked_nothing_set() -> None:

@@ -4,16 +4,18 @@
     2  prepare the real clips               FOLDER/real             real_store.py
     3  small copies of the phantoms         FOLDER/phantom-small    shrink.py
     4  train on small phantoms              FOLDER/small            1-small.yaml
-    5  splits that leave real clips out     FOLDER/splits           folds.py
-    6  train with each of them left out     FOLDER/left-out/*       2-mixed.yaml
-    7  train on all                         FOLDER/all              2-mixed.yaml
-    8  calibrate, measure, write the card   FOLDER/default          make_default.py
+    5  again, changed more                  FOLDER/wide             2-wide.yaml
+    6  splits that leave real clips out     FOLDER/splits           folds.py
+    7  train with each of them left out     FOLDER/left-out/*       3-mixed.yaml
+    8  train on all                         FOLDER/all              3-mixed.yaml
+    9  other networks, for the card         FOLDER/beside/*         beside.yaml
+   10  calibrate, measure, write the card   FOLDER/default          make_default.py
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
-EPYC the steps took 20 minutes on two cores (1) and, on one, 35 minutes (4), 5 or 6 for each of the nine of 6 and 7, and
-about 12 (8). More `--jobs` make step 1 faster, a GPU steps 4, 6 and 7. `--quick` goes through all of it in some minutes
-with a handful of clips, to see that it runs; what it makes is worth nothing. Without real clips the
-steps 2, 5 and 6 are left out and the weights know phantoms alone.
+EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 6 for each of the nine of 7 and
+8, 85 (9) and about 15 (10). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 9. `--quick` goes through all
+of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real clips
+the steps 2, 6 and 7 are left out and the weights know phantoms alone.
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SIDE = 80
 PHANTOM_SEED = 2026
-#: Share of the clips in stage two that are real.
+#: Share of the clips in stage three that are real.
 REAL_SHARE = 0.3
+#: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
+BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18", "frames2d-lenet")
 
 
 def call(*words: object) -> None:
@@ -69,17 +73,24 @@ def main() -> None:
     call(HERE / "shrink.py", phantom, folder / "phantom-small", SIDE)
     small = train("1-small.yaml", folder / "small", stores(folder / "phantom-small", None), *few)
     split = small / "split.csv"
+    phantoms = (stores(folder / "phantom-small", None), f"data.split={split}", *few)
+    wide = train("2-wide.yaml", folder / "wide", *phantoms, f"network.weights={small}")
     if real:
         call(HERE / "folds.py", small, real, folder / "splits")
         split = folder / "splits" / "all.csv"
-    mixed = (stores(phantom, real), f"network.weights={small}", *few)
+    mixed = (stores(phantom, real), f"network.weights={wide}", *few)
     for left_out in sorted((folder / "splits").glob("*.csv")):
         if left_out != split:
-            train("2-mixed.yaml", folder / "left-out" / left_out.stem, *mixed, f"data.split={left_out}")
-    every = train("2-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
+            train("3-mixed.yaml", folder / "left-out" / left_out.stem, *mixed, f"data.split={left_out}")
+    every = train("3-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
     left_out = folder / "left-out"
+    rivals = [(name, folder / "beside" / name) for name in BESIDE]
+    for name, run in rivals:
+        train("beside.yaml", run, *phantoms, f"network={{name: {name}}}")
     options = [] if real is None else ["--left-out", *sorted(left_out.glob("group-*")),
                                        "--left-out-sources", *sorted(left_out.glob("source-*"))]  # fmt: skip
+    for name, run in rivals:
+        options += ["--beside", name, run]
     if given.quick:
         options += ["--quick", "--pictures", folder]
     call(HERE / "make_default.py", every, phantom, real or "-", folder / "default", "--clips", given.real, *options)

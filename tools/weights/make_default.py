@@ -30,7 +30,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import DataUse, Metric
 from echoplane.pipelines.answer import answer_store
-from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate
+from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, mirror_margin
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -161,9 +161,13 @@ def main() -> int:
     # Whether the answer for a short axis of unknown level is right nobody can say.
     known = {c.file for c in clips if c.view != development.LEVEL_UNKNOWN}
     left_out = leftout.load(options.left_out, known) if options.left_out else None
+    turned = answer_store(
+        bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held, mirrored=True
+    ).predictions
     made, calibration = calibrated(bundle, answers, left_out)
-    facts = replace(made.facts, name=options.name, licence="Apache-2.0", data=data_uses(stores, split, bool(left_out)),
-                    notes=(NOTE,))  # fmt: skip
+    thresholds = replace(made.facts.thresholds, mirror_margin=mirror_margin(made.facts, answers, turned))
+    facts = replace(made.facts, thresholds=thresholds, name=options.name, licence="Apache-2.0",
+                    data=data_uses(stores, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
     members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
     made = Bundle.create(facts, members)
     save(out, "about", {

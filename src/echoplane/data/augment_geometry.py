@@ -35,6 +35,8 @@ class GeometryDraw:
         Width alone, about the apex: above 1 hearts are wider in the fan.
     crop : (float, float, float, float)
         How far the left, top, right and bottom edge of the crop move outwards, as shares of the frame.
+    zoom : (float, float, float)
+        Magnification, and the middle (x, y) of the part that fills the frame, as shares of the frame.
     flip : bool
         Left and right exchanged.
     """
@@ -46,6 +48,7 @@ class GeometryDraw:
     depth: float = 1.0
     stretch: float = 1.0
     crop: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    zoom: tuple[float, float, float] = (1.0, 0.5, 0.5)
     flip: bool = False
 
 
@@ -68,6 +71,9 @@ class Geometry:
         Wider or narrower hearts, and exports that did not keep the shape of their pixels.
     crop_p, crop : float, float
         Every edge of the crop moves by up to this share of the frame, in or out.
+    zoom_p, zoom : float, (float, float)
+        A part of the frame fills it, as with the zoom of a scanner: the apex of the fan may be out of the picture. The
+        middle of the part is drawn around the middle of the frame, a little deeper.
     flip_p : float
         Left and right exchanged; 0 by default, because it changes what an apical view means.
     """
@@ -83,11 +89,13 @@ class Geometry:
     stretch: Between = (0.88, 1.18)
     crop_p: float = 0.5
     crop: float = 0.06
+    zoom_p: float = 0.0
+    zoom: Between = (1.15, 1.6)
     flip_p: float = 0.0
 
     def __post_init__(self) -> None:
         unit("geometry", affine_p=self.affine_p, depth_p=self.depth_p, crop_p=self.crop_p, flip_p=self.flip_p)
-        unit("geometry", stretch_p=self.stretch_p)
+        unit("geometry", stretch_p=self.stretch_p, zoom_p=self.zoom_p)
         unit("geometry", shift=self.shift, crop=self.crop * 2.5)
 
     def draw(self, rng: np.random.Generator) -> GeometryDraw | None:
@@ -104,6 +112,10 @@ class Geometry:
             values["stretch"] = between(rng, self.stretch)
         if chance(rng, self.crop_p):
             values["crop"] = tuple(between(rng, (-self.crop, self.crop)) for _ in range(4))
+        if chance(rng, self.zoom_p):
+            times = between(rng, self.zoom)
+            room = min(0.25, 0.5 - 0.5 / times)
+            values["zoom"] = times, 0.5 + between(rng, (-room, room)), 0.55 + between(rng, (-room, room)) * 0.9
         if chance(rng, self.flip_p):
             values["flip"] = True
         return GeometryDraw(**values) if values else None  # type: ignore[arg-type]
@@ -127,7 +139,16 @@ def matrix(drawn: GeometryDraw, fan: Fan, height: int, width: int) -> Matrix:
             [0, 0, 1.0],
         ]
     )
-    return recrop @ about_middle @ about_apex
+    times, x, y = drawn.zoom
+    zoom = np.array(
+        [
+            [times, 0, (0.5 - x * times) * width + (times - 1) / 2],
+            [0, times, (0.5 - y * times) * height + (times - 1) / 2],
+            [0, 0, 1.0],
+        ]
+    )
+    whole: Matrix = zoom @ recrop @ about_middle @ about_apex
+    return whole
 
 
 def _about(point: tuple[float, float], linear: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Matrix:

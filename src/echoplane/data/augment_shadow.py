@@ -55,8 +55,8 @@ class Shadow:
         Share of the fan's angle.
     wedge_strength : (float, float)
         Share of the echo that is lost.
-    haze_p, haze : float, (float, float)
-        Grey values added near the probe.
+    haze_p, haze, haze_reach : float, (float, float), (float, float)
+        Grey values added near the probe, and the share of the depth over which they fade.
     narrow_p, narrow : float, float
         Largest share cut off from each side and from the bottom.
     """
@@ -66,6 +66,7 @@ class Shadow:
     wedge_strength: Between = (0.4, 1.0)
     haze_p: float = 0.15
     haze: Between = (10.0, 60.0)
+    haze_reach: Between = (0.1, 0.6)
     narrow_p: float = 0.25
     narrow: float = 0.15
 
@@ -82,7 +83,7 @@ class Shadow:
                 )
                 for _ in range(int(rng.integers(1, 4)))
             )
-        haze = (between(rng, self.haze), between(rng, (0.1, 0.6))) if chance(rng, self.haze_p) else (0.0, 1.0)
+        haze = (between(rng, self.haze), between(rng, self.haze_reach)) if chance(rng, self.haze_p) else (0.0, 1.0)
         narrow = (0.0, 0.0, 0.0)
         if chance(rng, self.narrow_p):
             narrow = (self.narrow * rng.random(), self.narrow * rng.random(), self.narrow * rng.random())

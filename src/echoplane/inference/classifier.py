@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import BundleError, MissingExtraError, PrepareError, ReadError, UsageError
+from echoplane.inference import mirror
 from echoplane.inference.cam import CamEngine
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, available_cpus, load_engine
@@ -238,15 +239,28 @@ class ViewClassifier:
             reason = "Every frame looked at is black where the ultrasound picture should be."
             return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
         begun = time.perf_counter()
-        logits, maps = self._network(gather(prepared, sampling), engine)
+        clips = gather(prepared, sampling)
+        logits, maps = self._network(clips, engine)
+        mirrored = self._mirrored(clips, logits, engine)
+        if mirrored:
+            logits, maps = self._network(clips[..., ::-1], engine)
+            maps = None if maps is None else maps[..., ::-1]
         answer = decide(logits, facts)
         seconds["network"] = time.perf_counter() - begun
-        asked_for = (decision.reason,) if decision.reason else ()
-        reasons = (*answer.reasons, *asked_for, *cine.notes, *sampling.notes, *prepared.notes)
-        result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer)
+        remarks = (*([mirror.SENTENCE] if mirrored else []), *([decision.reason] if decision.reason else []))
+        reasons = (*answer.reasons, *remarks, *cine.notes, *sampling.notes, *prepared.notes)
+        result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer, mirrored)
         if maps is None or not answer.best_view:
             return result, None
         return result, Look(result, prepared, sampling, maps[:, facts.vocabulary.index(answer.best_view)])
+
+    def _mirrored(self, clips_CNHW: UInt8Array, logits_CK: FloatArray, engine: Engine) -> bool:
+        """Return whether left and right seem exchanged; costs one more clip, and that only where there is doubt."""
+        margin = self.bundle.facts.thresholds.mirror_margin
+        if margin is None or not mirror.worth_asking(logits_CK, self.bundle.facts):
+            return False
+        turned, _ = self._network(clips_CNHW[:1, ..., ::-1], engine)
+        return mirror.gain(logits_CK, turned) > margin
 
     def _network(self, clips_CNHW: UInt8Array, engine: Engine) -> tuple[FloatArray, FloatArray | None]:
         """Return logits (C, K) and, where somebody wants to look, maps (C, K, n, h, w)."""
@@ -282,6 +296,7 @@ def _row(
     sampling: SamplingPlan | None = None,
     prepared: PreparedCine | None = None,
     answer: Answer | None = None,
+    mirrored: bool = False,
 ) -> ViewResult:
     return ViewResult(
         file=name,
@@ -299,6 +314,7 @@ def _row(
         frames_used=len(prepared.indices) if prepared else 0,
         fps=cine.fps,
         short_policy=sampling.short_policy if sampling else "",
+        mirrored=mirrored,
         sector=prepared.sector if prepared else None,
         seconds=seconds,
     )

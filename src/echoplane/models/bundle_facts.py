@@ -65,6 +65,9 @@ class Thresholds:
         A score above this makes the result ``unsure``; None with novelty ``none``.
     chosen_on : str
         The data these were chosen on, in words.
+    mirror_margin : float or None
+        How much better known the mirror image must be (:func:`echoplane.inference.mirror.gain`) for a cine to be
+        answered turned around; None: nobody looks.
     """
 
     min_probability: float = 0.0
@@ -72,6 +75,7 @@ class Thresholds:
     novelty: Novelty = "none"
     novelty_limit: float | None = None
     chosen_on: str = ""
+    mirror_margin: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in {"min_probability": self.min_probability, **self.per_view}.items():

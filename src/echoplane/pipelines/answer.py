@@ -48,6 +48,8 @@ def answer_store(
     stores: Sequence[StoreReader],
     keep: Callable[[StoreRow], bool] | None = None,
     progress: Progress | None = None,
+    *,
+    mirrored: bool = False,
 ) -> Answers:
     """Run a network over the labelled cines of one or more stores.
 
@@ -62,6 +64,8 @@ def answer_store(
     keep : callable, optional
         Which rows to answer, for example those of one fold.
     progress : callable, optional
+    mirrored : bool
+        With left and right of every frame exchanged.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def answer_store(
         if clips is not None:
             rows.append((n, row))
             clips_of.append(len(clips))
-            waiting.append(clips)
+            waiting.append(clips[..., ::-1] if mirrored else clips)
         if sum(map(len, waiting)) >= _BATCH:
             run()
         if progress:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import DataError, UsageError
+from echoplane.inference import mirror
 from echoplane.metrics import calibration, conformal, selective
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
@@ -17,6 +18,9 @@ from echoplane.models.bundle_facts import BundleFacts, Novelty, Thresholds
 from echoplane.models.card import with_card
 
 Method = Literal["temperature", "vector"]
+
+#: Share of cines shown the right way round that may be taken for mirrored.
+MIRRORED = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,34 @@ def calibrate(
     )
     members = {name: bundle.read(name) for name in bundle.facts.members}
     return with_card(Bundle.create(facts, members)), report
+
+
+def mirror_margin(facts: BundleFacts, as_drawn: Predictions, turned: Predictions, share: float = MIRRORED) -> float:
+    """Return the margin above which a cine is answered turned around (:mod:`echoplane.inference.mirror`).
+
+    Parameters
+    ----------
+    facts : BundleFacts
+        Calibrated.
+    as_drawn, turned : Predictions
+        Of the same cines, none of them mirrored to begin with, as they are and with left and right exchanged.
+    share : float
+        Share of such cines that may be taken for mirrored, in (0, 1).
+
+    Raises
+    ------
+    DataError
+        When the two are not of the same cines.
+    """
+    if as_drawn.cines != turned.cines:
+        raise DataError("the answers as drawn and turned around are of different cines.")
+    gains = []
+    for cine in range(len(as_drawn.cines)):
+        mine, other = (p.logits[p.cine_of_clip == cine] for p in (as_drawn, turned))
+        asked = mirror.worth_asking(mine, replace(facts, thresholds=Thresholds(mirror_margin=0.0)))
+        gains.append(mirror.gain(mine, other) if asked else -np.inf)
+    # Not interpolated: between a cine that was not asked for and one that was there is nothing.
+    return max(float(np.quantile(gains, 1 - share, method="higher")), 0.0)
 
 
 def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationReport:

@@ -1,4 +1,4 @@
-"""Other networks trained alike (a 2D baseline, the reference 3D network) on the same phantom patients."""
+"""Networks beside each other: one recipe, one budget, phantoms alone; so every real clip is new to each of them."""
 
 from __future__ import annotations
 
@@ -8,52 +8,99 @@ from pathlib import Path
 
 import numpy as np
 
+from echoplane.data.split import Split
+from echoplane.errors import UsageError
 from echoplane.inference.engine import load_engine
-from echoplane.metrics.intervals import compare
+from echoplane.metrics.intervals import Comparison, compare
 from echoplane.models.bundle import Bundle
-from measure import cost, fresh
+from echoplane.views import Family, family_of
+from measure import cost, development, fresh
+from measure.development import Clip, target
 from measure.reader import coarse
-from measure.results import Ledger, Row, Say, identity, points, quiet, ranged, save, table
+from measure.results import Ledger, Row, Say, identity, points, quiet, ranged, save, share, table
 
 ROUNDS = 15
 
 
-def measure(bundle: Bundle, out: Path, others: dict[str, Path], cines: int = 480, say: Say = quiet) -> Row:
-    """Answer for the same phantoms with every network; write ``beside.json`` and its table."""
-    bundles = {"these weights": bundle, **{name: Bundle.load(path) for name, path in others.items()}}
-    places = {name: out if name == "these weights" else out / f"beside-{name}" for name in bundles}
+def measure(
+    bundle: Bundle, out: Path, others: dict[str, Path], clips: list[Clip], cines: int = 480, say: Say = quiet
+) -> Row:
+    """Answer for the same phantoms and the same real clips with every network; write ``beside.json`` and its table.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The weights that the card is about; the others are not held against them, since they were trained longer.
+    others : dict of str to Path
+        Run folders of the networks; the first is what the others are held against.
+    clips : list of Clip
+
+    Raises
+    ------
+    UsageError
+        A network that was trained on one of the clips.
+    """
+    bundles = {name: _unseen(name, run, clips) for name, run in others.items()}
     rows: dict[str, list[Row]] = {}
+    real: dict[str, list[Row]] = {}
     for name, other in bundles.items():
-        fresh.measure(other, places[name], cines, say)
-        found = Ledger(places[name] / "phantom.rows.jsonl", {"bundle": identity(other)}).rows()
+        fresh.measure(other, out / f"beside-{name}", cines, say)
+        found = Ledger(out / f"beside-{name}" / "phantom.rows.jsonl", {"bundle": identity(other)}).rows()
         rows[name] = sorted((r for r in found if int(r["cine"]) < cines), key=lambda r: r["cine"])
-    speed = _in_turns(bundles)
-    own = rows["these weights"]
+        known = [r for r in development.predicted(other, clips, say) if target(r["truth"]) != development.LEVEL_UNKNOWN]
+        real[name] = known
+    speed, first = _in_turns(bundles), next(iter(bundles))
     facts = {
         "bundle": identity(bundle),
         "cines": cines,
-        "networks": [_one(name, bundles[name], own, rows[name], speed[name]) for name in bundles],
+        "clips": len(real[first]),
+        "networks": [
+            {
+                "name": name,
+                "parameters": cost.parameters(other),
+                "mb": sum(m.size for m in other.facts.members.values()) / 1e6,
+                "cpu_ms": 1e3 * speed[name],
+                "phantom": _phantom(rows[first], rows[name]),
+                "real": _real(real[first], real[name]),
+            }
+            for name, other in bundles.items()
+        ],
     }
     save(out, "beside", facts, markdown(facts))
     return facts
 
 
-def _one(name: str, bundle: Bundle, own: list[Row], rows: list[Row], seconds: float) -> Row:
-    right, theirs = (np.array([r["best"] == coarse(r["truth"]) for r in found]) for found in (own, rows))
-    gap = compare(right, theirs, [r["group"] for r in own], repeats=1000)
+def _unseen(name: str, run: Path, clips: list[Clip]) -> Bundle:
+    seen = {clip.file for clip in clips} & {row.cine for row in Split.load(run / "split.csv").rows}
+    if seen:
+        raise UsageError(f"{run}: {name} was trained with {len(seen)} of the clips in its split, it cannot be asked.")
+    return Bundle.load(run / "bundle")
+
+
+def _phantom(first: list[Row], rows: list[Row]) -> Row:
+    levels = [r for r in rows if family_of(coarse(r["truth"])) is Family.SHORT_AXIS]
+    good, theirs = (np.array([r["best"] == coarse(r["truth"]) for r in found]) for found in (first, rows))
     figures = fresh.figures(rows)
     return {
-        "name": name,
-        "network": bundle.facts.network.name,
-        "parameters": cost.parameters(bundle),
-        "mb": sum(m.size for m in bundle.facts.members.values()) / 1e6,
-        "cpu_ms": 1e3 * seconds,
         "accuracy": figures["accuracy"],
-        "accuracy_main": figures["accuracy_main"],
-        "difference": {"value": gap.difference.value, "low": gap.difference.low, "high": gap.difference.high},
-        "only_own": gap.only_first,
-        "only_other": gap.only_second,
+        "levels": share([r["best"] == r["truth"] for r in levels], [r["group"] for r in levels]),
+        **_gap(compare(good, theirs, [r["group"] for r in rows], repeats=1000)),
     }
+
+
+def _real(first: list[Row], rows: list[Row]) -> Row:
+    good, theirs = (np.array([development.right(r) for r in found]) for found in (first, rows))
+    figures = development.figures(rows)
+    return {
+        "accuracy": figures["accuracy"],
+        "family": figures["family"],
+        **_gap(compare(good, theirs, [r["group"] for r in rows], repeats=1000)),
+    }
+
+
+def _gap(found: Comparison) -> Row:
+    gap = found.difference
+    return {"difference": {"value": gap.value, "low": gap.low, "high": gap.high}, "p": found.p_value}
 
 
 def _in_turns(bundles: dict[str, Bundle]) -> dict[str, float]:
@@ -72,26 +119,37 @@ def _in_turns(bundles: dict[str, Bundle]) -> dict[str, float]:
 
 def markdown(facts: Row) -> str:
     """Return the table."""
+    first = facts["networks"][0]["name"]
     lines = []
     for row in facts["networks"]:
-        gap = row["difference"]
-        same = row is facts["networks"][0]
+        phantom, real = row["phantom"], row["real"]
         lines.append(
             (
-                f"{row['name']} ({row['network']})",
+                f"`{row['name']}`",
                 f"{row['parameters']:,}",
                 f"{row['cpu_ms']:.1f}",
-                ranged(row["accuracy"]),
-                ranged(row["accuracy_main"]),
-                "" if same else f"{points(gap['value'])} ({points(gap['low'])} to {points(gap['high'])})",
+                ranged(phantom["accuracy"]),
+                ranged(phantom["levels"]),
+                "" if row["name"] == first else _signed(phantom),
+                ranged(real["accuracy"]),
+                ranged(real["family"]),
+                "" if row["name"] == first else _signed(real),
             )
         )
     header = (
         "network",
         "parameters",
         "ms a clip",
-        "accuracy, six views and other",
-        "six main views",
-        "these weights minus it, points",
+        "phantoms, six views and other",
+        "short-axis levels",
+        f"`{first}` minus it, points",
+        "real clips, six views and other",
+        "apical against short axis",
+        f"`{first}` minus it, points",
     )
     return table(header, lines)
+
+
+def _signed(row: Row) -> str:
+    gap = row["difference"]
+    return f"{points(gap['value'])} ({points(gap['low'])} to {points(gap['high'])})"

@@ -60,8 +60,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         nargs=2,
         default=[],
-        metavar=("NAME", "BUNDLE"),
-        help="another network trained alike, on the same phantom patients; may be given again",
+        metavar=("NAME", "RUN"),
+        help="run folder of a network trained on phantoms alone; may be given again, all are held against the first",
     )
     parser.add_argument(
         "--pictures", type=Path, default=ROOT / "docs" / "pictures", help="where the sheets are written"
@@ -83,7 +83,7 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
     against = {name: leftout.load([Path(path) for path in paths], names) for name, *paths in options.against}
     steps: dict[str, Callable[[], object]] = {
         "phantom": lambda: fresh.measure(bundle, out, **_few("phantom", options), say=_say),
-        "beside": lambda: beside.measure(bundle, out, others, **_few("phantom", options), say=_say),
+        "beside": lambda: beside.measure(bundle, out, others, clips, **_few("phantom", options), say=_say),
         "development": lambda: development.measure(bundle, out, clips, left_out, options.seen, sources, against, _say),
         "cost": lambda: cost.measure(bundle, out, 2 if options.quick else 9, _say),
         "novelty": lambda: novelty.measure(

@@ -91,7 +91,7 @@ def measure(
         rows = []
     else:
         facts["how"] = "by these weights, which were trained on none of the clips"
-        rows = _predicted(bundle, clips, say)
+        rows = predicted(bundle, clips, say)
     facts["rows"] = rows
     facts.update(figures(rows) if rows else {})
     facts["against"] = [
@@ -117,7 +117,8 @@ def from_table(found: LeftOut, bundle: Bundle, clips: list[Clip]) -> list[Row]:
     return rows
 
 
-def _predicted(bundle: Bundle, clips: list[Clip], say: Say) -> list[Row]:
+def predicted(bundle: Bundle, clips: list[Clip], say: Say) -> list[Row]:
+    """Answer for clips that the bundle was not trained on, as the product does."""
     classifier = ViewClassifier.load(bundle, threads=1, jobs=1, include_stills=True)
     rows = []
     for number, clip in enumerate(clips, 1):

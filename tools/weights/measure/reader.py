@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.inference import mirror
 from echoplane.inference.decide import decide
 from echoplane.inference.engine import load_engine
 from echoplane.metrics.calibration import Scaling
@@ -14,7 +15,7 @@ from echoplane.metrics.selective import energy
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, Thresholds
 from echoplane.prepare.frames import prepare
-from echoplane.records import Cine, UInt8Array
+from echoplane.records import Cine, FloatArray, UInt8Array
 from echoplane.sampling.clips import gather, plan
 from echoplane.views import MAIN_VIEWS, OTHER
 
@@ -73,8 +74,15 @@ class Reader:
 
     def clips(self, clips_CNHW: UInt8Array) -> Reading:
         """Answer for clips that are prepared already."""
-        logits = self.engine.run(self.facts.recipe.normalise(clips_CNHW)[:, None])
+        logits, margin = self._run(clips_CNHW), self.facts.thresholds.mirror_margin
+        if margin is not None and mirror.worth_asking(logits, self.facts):
+            turned = clips_CNHW[..., ::-1]
+            if mirror.gain(logits, self._run(turned[:1])) > margin:
+                logits = self._run(turned)
         return reading(logits, self.facts)
+
+    def _run(self, clips_CNHW: UInt8Array) -> FloatArray:
+        return self.engine.run(self.facts.recipe.normalise(clips_CNHW)[:, None])
 
 
 def reading(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Reading:

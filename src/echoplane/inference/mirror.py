@@ -1,0 +1,48 @@
+"""Pictures exported with left and right exchanged: noticed by answering the mirror image too.
+
+A network trained on the usual display convention knows an exchanged picture less well than its mirror image. Where the
+answer is not sure, one clip is turned around and answered again; when the network is then more at home by a margin, the
+whole cine is answered turned around. The margin is fitted with the calibration
+(:func:`echoplane.pipelines.calibrate.mirror_margin`) and lies in the bundle.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from echoplane.metrics.aggregate import sum_probabilities
+from echoplane.metrics.selective import energy
+from echoplane.models.bundle_facts import BundleFacts
+
+#: From this probability of the winning side on (an answer, or all that is none) nobody asks for the mirror image.
+SURE = 0.95
+
+SENTENCE = "Left and right seem to be exchanged in this picture; it was answered turned around."
+
+
+def worth_asking(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> bool:
+    """Return whether the answer leaves enough doubt to look at the mirror image."""
+    if facts.thresholds.mirror_margin is None or not np.isfinite(logits_CK).all():
+        return False
+    total_K = sum_probabilities(facts.calibration.apply(logits_CK))
+    offered_K = np.array([label in facts.answers for label in facts.vocabulary])
+    sides = [*total_K[offered_K], total_K[~offered_K].sum()]
+    return bool(max(sides) < SURE)
+
+
+def gain(logits_CK: npt.NDArray[np.floating], turned_CK: npt.NDArray[np.floating]) -> float:
+    """Return how much more at home a network is with the mirror image of a cine's first clip.
+
+    Parameters
+    ----------
+    logits_CK, turned_CK : float array, (C, K)
+        As they leave the network, as drawn and turned around; only the first row of each counts.
+
+    Returns
+    -------
+    float
+        Difference of the energies over all labels (Liu et al., NeurIPS 2020, arXiv:2010.03759): above 0 when the mirror
+        image is the better known one.
+    """
+    return float((energy(logits_CK[:1]) - energy(turned_CK[:1])).item())
