@@ -58,11 +58,12 @@ def test_page_is_whole_safe_and_alone() -> None:
     found = evaluate(p, "ours", repeats=20)
     shown: list[str] = []
 
-    def pictures(cine: str) -> np.ndarray | None:
+    def pictures(cine: str, answer: str, truth: str) -> np.ndarray | None:
+        assert found.summary.misread[len(shown)][:3] == (cine, truth, answer)
         shown.append(cine)
         return np.random.default_rng(0).integers(0, 255, size=(30, 128, 96), dtype=np.uint8) if len(shown) < 4 else None
 
-    html = report(found, p, pictures, most=5)
+    html = report(found, p, pictures, "What is <seen>.", most=5)
     parser = Balanced()
     parser.feed(html)
     assert parser.open == []
@@ -70,6 +71,7 @@ def test_page_is_whole_safe_and_alone() -> None:
     assert html.count("data:image/webp;base64,") == 3
     assert "<script" not in html
     assert "study<0>" not in html
+    assert "What is &lt;seen&gt;." in html
     assert not re.search(r'(src|href)="(?!data:|#)', html)
     text = " ".join(parser.text)
     assert f"{found.summary.figures['accuracy'].value:.3f}" in text

@@ -21,13 +21,14 @@ from echoplane.metrics.summary import Summary, compare_predictions, summarise
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts
 from echoplane.pipelines import _html
+from echoplane.pipelines._marks import WORDS, marker
 from echoplane.pipelines.answer import Progress, answer_store, rows_in
 from echoplane.pipelines.promises import Promises, promises
 from echoplane.records import UInt8Array
 from echoplane.store.reader import open_stores
 
-#: Gives the frames (T, H, W) of a cine by its name, or None where there are none.
-Pictures = Callable[[str], UInt8Array | None]
+#: Gives frames by (cine, answer, truth), (T, H, W) or (T, H, W, 3), or None where there are none.
+Pictures = Callable[[str, str, str], UInt8Array | None]
 
 _WORDS = {
     "accuracy": "accuracy, summed probabilities",
@@ -109,7 +110,11 @@ def evaluate(
 
 
 def write_evaluation(
-    found: Evaluation, predictions: Predictions, folder: str | Path, pictures: Pictures | None = None
+    found: Evaluation,
+    predictions: Predictions,
+    folder: str | Path,
+    pictures: Pictures | None = None,
+    words: str = "",
 ) -> list[Path]:
     """Write ``evaluation.json``, ``report.html`` and ``misread.csv`` into a folder.
 
@@ -121,7 +126,10 @@ def write_evaluation(
     folder : str or Path
         Made if needed; files of these names are replaced.
     pictures : callable, optional
-        Frames of a cine by name, for the small moving pictures of misread cines.
+        Frames, (T, H, W) or (T, H, W, 3), for the small moving pictures of misread cines: given a cine's name, the
+        answer and the truth.
+    words : str
+        What is to be said about the pictures.
 
     Returns
     -------
@@ -133,7 +141,7 @@ def write_evaluation(
     with atomic_write(paths[0]) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     with atomic_write(paths[1]) as stream:
-        stream.write(report(found, predictions, pictures))
+        stream.write(report(found, predictions, pictures, words))
     with atomic_write(paths[2]) as stream:
         rows = csv.writer(stream)
         rows.writerow(["cine", "true_view", "answer", "probability"])
@@ -156,7 +164,13 @@ def verdict(comparison: Comparison, first: str, second: str) -> str:
     )
 
 
-def report(found: Evaluation, predictions: Predictions, pictures: Pictures | None = None, most: int = 60) -> str:
+def report(
+    found: Evaluation,
+    predictions: Predictions,
+    pictures: Pictures | None = None,
+    words: str = "",
+    most: int = 60,
+) -> str:
     """Return the page as HTML; the `most` surest mistakes are shown as moving pictures where there are frames."""
     s = found.summary
     lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
@@ -177,7 +191,7 @@ def report(found: Evaluation, predictions: Predictions, pictures: Pictures | Non
         body.insert(
             1, _html.section("Comparison", _html.paragraph(verdict(found.comparison, found.name, found.against)))
         )
-    body.append(_html.section(f"Misread: {len(s.misread)} cines", *_misread(s, pictures, most)))
+    body.append(_html.section(f"Misread: {len(s.misread)} cines", *_misread(s, pictures, words, most)))
     return _html.page(f"Evaluation of {found.name}", lead, body)
 
 
@@ -221,16 +235,17 @@ def _promises(kept: Promises) -> list[str]:
     return [_html.paragraph(said), endings, _html.paragraph("Prediction sets:"), sets]
 
 
-def _misread(s: Summary, pictures: Pictures | None, most: int) -> list[str]:
+def _misread(s: Summary, pictures: Pictures | None, words: str, most: int) -> list[str]:
     shown = []
     for cine, truth, answer, probability in s.misread[:most]:
         caption = f"{cine}: {truth}, read as {answer} ({probability:.2f})"
-        frames = pictures(cine) if pictures else None
+        frames = pictures(cine, answer, truth) if pictures else None
         if frames is not None and len(frames):
             chosen = np.linspace(0, len(frames) - 1, min(len(frames), 24)).astype(int)
-            shown.append(_html.moving_picture(frames[chosen], caption))
+            shown.append(_html.moving_picture(frames[chosen], caption, side=max(112, frames.shape[2])))
     rows = [(c, t, a, p) for c, t, a, p in s.misread]
-    return [_html.side_by_side(*shown), _html.table(["cine", "truth", "answer", "probability"], rows)]
+    said = [_html.paragraph(words)] if words and shown else []
+    return [*said, _html.side_by_side(*shown), _html.table(["cine", "truth", "answer", "probability"], rows)]
 
 
 def predictions_from(
@@ -273,16 +288,33 @@ def predictions_from(
     return answers.predictions, answers.left_out
 
 
-def store_pictures(inputs: Sequence[str | Path]) -> Pictures:
-    """Return a function that finds the frames of a cine, by the names that :func:`predictions_from` gives."""
-    stores = open_stores(inputs)
+def store_pictures(inputs: Sequence[str | Path], bundle: Bundle | None = None) -> tuple[Pictures, str]:
+    """Return what finds a cine by the name that :func:`predictions_from` gives it, and what to say of the pictures.
 
-    def pictures(name: str) -> UInt8Array | None:
+    Parameters
+    ----------
+    inputs : sequence of path
+        Stores.
+    bundle : Bundle, optional
+        Whose answers they are: where its network has an activation map of its own, the map of the mistake stands
+        beside the cine.
+
+    Raises
+    ------
+    UsageError
+        When a store was prepared by another recipe than the bundle's.
+    """
+    stores = open_stores(inputs)
+    mark = marker(bundle, stores) if bundle else None
+
+    def pictures(name: str, answer: str, truth: str) -> UInt8Array | None:
         number, _, rest = name.partition("/") if len(stores) > 1 else ("0", "", name)
         try:
             store = stores[int(number)]
-            return store.frames(store.find(rest))
+            i = store.find(rest)
+            marked = mark(store, i, answer, truth) if mark else None
+            return store.frames(i) if marked is None else marked
         except (StoreError, ValueError, IndexError):
             return None
 
-    return pictures
+    return pictures, WORDS if mark else ""

@@ -28,7 +28,8 @@ prediction sets hold the true view. --against ends in a sentence: which of the t
 with its interval by patient and p-value.
 
 Writes report.html (figures with 95 % intervals by patient, confusion for clips, sums and votes, reliability, ROC, risk
-and coverage, the misread cines as small moving pictures), evaluation.json, misread.csv, and for stores predictions.npz.
+and coverage, the misread cines as small moving pictures, with what the network looked at), evaluation.json,
+misread.csv, and for stores predictions.npz.
 """
 
 _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new bundle that carries it.
@@ -87,7 +88,9 @@ def _register_evaluate(app: typer.Typer) -> None:
         scaling = facts.calibration if facts and calibrated is not False else None
         found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts)
         shown = stores or pictures
-        evaluate.write_evaluation(found, predictions, output, evaluate.store_pictures(shown) if shown else None)
+        used = Bundle.load(bundle) if stores or bundle else None
+        moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
+        evaluate.write_evaluation(found, predictions, output, moving, words)
         if stores:
             predictions.save(output / "predictions.npz")
         _print_found(found, output)
