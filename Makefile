@@ -20,7 +20,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@sh tools/debian-packages.sh
 	$(BIN)/pip install -q -c constraints.txt "torch"
-	$(BIN)/pip install -q -c constraints.txt -e ".[train,explain,parquet,dev]"
+	$(BIN)/pip install -q -c constraints.txt -e ".[train,explain,parquet,comet,mlflow,wandb,dev]"
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core

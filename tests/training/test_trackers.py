@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,44 @@ def test_mlflow_takes_the_figures(make_store: Any, make_recipe: Any, tmp_path: P
     experiment = client.get_experiment_by_name("echoplane")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.data.metrics["train/loss"] == pytest.approx(result.history[-1]["train/loss"])
+
+
+@pytest.mark.filterwarnings("ignore")  # other people's packages, not our code
+def test_wandb_offline_keeps_the_figures(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    recipe = make_recipe(make_store(), fit__epochs=2, trackers="{wandb: {offline: true}}")
+    result = fit(recipe, tmp_path / "run")
+    (path,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
+    rows, settings, kinds = [], set(), set()
+    for data in leveldb_log(path.read_bytes()):
+        record = Record.FromString(data)
+        kinds.add(record.WhichOneof("record_type"))
+        settings |= {item.key for item in record.config.update} | {item.key for item in record.run.config.update}
+        rows.append({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
+    losses = [float(row["train/loss"]) for row in rows if "train/loss" in row]
+    assert losses == pytest.approx([row["train/loss"] for row in result.history])
+    assert "optimizer.lr" in settings
+    # Nothing about the machine or the command line goes out.
+    assert "environment" not in kinds
+    assert not list(path.parent.rglob("requirements.txt"))
+
+
+def leveldb_log(data: bytes, head: int = 7, block: int = 32768) -> Iterator[bytes]:
+    """Yield the records of a LevelDB log with a head before it, which is what Weights & Biases writes offline."""
+    at, parts = head, b""
+    while at + 7 <= len(data):
+        if block - at % block < 7:  # too little room for another piece
+            at += block - at % block
+            continue
+        size, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        parts += data[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # whole, or the last piece
+            yield parts
+            parts = b""

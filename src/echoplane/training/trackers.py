@@ -54,6 +54,28 @@ class _Comet:
         self.experiment.end()
 
 
+class _Wandb:
+    """Weights & Biases through its own package: Lightning's logger leaves runs open, so that folds would share one."""
+
+    def __init__(self, folder: Path, name: str, options: dict[str, Any]) -> None:
+        wandb = need("wandb", "wandb", "track a run with Weights & Biases")
+        mode = {"mode": "offline"} if options.pop("offline", False) else {}
+        # Figures and settings only: no code, no command line, nothing about the machine, nothing of what is printed.
+        quiet = wandb.Settings(console="off", disable_code=True, disable_git=True, x_disable_meta=True,
+                               x_disable_stats=True, x_save_requirements=False)  # fmt: skip
+        self.run = wandb.init(name=name, dir=str(folder), settings=quiet, reinit="create_new",
+                              **{"project": "echoplane", **mode, **options})  # fmt: skip
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        self.run.config.update(params)
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.run.log(metrics, step=step)
+
+    def finalize(self, status: str) -> None:
+        self.run.finish(exit_code=0 if status == "success" else 1)
+
+
 def _mlflow(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
     need("mlflow", "mlflow", "track a run with MLflow")
     from lightning.pytorch.loggers import MLFlowLogger
@@ -63,19 +85,11 @@ def _mlflow(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
     return logger
 
 
-def _wandb(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
-    need("wandb", "wandb", "track a run with Weights & Biases")
-    from lightning.pytorch.loggers import WandbLogger
-
-    logger: Tracker = WandbLogger(name=name, save_dir=str(folder), **{"project": "echoplane", **options})
-    return logger
-
-
 #: Trackers by the name that a recipe uses.
 TRACKERS: Mapping[str, Callable[[Path, str, dict[str, Any]], Tracker]] = {
     "comet": _Comet,
     "mlflow": _mlflow,
-    "wandb": _wandb,
+    "wandb": _Wandb,
 }
 
 
