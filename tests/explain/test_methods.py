@@ -7,7 +7,7 @@ from torch import nn
 
 from echoplane.errors import UsageError
 from echoplane.explain.methods import METHODS, attribute
-from echoplane.explain.scored import Scored
+from echoplane.explain.scored import Scored, last_map
 from echoplane.explain.target import Target
 from echoplane.models.registry import build, find
 
@@ -147,6 +147,25 @@ def test_every_method_on_every_kind_of_network(method: str, name: str) -> None:
     assert METHODS[method].signed or found.min() >= 0
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert any(m.inplace for m in net.modules() if isinstance(m, nn.ReLU))  # the caller's network is as it was
+
+
+@pytest.mark.parametrize("name", ["compact3d", "cnn3d", "frames2d-resnet18"])
+def test_the_last_map_is_found_where_the_registry_does_not_name_it(name: str) -> None:
+    net, shape = network(name), (1, 1, 6, 48, 48)
+    layer = last_map(net, shape)
+    sizes = {}
+    for known in (layer, find(name).feature_layer):
+        handle = net.get_submodule(known).register_forward_hook(
+            lambda _m, _x, made, k=known: sizes.update({k: made.shape})
+        )
+        with torch.no_grad():
+            net(torch.zeros(shape))
+        handle.remove()
+    # At or behind the layer that the registry names, and still a map.
+    assert len(sizes[layer]) == 5
+    assert sizes[layer][2:].numel() > 1
+    with pytest.raises(UsageError, match="no layer of the network gives a map"):
+        last_map(nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(1, 3)), shape)
 
 
 @settings(max_examples=10)

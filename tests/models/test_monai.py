@@ -1,10 +1,14 @@
 """Runs where MONAI is installed."""
 
+import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("monai")
 
+from echoplane.explain.methods import attribute
+from echoplane.explain.scored import last_map
+from echoplane.explain.target import Target
 from echoplane.models.registry import build
 
 
@@ -15,3 +19,18 @@ def test_monai_networks_keep_the_contract(name: str) -> None:
     network = build(name, 6).eval()
     with torch.no_grad():
         assert network(torch.rand(2, 1, 10, 64, 64)).shape == (2, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_gradcam_finds_the_last_map_by_itself() -> None:
+    torch.manual_seed(0)
+    network, x = build("monai:densenet121", 3).eval(), np.random.default_rng(0).random((2, 1, 8, 64, 64), np.float32)
+    layer = last_map(network, x.shape)
+    with torch.no_grad():
+        kept = []
+        network.get_submodule(layer).register_forward_hook(lambda _m, _x, made: kept.append(made.shape))
+        network(torch.from_numpy(x))
+    assert kept == [(2, 1024, 1, 2, 2)]
+    weights = Target("b").weights(("a", "b", "c"))
+    assert attribute(build("monai:densenet121", 3), layer, x, weights).shape == (2, 8, 64, 64)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from echoplane.errors import PrepareError, UnreadableError, UsageError
 from echoplane.explain.enlarge import enlarge
+from echoplane.inference import mirror
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
 from echoplane.models.export import export_bundle
 from echoplane.models.registry import build
@@ -64,6 +65,20 @@ def test_a_difference_of_views_is_signed(bundle: str, a4c: str) -> None:
     two = Explainer(ExplainSettings(bundle, view="PSAX-MV", minus="A2C")).explain(a4c).found
     assert one.values.min() < 0 < one.values.max()
     np.testing.assert_allclose(one.values, -two.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["cam", "gradcam"])
+def test_a_picture_with_left_and_right_exchanged_is_explained_as_it_is_answered(
+    bundle: str, a4c: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = Explainer(ExplainSettings(bundle, method)).explain(a4c)
+    monkeypatch.setattr(mirror, "seems_exchanged", lambda logits, ask, facts: ask().shape == (1, logits.shape[1]))
+    turned = Explainer(ExplainSettings(bundle, method)).explain(a4c)
+    assert mirror.SENTENCE in turned.answer.reasons
+    assert turned.answer.probabilities != pytest.approx(usual.answer.probabilities)
+    # The map belongs to the picture as it is: nothing outside of its fan.
+    assert np.abs(turned.found.on_frame(3, 240, 320)[~turned.found.sector.mask(240, 320)]).max() == 0
+    assert np.abs(turned.found.values).max() == pytest.approx(1)
 
 
 def test_map_covers_every_frame_and_nothing_outside(bundle: str, a4c: str) -> None:

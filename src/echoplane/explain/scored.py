@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +55,41 @@ class Scored(nn.Module):
         except AttributeError:
             known = ", ".join(n for n, _ in self.network.named_children())
             raise UsageError(f"the network has no layer {name!r}; at the top it has {known}.") from None
+
+
+def last_map(network: nn.Module, shape: Sequence[int]) -> str:
+    """Return the name of the last layer that still has places in time and space: what Grad-CAM is made at.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes (B, 1, N, H, W); evaluated once, on a copy, with zeros.
+    shape : sequence of int
+        Of the clips, (C, 1, N, H, W).
+
+    Raises
+    ------
+    UsageError
+        When no layer gives a map (B, F, n, h, w) of more than one place.
+    """
+    found: list[str] = []
+
+    def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(_module: nn.Module, _given: Any, made: Any) -> None:
+            if isinstance(made, Tensor) and made.ndim == 5 and made[0, 0].numel() > 1:
+                found.append(name)
+
+        return hook
+
+    trial = copy.deepcopy(network).eval().float()
+    for name, module in trial.named_modules():
+        if name:
+            module.register_forward_hook(note(name))
+    with torch.no_grad():
+        trial(torch.zeros(1, *shape[1:]))
+    if not found:
+        raise UsageError("no layer of the network gives a map over time and space; name one with --layer.")
+    return found[-1]
 
 
 def _missing() -> nn.Module:

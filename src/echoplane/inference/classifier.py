@@ -241,7 +241,7 @@ class ViewClassifier:
         begun = time.perf_counter()
         clips = gather(prepared, sampling)
         logits, maps = self._network(clips, engine)
-        mirrored = self._mirrored(clips, logits, engine)
+        mirrored = mirror.seems_exchanged(logits, lambda: self._network(clips[:1, ..., ::-1], engine)[0], facts)
         if mirrored:
             logits, maps = self._network(clips[..., ::-1], engine)
             maps = None if maps is None else maps[..., ::-1]
@@ -253,14 +253,6 @@ class ViewClassifier:
         if maps is None or not answer.best_view:
             return result, None
         return result, Look(result, prepared, sampling, maps[:, facts.vocabulary.index(answer.best_view)])
-
-    def _mirrored(self, clips_CNHW: UInt8Array, logits_CK: FloatArray, engine: Engine) -> bool:
-        """Return whether left and right seem exchanged; costs one more clip, and that only where there is doubt."""
-        margin = self.bundle.facts.thresholds.mirror_margin
-        if margin is None or not mirror.worth_asking(logits_CK, self.bundle.facts):
-            return False
-        turned, _ = self._network(clips_CNHW[:1, ..., ::-1], engine)
-        return mirror.gain(logits_CK, turned) > margin
 
     def _network(self, clips_CNHW: UInt8Array, engine: Engine) -> tuple[FloatArray, FloatArray | None]:
         """Return logits (C, K) and, where somebody wants to look, maps (C, K, n, h, w)."""

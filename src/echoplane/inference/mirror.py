@@ -8,6 +8,8 @@ whole cine is answered turned around. The margin is fitted with the calibration
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +31,23 @@ def worth_asking(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> boo
     offered_K = np.array([label in facts.answers for label in facts.vocabulary])
     sides = [*total_K[offered_K], total_K[~offered_K].sum()]
     return bool(max(sides) < SURE)
+
+
+def seems_exchanged(
+    logits_CK: npt.NDArray[np.floating], ask: Callable[[], npt.NDArray[np.floating]], facts: BundleFacts
+) -> bool:
+    """Return whether left and right of a cine seem exchanged.
+
+    Parameters
+    ----------
+    logits_CK : float array, (C, K)
+        Of the cine as it is.
+    ask : callable
+        Gives the logits of its first clip turned around, (1, K); called only where there is doubt.
+    facts : BundleFacts
+    """
+    margin = facts.thresholds.mirror_margin
+    return margin is not None and worth_asking(logits_CK, facts) and gain(logits_CK, ask()) > margin
 
 
 def gain(logits_CK: npt.NDArray[np.floating], turned_CK: npt.NDArray[np.floating]) -> float:

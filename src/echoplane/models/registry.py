@@ -43,7 +43,8 @@ class Network:
     macs : int
         Multiply-adds of one clip.
     feature_layer : str
-        Dotted name of the module whose output is the last feature map, (B, C, n, h, w), for activation maps.
+        Dotted name of the module whose output is the last feature map, (B, C, n, h, w), for activation maps; empty
+        where it must be looked for (:func:`echoplane.explain.scored.last_map`).
     """
 
     name: str

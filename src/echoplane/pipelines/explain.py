@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from echoplane._optional import need
 from echoplane.errors import BundleError, PrepareError, UnreadableError, UsageError
 from echoplane.explain.target import Target
+from echoplane.inference import mirror
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, load_engine
 from echoplane.models.bundle import Bundle
@@ -152,21 +153,30 @@ class Explainer:
         if refusal.status is not None:
             raise PrepareError(cine.source, refusal.reason)
         clips, sampling, prepared = prepared_clips(cine, self.bundle)
-        answer, target, maps = self._maps(clips)
+        turned = np.ascontiguousarray(clips[..., ::-1])
+        # The same turn as prediction takes, so that what is explained is the answer that it gives.
+        mirrored = mirror.seems_exchanged(self._logits(clips), lambda: self._logits(turned[:1]), self.bundle.facts)
+        answer, target, maps = self._maps(turned if mirrored else clips)
+        if mirrored:
+            answer, maps = replace(answer, reasons=(*answer.reasons, mirror.SENTENCE)), maps[..., ::-1]
         found = cine_map(maps, sampling, cine.n_frames, prepared.sector, prepared.crop,
                          method=self.method, target=target.name)  # fmt: skip
         return Explanation(cine, answer, found, phases)
+
+    def _logits(self, clips: FloatArray) -> FloatArray:
+        return self._cam_engine.look(clips)[0] if self.method == CAM else self._engine.run(clips)
 
     def _maps(self, clips: FloatArray) -> tuple[Answer, Target, FloatArray]:
         if self.method == CAM:
             return self._engine_maps(clips)
         from echoplane.explain.methods import attribute
+        from echoplane.explain.scored import last_map
 
         facts = self.bundle.facts
         answer = decide(self._engine.run(clips), facts)
         target = self._target(answer)
         black = (0.0 - facts.recipe.mean) / facts.recipe.std
-        layer = self.settings.layer or find(facts.network.name).feature_layer
+        layer = self.settings.layer or find(facts.network.name).feature_layer or last_map(self._network, clips.shape)
         weights = target.weights(facts.vocabulary)
         return answer, target, attribute(self._network, layer, clips, weights, self.method, black)
 

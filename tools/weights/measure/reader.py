@@ -74,11 +74,9 @@ class Reader:
 
     def clips(self, clips_CNHW: UInt8Array) -> Reading:
         """Answer for clips that are prepared already."""
-        logits, margin = self._run(clips_CNHW), self.facts.thresholds.mirror_margin
-        if margin is not None and mirror.worth_asking(logits, self.facts):
-            turned = clips_CNHW[..., ::-1]
-            if mirror.gain(logits, self._run(turned[:1])) > margin:
-                logits = self._run(turned)
+        logits, turned = self._run(clips_CNHW), clips_CNHW[..., ::-1]
+        if mirror.seems_exchanged(logits, lambda: self._run(turned[:1]), self.facts):
+            logits = self._run(turned)
         return reading(logits, self.facts)
 
     def _run(self, clips_CNHW: UInt8Array) -> FloatArray:
