@@ -13,7 +13,7 @@
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
 EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 6 for each of the nine of 7 and
-8, 85 (9) and about 15 (10). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 9. `--quick` goes through all
+8, 75 (9) and about 15 (10). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 9. `--quick` goes through all
 of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real clips
 the steps 2, 6 and 7 are left out and the weights know phantoms alone.
 """
@@ -32,7 +32,7 @@ PHANTOM_SEED = 2026
 #: Share of the clips in stage three that are real.
 REAL_SHARE = 0.3
 #: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
-BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18", "frames2d-lenet")
+BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
 
 
 def call(*words: object) -> None:

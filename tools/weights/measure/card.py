@@ -202,11 +202,8 @@ def _robustness(facts: Row | None) -> str:
         f"{facts['cines']} cines of {facts['patients']} phantom patients, six main views. One thing is overridden, "
         "everything else stays as drawn; the change is paired, cine by cine. What a turned or tilted plane is called "
         "follows from where it lies. "
-        + (
-            "A mirrored picture is reported."
-            if facts["mirror_reported"]
-            else "A mirrored picture is not detected or reported: the row says what the answers are then worth."
-        )
+        f"Of the pictures with left and right swapped {percent(facts['mirror_noticed'])} are noticed, answered turned "
+        f"around and reported; of those as drawn {percent(facts['mirror_imagined'])}."
     )
     return words + "\n\n" + robustness.markdown(facts)
 

@@ -38,6 +38,8 @@ class Reading:
         Largest probability of a main view; largest of any label.
     energy, answers_energy : float or None
         Of all logits, and of those of the offered labels alone; None where only probabilities are known.
+    mirrored : bool
+        Taken for a picture with left and right exchanged, and answered turned around.
     """
 
     status: str
@@ -48,6 +50,7 @@ class Reading:
     most: float
     energy: float | None = None
     answers_energy: float | None = None
+    mirrored: bool = False
 
     def row(self) -> dict[str, object]:
         """Return the answer as a row of a ledger."""
@@ -76,7 +79,7 @@ class Reader:
         """Answer for clips that are prepared already."""
         logits, turned = self._run(clips_CNHW), clips_CNHW[..., ::-1]
         if mirror.seems_exchanged(logits, lambda: self._run(turned[:1]), self.facts):
-            logits = self._run(turned)
+            return replace(reading(self._run(turned), self.facts), mirrored=True)
         return reading(logits, self.facts)
 
     def _run(self, clips_CNHW: UInt8Array) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from echoplane.models.bundle import Bundle
 from echoplane.phantom.disease import DISEASES
 from echoplane.phantom.looks import Acoustics, Dropout
 from echoplane.phantom.recording import Recording
-from echoplane.records import UInt8Array, ViewResult
+from echoplane.records import UInt8Array
 from echoplane.views import MAIN_VIEWS, Family, family_of
 from measure import phantoms, pictures
 from measure.phantoms import Floats
@@ -22,7 +22,7 @@ from measure.reader import Reader, coarse
 from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 DIRECT, SCREEN, HEALTHY = "as drawn, straight from the beams", "as drawn, whole screens", "no disease"
-GAIN, WINDOW = "gain: brightest tenth begins at", "poor window"
+GAIN, WINDOW, SWAPPED = "gain: brightest tenth begins at", "poor window", "left and right swapped"
 #: Diseases are rendered for so many patients of five.
 ILL = 3
 #: What stands for a poor window: far in the tails of what training draws.
@@ -140,7 +140,7 @@ def _export() -> Iterator[Factor]:
         yield Factor("JPEG quality", str(quality), SCREEN, picture=_picture(pictures.compressed, quality))
     for height in (80, 112, 240, 480, 1200):
         yield Factor("height of the picture", f"{height} pixels", SCREEN, picture=_picture(pictures.resized, height))
-    yield Factor("left and right swapped", "", SCREEN, picture=pictures.mirrored)
+    yield Factor(SWAPPED, "", SCREEN, picture=pictures.mirrored)
     for angle in (-20, -10, 10, 20):
         yield Factor("picture turned", f"{angle:+d} degrees", SCREEN, picture=_picture(pictures.turned, angle))
 
@@ -168,7 +168,8 @@ def measure(bundle: Bundle, out: Path, cines: int = 150, say: Say = quiet) -> Ro
             "shadows_loss_db": SHADOWS[0].loss_db,
             "usual": {name: getattr(Acoustics(), name) for name in (*HAZE, *NOISE, *BLUR)},
         },
-        "mirror_reported": any("mirror" in f.name or "flip" in f.name for f in fields(ViewResult)),
+        "mirror_noticed": _noticed(wanted, SWAPPED),
+        "mirror_imagined": _noticed(wanted, "reference"),
         "rows": summary(wanted, rows),
     }
     save(out, "robustness", facts, markdown(facts))
@@ -210,6 +211,12 @@ def instants(factor: Factor, rec: Recording, reader: Reader, number: int) -> Flo
     rng = np.random.default_rng([phantoms.SEED, number, round(1000 * factor.dropped)])
     left = np.flatnonzero(rng.random(20 * (int(wanted.max()) + 2)) >= factor.dropped)
     return np.asarray(left[wanted] / fps)
+
+
+def _noticed(found: list[Row], factor: str) -> float | None:
+    """Return the share of the cines of a factor that were taken for mirrored."""
+    own = [row["mirrored"] for row in found if row["factor"] == factor]
+    return sum(own) / len(own) if own else None
 
 
 def summary(found: list[Row], rows: list[Factor]) -> list[Row]:
