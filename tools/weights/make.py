@@ -8,14 +8,15 @@
     6  splits that leave real clips out     FOLDER/splits           folds.py
     7  train with each of them left out     FOLDER/left-out/*       3-mixed.yaml
     8  train on all                         FOLDER/all              3-mixed.yaml
-    9  other networks, for the card         FOLDER/beside/*         beside.yaml
-   10  calibrate, measure, write the card   FOLDER/default          make_default.py
+    9  the mean of all of these             FOLDER/soup             soup.py
+   10  other networks, for the card         FOLDER/beside/*         beside.yaml
+   11  calibrate, measure, write the card   FOLDER/default          make_default.py
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
 EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 6 for each of the nine of 7 and
-8, 75 (9) and about 15 (10). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 9. `--quick` goes through all
-of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real clips
-the steps 2, 6 and 7 are left out and the weights know phantoms alone.
+8, 75 (10) and about 15 (11). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes through
+all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real
+clips the steps 2, 6 and 7 are left out and the weights know phantoms alone.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def main() -> None:
         if left_out != split:
             train("3-mixed.yaml", folder / "left-out" / left_out.stem, *mixed, f"data.split={left_out}")
     every = train("3-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
-    left_out = folder / "left-out"
+    left_out, soup = folder / "left-out", folder / "soup"
+    if not (soup / "bundle" / "bundle.json").is_file():
+        call(HERE / "soup.py", soup, every, *sorted(p for p in left_out.glob("*") if (p / "bundle").is_dir()))
     rivals = [(name, folder / "beside" / name) for name in BESIDE]
     for name, run in rivals:
         train("beside.yaml", run, *phantoms, f"network={{name: {name}}}")
@@ -93,7 +96,7 @@ def main() -> None:
         options += ["--beside", name, run]
     if given.quick:
         options += ["--quick", "--pictures", folder]
-    call(HERE / "make_default.py", every, phantom, real or "-", folder / "default", "--clips", given.real, *options)
+    call(HERE / "make_default.py", soup, phantom, real or "-", folder / "default", "--clips", given.real, *options)
     print(f"Made {folder / 'default'}; it ships once it replaces src/echoplane/weights/default.")
 
 

@@ -123,6 +123,12 @@ def stages(run: Path) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
 
 
+def soup(run: Path) -> int:
+    """Return of how many runs the weights are the mean."""
+    path = run / "soup.json"
+    return len(json.loads(path.read_text(encoding="utf-8"))["runs"]) if path.is_file() else 1
+
+
 def metrics(out: Path) -> tuple[Metric, ...]:
     """Return the figures that the bundle carries, from the measures."""
     phantom, real = load(out, "phantom") or {}, load(out, "development") or {}
@@ -175,7 +181,7 @@ def main() -> int:
         "licence": facts.licence,
         "clip_shape": list(facts.clip_shape), "vocabulary": list(facts.vocabulary), "answers": list(facts.answers),
         "min_probability": facts.thresholds.min_probability, "data": [asdict(d) for d in facts.data],
-        "stages": list(stages(run)), "calibration": calibration,
+        "stages": list(stages(run)), "soup": soup(run), "calibration": calibration,
     }, "")  # fmt: skip
     command.run(made, out, options)
     members[CARD_NAME] = card.build(out, options.pictures).encode()

@@ -105,8 +105,17 @@ def recipe(about: Row) -> str:
     ]
     header = ("stage", "training cines", "frames x pixels", "epochs", "batch", "learning rate", "seed", "commit")
     where = "; ".join(sorted({f"{s['processor']}, PyTorch {s['torch']}" for s in about["stages"]}))
+    mixed = ""
+    if about.get("soup", 1) > 1:
+        mixed = (
+            f"These weights are the mean of {about['soup']} networks of the last stage, one trained on all clips and "
+            "the others with a part of the real clips left out. What is said below of clips left out is of the single "
+            "networks, not of their mean.\n\n"
+        )
     return (
-        "## Recipe\n\n" + table(header, rows) + f"\nTrained on {where}. `make weights` makes them again from nothing.\n"
+        "## Recipe\n\n"
+        + table(header, rows)
+        + f"\n{mixed}Trained on {where}. `make weights` makes them again from nothing.\n"
     )
 
 
