@@ -96,6 +96,15 @@ def test_the_calibration_is_the_bundles_unless_left_out(parts: Path, tmp_path: P
     assert found["--calibrated"] < found["--uncalibrated"]
 
 
+def test_calibrate_from_stores_learns_when_a_cine_is_mirrored(parts: Path, tmp_path: Path) -> None:
+    words = ["calibrate", parts / "b.echoplane", parts / "store", "-o"]
+    for name, more, looks in (("a", [], True), ("b", ["--mirrored", 0], False)):
+        code, text = run(*words, tmp_path / f"{name}.echoplane", *more)
+        assert code == 0, text
+        margin = Bundle.load(tmp_path / f"{name}.echoplane").facts.thresholds.mirror_margin
+        assert (margin is not None and margin >= 0) is looks
+
+
 def test_calibrate_writes_a_bundle_that_carries_it(parts: Path, tmp_path: Path) -> None:
     made = tmp_path / "new.echoplane"
     words = ["calibrate", parts / "b.echoplane", parts / "ours.npz", "-o", made, "--on", "made-up cines"]

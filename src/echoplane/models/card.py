@@ -66,6 +66,8 @@ def _sure(facts: BundleFacts) -> Iterable[tuple[str, str]]:
     if limits.novelty_limit is not None:
         parts.append(f"{limits.novelty.replace('_', ' ')} score above {limits.novelty_limit:.2f}")
     yield "Says `unsure`", "; ".join(p for p in parts if p) or "never: no threshold is set"
+    if limits.mirror_margin is not None:
+        yield "Left and right exchanged", f"noticed from a gain in energy of {limits.mirror_margin:.2f} on"
     sets = ", ".join(f"{s.level:.0%} ({s.samples} cines)" for s in facts.conformal)
     yield "Prediction sets for a coverage of", sets or "none"
 

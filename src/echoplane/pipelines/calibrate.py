@@ -179,6 +179,13 @@ def mirror_margin(facts: BundleFacts, as_drawn: Predictions, turned: Predictions
     return max(float(np.quantile(gains, 1 - share, method="higher")), 0.0)
 
 
+def with_mirror_margin(bundle: Bundle, as_drawn: Predictions, turned: Predictions, share: float = MIRRORED) -> Bundle:
+    """Return a copy of a calibrated bundle that looks for exchanged left and right; see :func:`mirror_margin`."""
+    margin = mirror_margin(bundle.facts, as_drawn, turned, share)
+    facts = replace(bundle.facts, thresholds=replace(bundle.facts.thresholds, mirror_margin=margin))
+    return with_card(Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}))
+
+
 def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationReport:
     """Fit on some patients, measure on the others, in turn."""
     groups = np.array(predictions.groups)

@@ -253,6 +253,8 @@ def predictions_from(
     bundle: str | Bundle | None = None,
     split: str | None = None,
     progress: Progress | None = None,
+    *,
+    mirrored: bool = False,
 ) -> tuple[Predictions, dict[str, int]]:
     """Read predictions, or make them by running a bundle over stores.
 
@@ -266,6 +268,8 @@ def predictions_from(
         For stores: which rows, as :func:`echoplane.pipelines.answer.rows_in` takes it.
     progress : callable, optional
         For stores: called with (done, total).
+    mirrored : bool
+        For stores: with left and right of every frame exchanged.
 
     Returns
     -------
@@ -284,7 +288,8 @@ def predictions_from(
             raise UsageError("give one file of predictions, or stores; not both, and not several files.")
         return Predictions.load(files[0]), {}
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-    answers = answer_store(loaded, load_engine(loaded), open_stores(inputs), rows_in(split), progress)
+    engine = load_engine(loaded)
+    answers = answer_store(loaded, engine, open_stores(inputs), rows_in(split), progress, mirrored=mirrored)
     return answers.predictions, answers.left_out
 
 

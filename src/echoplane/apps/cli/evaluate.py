@@ -39,7 +39,8 @@ _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new 
   echoplane calibrate my.echoplane store/ --split validation -o calibrated.echoplane
 
 Fits a temperature (or vector scaling) on cines, conformal sets, the probability below which the answer is 'unsure',
-and the limit above which a cine is unlike anything known. Use cines that the network was not trained on. What is
+the limit above which a cine is unlike anything known, and, from stores, from when on a cine is taken for one with left
+and right exchanged. Use cines that the network was not trained on. What is
 printed was measured on patients left out of the fit.
 """
 
@@ -162,11 +163,20 @@ def _register_calibrate(app: typer.Typer) -> None:
             float,
             typer.Option(min=0.0, max=1.0, help="Share of known cines to pass the check for unlike ones; 0: no check."),
         ] = 0.99,
+        mirrored: Annotated[
+            float,
+            typer.Option(
+                min=0.0,
+                max=0.5,
+                help="Share of cines that may be taken for mirrored, so that mirrored ones are noticed; 0: nobody "
+                "looks. Needs stores.",
+            ),
+        ] = 0.03,
         on: Annotated[str, typer.Option(help="The data in words, kept in the bundle.")] = "",
     ) -> None:
         from echoplane import config
         from echoplane.models.bundle import Bundle
-        from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate
+        from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, with_mirror_margin
 
         loaded = Bundle.load(bundle)
         predictions = _read(inputs, bundle, split)
@@ -174,22 +184,26 @@ def _register_calibrate(app: typer.Typer) -> None:
         levels = {"levels": sorted(coverage)} if coverage else {}
         recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
         made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
+        if mirrored and not inputs[0].endswith(".npz"):
+            made = with_mirror_margin(made, predictions, _read(inputs, bundle, split, mirrored=True), mirrored)
         made.save(output)
         _print_report(report, output)
 
 
-def _read(inputs: list[str], bundle: str | None, split: str | None) -> Predictions:
+def _read(inputs: list[str], bundle: str | None, split: str | None, *, mirrored: bool = False) -> Predictions:
     from echoplane.apps.cli._progress import progress
     from echoplane.pipelines.evaluate import predictions_from
 
-    with progress("Answering", "cines") as bar:
+    with progress("Answering turned around" if mirrored else "Answering", "cines") as bar:
 
         def step(done: int, total: int) -> None:
             if done == 1:
                 bar.start(total)
             bar.step()
 
-        predictions, left_out = predictions_from(inputs, bundle, split, step)
+        predictions, left_out = predictions_from(inputs, bundle, split, step, mirrored=mirrored)
+    if mirrored:
+        return predictions
     for reason, count in left_out.items():
         console(stderr=True).print(f"left out {count} cines: {reason}", markup=False)
     return predictions
