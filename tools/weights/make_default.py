@@ -25,8 +25,9 @@ from measure.results import load, save
 
 from echoplane.data.split import TRAIN, VALIDATION, Split
 from echoplane.inference.engine import load_engine
-from echoplane.metrics.calibration import expected_calibration_error
+from echoplane.metrics.calibration import Scaling, expected_calibration_error
 from echoplane.metrics.predictions import Predictions
+from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import DataUse, Metric
 from echoplane.pipelines.answer import answer_store
@@ -58,7 +59,9 @@ def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) 
         if report.reached and (report.answered or 0.0) >= ENOUGH:
             break
     assert isinstance(report, CalibrationReport)
-    limits = replace(made.facts.thresholds, min_probability=max(made.facts.thresholds.min_probability, LEAST))
+    # Phantoms are easier: what is promised must hold for the real clips by themselves, too.
+    least = max(made.facts.thresholds.min_probability, LEAST, _threshold(real, made.facts.calibration))
+    limits = replace(made.facts.thresholds, min_probability=least)
     members = {name: made.read(name) for name in made.facts.members}
     made = Bundle.create(replace(made.facts, thresholds=limits), members)
     parts = [(words, part) for words, part in ((ON_PHANTOM, phantoms), (ON_REAL, real)) if part is not None]
@@ -71,6 +74,16 @@ def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) 
             for words, part in parts
         ],
     }  # fmt: skip
+
+
+def _threshold(real: Predictions | None, scaling: Scaling | None) -> float:
+    """Return the probability from which on the first precision wanted holds for real clips; 0 where there are none."""
+    if real is None:
+        return 0.0
+    p = real.cine_probabilities(scaling)
+    wanted = PRECISIONS[0]
+    assert wanted is not None
+    return threshold_for_precision(p.max(axis=1), p.argmax(axis=1) == real.y_true, wanted) or 0.0
 
 
 def thinned(predictions: Predictions, count: int) -> Predictions:
