@@ -84,3 +84,18 @@ def test_data_is_counted_by_source_and_licence(stores):
         ("one/clips", "training; calibration by left-out models"): ("MIT", 2, 1),
         ("two/clips", "training; calibration by left-out models"): ("Apache-2.0", 1, 1),
     }
+
+
+def test_the_threshold_holds_for_the_real_clips_by_themselves(toy_bundle):
+    facts = toy_bundle(VIEWS).facts
+    assert make_default.threshold(None, facts) == 0
+    real = answers("real", 400, 40, 2.0, 3)
+    least = make_default.threshold(real, facts)
+    p = real.cine_probabilities(facts.calibration)
+    offered = np.array([label in facts.answers for label in VIEWS])
+    side = np.concatenate([p[:, offered], p[:, ~offered].sum(axis=1, keepdims=True)], axis=1)
+    truth = np.where(offered[real.y_true], np.cumsum(offered)[real.y_true] - 1, offered.sum())
+    kept = side.max(axis=1) >= least
+    assert 0.2 < kept.mean() < 1
+    assert (side.argmax(axis=1) == truth)[kept].mean() >= 0.95
+    assert (side.argmax(axis=1) == truth).mean() < 0.9

@@ -25,11 +25,11 @@ from measure.results import load, save
 
 from echoplane.data.split import TRAIN, VALIDATION, Split
 from echoplane.inference.engine import load_engine
-from echoplane.metrics.calibration import Scaling, expected_calibration_error
+from echoplane.metrics.calibration import expected_calibration_error
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
-from echoplane.models.bundle_facts import DataUse, Metric
+from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric
 from echoplane.pipelines.answer import answer_store
 from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, mirror_margin
 from echoplane.store.reader import StoreReader
@@ -60,7 +60,7 @@ def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) 
             break
     assert isinstance(report, CalibrationReport)
     # Phantoms are easier: what is promised must hold for the real clips by themselves, too.
-    least = max(made.facts.thresholds.min_probability, LEAST, _threshold(real, made.facts.calibration))
+    least = max(made.facts.thresholds.min_probability, LEAST, threshold(real, made.facts))
     limits = replace(made.facts.thresholds, min_probability=least)
     members = {name: made.read(name) for name in made.facts.members}
     made = Bundle.create(replace(made.facts, thresholds=limits), members)
@@ -76,14 +76,21 @@ def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) 
     }  # fmt: skip
 
 
-def _threshold(real: Predictions | None, scaling: Scaling | None) -> float:
-    """Return the probability from which on the first precision wanted holds for real clips; 0 where there are none."""
+def threshold(real: Predictions | None, facts: BundleFacts) -> float:
+    """Return the probability from which on the first precision wanted holds for real clips; 0 where there are none.
+
+    Of what is offered: a main view, or that it is none of them, which is what the labels beside come to together.
+    """
     if real is None:
         return 0.0
-    p = real.cine_probabilities(scaling)
-    wanted = PRECISIONS[0]
+    p, wanted = real.cine_probabilities(facts.calibration), PRECISIONS[0]
     assert wanted is not None
-    return threshold_for_precision(p.max(axis=1), p.argmax(axis=1) == real.y_true, wanted) or 0.0
+    offered = np.array([label in facts.answers for label in real.views])
+    rest = p[:, ~offered].sum(axis=1)
+    main = np.where(offered, p, -1.0)
+    is_main = main.max(axis=1) >= rest
+    right = np.where(is_main, main.argmax(axis=1) == real.y_true, ~offered[real.y_true])
+    return threshold_for_precision(np.maximum(main.max(axis=1), rest), right, wanted) or 0.0
 
 
 def thinned(predictions: Predictions, count: int) -> Predictions:
