@@ -86,5 +86,5 @@ def test_verdict_says_who_is_better_or_that_it_cannot_be_told() -> None:
     assert worse is not None
     assert equal is not None
     assert verdict(better, "3D", "2D").startswith("3D reads more cines right than 2D: +")
-    assert verdict(worse, "2D", "3D").startswith("3D reads more cines right than 2D: -")
+    assert verdict(worse, "2D", "3D").startswith("3D reads more cines right than 2D: +")
     assert verdict(equal, "3D", "2D").startswith("No difference between 3D and 2D can be told")

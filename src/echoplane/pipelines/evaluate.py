@@ -152,13 +152,16 @@ def write_evaluation(
 def verdict(comparison: Comparison, first: str, second: str) -> str:
     """Say in a sentence whether one model is better than another."""
     d = comparison.difference
-    if d.low > 0 or d.high < 0:
-        better, worse = (first, second) if d.value > 0 else (second, first)
-        word = f"{better} reads more cines right than {worse}"
+    value, low, high = d.value, d.low, d.high
+    if d.low > 0:
+        word = f"{first} reads more cines right than {second}"
+    elif d.high < 0:
+        # The better one comes first, so the difference is above 0.
+        word, value, low, high = f"{second} reads more cines right than {first}", -d.value, -d.high, -d.low
     else:
         word = f"No difference between {first} and {second} can be told on these cines"
     return (
-        f"{word}: {100 * d.value:+.1f} points of accuracy ({100 * d.low:+.1f} to {100 * d.high:+.1f}, "
+        f"{word}: {100 * value:+.1f} points of accuracy ({100 * low:+.1f} to {100 * high:+.1f}, "
         f"{100 * d.level:.0f} % interval by patient); {comparison.only_first} cines only {first} reads right, "
         f"{comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
     )

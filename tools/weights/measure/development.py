@@ -107,7 +107,10 @@ def from_table(found: LeftOut, bundle: Bundle, clips: list[Clip]) -> list[Row]:
     """Return left-out probabilities as rows; cines that are none of the clips (phantoms) are passed over."""
     views = {clip.file: (clip.view, clip.group) for clip in clips}
     rows = []
-    for cine, p in zip(found.cines, found.p, strict=True):
+    # The bundle's thresholds are for probabilities calibrated as the bundle does it.
+    fits = found.answers is not None and found.answers.views == bundle.facts.vocabulary == found.labels
+    calibrated = found.answers.cine_probabilities(bundle.facts.calibration) if fits and found.answers else found.p
+    for cine, p in zip(found.cines, calibrated, strict=True):
         if cine in views:
             # A store spells OTHER, SUBCOSTAL and PSAX by labels of the vocabulary; what the list says counts.
             view, group = views[cine]
