@@ -1,6 +1,6 @@
-"""What each group of nuisances is worth: the same small network, trained on phantoms with a group switched off.
+"""What each group of nuisances is worth: the same network, trained on phantoms with a group switched off.
 
-    python benchmarks/phantom_ablation.py OUT --real REAL_STORE [--clips 3000] [--epochs 10] [--jobs 1]
+    python benchmarks/phantom_ablation.py OUT --real REAL_STORE [--clips 3000] [--epochs 10]
 
 REAL_STORE is what tools/weights/real_store.py makes of the development clips. Every configuration gets its own
 phantoms (same seed), the same network, steps and seed, and is measured on the same phantoms with everything on (other
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from echoplane.store.reader import StoreReader
 
 SIDE, FRAMES = 80, 8
+NETWORK = "frames2d-resnet18"
 GROUPS = ("acoustics", "screen", "pose", "disease")
 OTHERS = ("PLAX", "PSAX-AV", "A5C", "SC4C", "SC-IVC", "SSN", "DOPPLER", "M-MODE", "NOISE")
 LABELS = {"RV-A4C": "A4C", "PSAX": ["PSAX-MV", "PSAX-PM", "PSAX-AP"]}
@@ -45,7 +46,7 @@ def render(folder: Path, nuisances: tuple[str, ...], clips: int, seed: int, jobs
     return folder
 
 
-def train(store: Path, folder: Path, epochs: int, seed: int) -> Bundle:
+def train(store: Path, folder: Path, epochs: int, seed: int, network: str = NETWORK) -> Bundle:
     from echoplane import config
     from echoplane.models.bundle import Bundle
     from echoplane.pipelines.train import train as run
@@ -62,8 +63,8 @@ def train(store: Path, folder: Path, epochs: int, seed: int) -> Bundle:
                 "sampling": {"kind": "seconds", "frames": FRAMES, "seconds": 1.0, "max_clips": 1},
                 "balance": 0.3,
             },
-            "network": {"name": "compact3d-s"},
-            "optimizer": {"lr": 4e-3, "weight_decay": 0.02},
+            "network": {"name": network},
+            "optimizer": {"lr": 2e-3, "weight_decay": 0.02},
             "schedule": {"warmup": 0.5},
             "loss": {"label_smoothing": 0.05},
             "fit": {"epochs": epochs, "clip_gradient": 1.0, "ema": 0.99},
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=1, help="networks for each configuration")
+    parser.add_argument("--network", default=NETWORK, help="one that learns from few clips")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     from echoplane.store.reader import StoreReader
@@ -153,7 +155,7 @@ def main() -> None:
         for seed in range(given.seeds):
             kept = place / f"answers-{seed}.json"
             if not kept.is_file():
-                bundle = train(store, place / f"run-{seed}", given.epochs, seed)
+                bundle = train(store, place / f"run-{seed}", given.epochs, seed, given.network)
                 found = {"phantom": answers(bundle, test, True), "real": answers(bundle, real, False)}
                 kept.write_text(json.dumps(found))
             each.append(json.loads(kept.read_text()))
