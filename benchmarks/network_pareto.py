@@ -213,7 +213,8 @@ def page(
     lines = [
         "# Networks: worth against cost",
         "",
-        f"    python benchmarks/network_pareto.py --store {Path(args.store).name} --test {args.test.name} --docs docs",
+        f"    python benchmarks/network_pareto.py --networks {' '.join(args.networks)} \\",
+        f"        --store {Path(args.store).name} --test {args.test.name} --docs docs",
         "",
         f"Recipe `{args.recipe.name}` for all, {fit} epochs"
         + (f" of {clips} clips" if clips else "")

@@ -13,8 +13,8 @@
    11  calibrate, measure, write the card   FOLDER/default          make_default.py
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
-EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 6 for each of the nine of 7 and
-8, 75 (10) and about 15 (11). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes through
+EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 7 for each of the nine of 7 and
+8, 85 (10) and about 15 (11). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes through
 all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real
 clips the steps 2, 6 and 7 are left out and the weights know phantoms alone.
 """

@@ -24,6 +24,7 @@ from measure.leftout import LeftOut
 from measure.results import load, save
 
 from echoplane.data.split import TRAIN, VALIDATION, Split
+from echoplane.inference.decide import winner
 from echoplane.inference.engine import load_engine
 from echoplane.metrics.calibration import expected_calibration_error
 from echoplane.metrics.predictions import Predictions
@@ -31,7 +32,7 @@ from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric
 from echoplane.pipelines.answer import answer_store
-from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, mirror_margin
+from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, with_mirror_margin
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -85,12 +86,12 @@ def threshold(real: Predictions | None, facts: BundleFacts) -> float:
         return 0.0
     p, wanted = real.cine_probabilities(facts.calibration), PRECISIONS[0]
     assert wanted is not None
-    offered = np.array([label in facts.answers for label in real.views])
-    rest = p[:, ~offered].sum(axis=1)
-    main = np.where(offered, p, -1.0)
-    is_main = main.max(axis=1) >= rest
-    right = np.where(is_main, main.argmax(axis=1) == real.y_true, ~offered[real.y_true])
-    return threshold_for_precision(np.maximum(main.max(axis=1), rest), right, wanted) or 0.0
+    found = [winner(row, facts) for row in p]
+    right = [
+        best == y if is_offered else real.views[y] not in facts.answers
+        for (best, _, is_offered), y in zip(found, real.y_true, strict=True)
+    ]
+    return threshold_for_precision(np.array([weight for _, weight, _ in found]), np.array(right), wanted) or 0.0
 
 
 def thinned(predictions: Predictions, count: int) -> Predictions:
@@ -191,8 +192,8 @@ def main() -> int:
         bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held, mirrored=True
     ).predictions
     made, calibration = calibrated(bundle, answers, left_out)
-    thresholds = replace(made.facts.thresholds, mirror_margin=mirror_margin(made.facts, answers, turned))
-    facts = replace(made.facts, thresholds=thresholds, name=options.name, licence="Apache-2.0",
+    made = with_mirror_margin(made, answers, turned)
+    facts = replace(made.facts, name=options.name, licence="Apache-2.0",
                     data=data_uses(stores, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
     members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
     made = Bundle.create(facts, members)

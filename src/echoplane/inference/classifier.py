@@ -247,7 +247,7 @@ class ViewClassifier:
             maps = None if maps is None else maps[..., ::-1]
         answer = decide(logits, facts)
         seconds["network"] = time.perf_counter() - begun
-        remarks = (*([mirror.SENTENCE] if mirrored else []), *([decision.reason] if decision.reason else []))
+        remarks = filter(None, (mirror.SENTENCE if mirrored else "", decision.reason))
         reasons = (*answer.reasons, *remarks, *cine.notes, *sampling.notes, *prepared.notes)
         result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer, mirrored)
         if maps is None or not answer.best_view:

@@ -123,7 +123,7 @@ def decide(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Answer:
         return _no_numbers()
     clips_CK = facts.calibration.apply(logits_CK)
     total_K = sum_probabilities(clips_CK)
-    best, weight, is_offered = _winner(total_K, facts)
+    best, weight, is_offered = winner(total_K, facts)
     label = facts.vocabulary[best]
     doubts = _doubts(logits_CK, total_K, label, weight, is_offered, facts)
     votes_K = count_votes(clips_CK)
@@ -150,8 +150,24 @@ def vote_text(votes_K: npt.NDArray[np.integer], total_K: Floats, vocabulary: tup
     return "=".join(vocabulary[k] for k in winners)
 
 
-def _winner(total_K: Floats, facts: BundleFacts) -> tuple[int, float, bool]:
-    """Return the best label, the probability of its side, and whether that side is an offered answer."""
+def winner(total_K: Floats, facts: BundleFacts) -> tuple[int, float, bool]:
+    """Return who wins when every answer the bundle offers competes with all other labels taken together.
+
+    Parameters
+    ----------
+    total_K : float array, (K,)
+        Calibrated probabilities of the cine, in the order of the vocabulary, summing to 1.
+    facts : BundleFacts
+
+    Returns
+    -------
+    best : int
+        Place of the likeliest label of the winning side.
+    weight : float
+        Probability of that side, in [0, 1].
+    is_offered : bool
+        Whether that side is an answer the bundle offers.
+    """
     offered_K = np.array([label in facts.answers for label in facts.vocabulary])
     rest = float(total_K[~offered_K].sum())
     best = int(np.where(offered_K, total_K, -1.0).argmax())

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.inference.decide import winner
 from echoplane.metrics.aggregate import sum_probabilities
 from echoplane.metrics.selective import energy
 from echoplane.models.bundle_facts import BundleFacts
@@ -27,10 +28,8 @@ def worth_asking(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> boo
     """Return whether the answer leaves enough doubt to look at the mirror image."""
     if facts.thresholds.mirror_margin is None or not np.isfinite(logits_CK).all():
         return False
-    total_K = sum_probabilities(facts.calibration.apply(logits_CK))
-    offered_K = np.array([label in facts.answers for label in facts.vocabulary])
-    sides = [*total_K[offered_K], total_K[~offered_K].sum()]
-    return bool(max(sides) < SURE)
+    _, weight, _ = winner(sum_probabilities(facts.calibration.apply(logits_CK)), facts)
+    return weight < SURE
 
 
 def seems_exchanged(

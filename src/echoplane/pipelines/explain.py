@@ -153,32 +153,34 @@ class Explainer:
         if refusal.status is not None:
             raise PrepareError(cine.source, refusal.reason)
         clips, sampling, prepared = prepared_clips(cine, self.bundle)
-        turned = np.ascontiguousarray(clips[..., ::-1])
         # The same turn as prediction takes, so that what is explained is the answer that it gives.
-        mirrored = mirror.seems_exchanged(self._logits(clips), lambda: self._logits(turned[:1]), self.bundle.facts)
-        answer, target, maps = self._maps(turned if mirrored else clips)
+        logits, features = self._look(clips)
+        turned = np.ascontiguousarray(clips[..., ::-1])
+        mirrored = mirror.seems_exchanged(logits, lambda: self._look(turned[:1])[0], self.bundle.facts)
+        if mirrored:
+            clips = turned
+            logits, features = self._look(clips)
+        answer = decide(logits, self.bundle.facts)
+        target = self._target(answer)
+        maps = self._maps(clips, target) if features is None else self._engine_maps(features, target, clips.shape[2:])
         if mirrored:
             answer, maps = replace(answer, reasons=(*answer.reasons, mirror.SENTENCE)), maps[..., ::-1]
         found = cine_map(maps, sampling, cine.n_frames, prepared.sector, prepared.crop,
                          method=self.method, target=target.name)  # fmt: skip
         return Explanation(cine, answer, found, phases)
 
-    def _logits(self, clips: FloatArray) -> FloatArray:
-        return self._cam_engine.look(clips)[0] if self.method == CAM else self._engine.run(clips)
+    def _look(self, clips: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """Return logits (C, K) and, where the engine hands them out, maps (C, K, n, h, w)."""
+        return self._cam_engine.look(clips) if self.method == CAM else (self._engine.run(clips), None)
 
-    def _maps(self, clips: FloatArray) -> tuple[Answer, Target, FloatArray]:
-        if self.method == CAM:
-            return self._engine_maps(clips)
+    def _maps(self, clips: FloatArray, target: Target) -> FloatArray:
         from echoplane.explain.methods import attribute
         from echoplane.explain.scored import last_map
 
         facts = self.bundle.facts
-        answer = decide(self._engine.run(clips), facts)
-        target = self._target(answer)
         black = (0.0 - facts.recipe.mean) / facts.recipe.std
         layer = self.settings.layer or find(facts.network.name).feature_layer or last_map(self._network, clips.shape)
-        weights = target.weights(facts.vocabulary)
-        return answer, target, attribute(self._network, layer, clips, weights, self.method, black)
+        return attribute(self._network, layer, clips, target.weights(facts.vocabulary), self.method, black)
 
     @cached_property
     def _cam_engine(self) -> CamEngine:
@@ -186,16 +188,13 @@ class Explainer:
 
         return CamEngine(self.bundle)
 
-    def _engine_maps(self, clips: FloatArray) -> tuple[Answer, Target, FloatArray]:
+    def _engine_maps(self, maps_CKnhw: FloatArray, target: Target, shape: tuple[int, ...]) -> FloatArray:
         from echoplane.explain.enlarge import enlarge
 
-        logits, maps_CKnhw = self._cam_engine.look(clips)
-        answer = decide(logits, self.bundle.facts)
-        target = self._target(answer)
         maps = np.einsum("cknhw,k->cnhw", maps_CKnhw, target.weights(self.bundle.facts.vocabulary))
         if not target.minus:
             maps = np.maximum(maps, 0)
-        return answer, target, enlarge(maps.astype(np.float32), clips.shape[2:])
+        return enlarge(maps.astype(np.float32), shape)
 
     def _target(self, answer: Answer) -> Target:
         known = self.bundle.facts.vocabulary

@@ -40,8 +40,8 @@ _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new 
 
 Fits a temperature (or vector scaling) on cines, conformal sets, the probability below which the answer is 'unsure',
 the limit above which a cine is unlike anything known, and, from stores, from when on a cine is taken for one with left
-and right exchanged. Use cines that the network was not trained on. What is
-printed was measured on patients left out of the fit.
+and right exchanged. Use cines that the network was not trained on. What is printed was measured on patients left out of
+the fit.
 """
 
 
@@ -82,14 +82,14 @@ def _register_evaluate(app: typer.Typer) -> None:
         from echoplane.pipelines import evaluate
 
         stores = [p for p in inputs if not p.endswith(".npz")]
-        facts = Bundle.load(bundle).facts if stores or bundle else None
+        used = Bundle.load(bundle) if stores or bundle else None
+        facts = used.facts if used else None
         predictions = _read(inputs, bundle, split)
         other = (_stem(against), _other(against, stores, split)) if against else None
         name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
         scaling = facts.calibration if facts and calibrated is not False else None
         found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts)
         shown = stores or pictures
-        used = Bundle.load(bundle) if stores or bundle else None
         moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
         evaluate.write_evaluation(found, predictions, output, moving, words)
         if stores:
