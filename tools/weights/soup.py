@@ -2,7 +2,7 @@
 
 Networks that were fine-tuned from the same weights lie in one valley, and their mean is steadier than each of them
 (Wortsman et al., Model soups, ICML 2022, arXiv:2203.05482). OUT becomes a run folder as RUN is, the first of them, with
-the averaged weights and a bundle of them, in half precision. All runs must have held out the validation cines of the first.
+the averaged weights and a bundle of them. All runs must have held out the validation cines of the first.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> int:
             shutil.copyfile(runs[0] / name, out / name)
     save_file(state, out / WEIGHTS)
     (out / "soup.json").write_text(json.dumps({"runs": [run.name for run in runs]}, indent=1) + "\n", encoding="utf-8")
-    export_bundle(network.eval(), facts, half=True).save(out / "bundle")
+    export_bundle(network.eval(), facts).save(out / "bundle")
     print(f"{out}: mean of {len(runs)} runs")
     return 0
 

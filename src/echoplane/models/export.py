@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import echoplane
 from echoplane._optional import need
@@ -29,15 +29,11 @@ from echoplane.records import FloatArray
 #: logit where that is above 1. Rounding in f32 gives about 1e-6; a wrong export gives whole numbers.
 EXPORT_TOLERANCE = 1e-4
 
-#: Tensors of fewer numbers than this are kept in f32 when weights are stored in half precision: the head, which
-#: activation maps are read from, and the normalisation.
-HALF_FROM = 4096
-
 #: Clips in the check; an odd number that is neither 1 nor the number the graph was traced with.
 _CHECK_CLIPS = 3
 
 
-def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "", half: bool = False) -> Bundle:
+def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "") -> Bundle:
     """Make a bundle from a network.
 
     Parameters
@@ -48,9 +44,6 @@ def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "", hal
         Without members and without an f32 variant, which are filled in, as is who wrote it and when.
     card : str
         Text of the model card, Markdown; empty for none.
-    half : bool
-        Store the weights of convolutions in f16, which halves the files. They are rounded once, before the check, and
-        are f32 again when the network runs: torch and OpenVINO still agree to f32 rounding, and it is no slower.
 
     Returns
     -------
@@ -64,14 +57,9 @@ def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "", hal
         outputs than the vocabulary has labels.
     """
     network = copy.deepcopy(network).eval().float().cpu()
-    weights = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
-    if half:
-        weights = {name: in_half(tensor) for name, tensor in weights.items()}
-        network.load_state_dict(weights)
     onnx = to_onnx(network, facts.clip_shape)
-    if half:
-        onnx = onnx_in_half(onnx)
     check_onnx(network, onnx, facts.clip_shape, len(facts.vocabulary))
+    weights = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
     members = {WEIGHTS_NAME: safetensors.torch.save(weights), ONNX_NAME: onnx}
     if card:
         members[CARD_NAME] = card.encode()
@@ -128,31 +116,6 @@ def to_onnx(network: nn.Module, clip_shape: tuple[int, int, int]) -> bytes:
             return path.read_bytes()
         finally:
             noisy.setLevel(level)
-
-
-def in_half(tensor: Tensor) -> Tensor:
-    """Return a tensor in f16 where it is large enough for that to matter (:data:`HALF_FROM`), else as it is."""
-    return tensor.half() if tensor.is_floating_point() and tensor.numel() >= HALF_FROM else tensor
-
-
-def onnx_in_half(model: bytes) -> bytes:
-    """Store the large constants of an ONNX network in f16, each followed by a cast to f32; the graph computes in f32."""
-    need("onnx", "train", "store a network in half precision")
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    proto = onnx.load_from_string(model)
-    casts = []
-    for tensor in proto.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type == TensorProto.FLOAT and values.size >= HALF_FROM:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_f16"))
-            casts.append(helper.make_node("Cast", [f"{name}_f16"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    return proto.SerializeToString()
 
 
 def check_onnx(network: nn.Module, onnx: bytes, clip_shape: tuple[int, int, int], n_views: int) -> float:
