@@ -11,7 +11,7 @@ from echoplane.errors import UsageError
 from echoplane.models.count import count
 from echoplane.models.registry import NETWORKS, build, find
 
-SMALL = ["cnn3d", "compact3d", "compact3d-s", "topheavy3d", "frames2d-lenet", "frames2d-resnet18"]
+SMALL = ["cnn3d", "compact3d", "compact3d-s", "frames2d-lenet", "frames2d-resnet18"]
 
 
 def check_cost(name: str) -> None:

@@ -28,7 +28,7 @@ class CamEngine:
     Parameters
     ----------
     bundle : Bundle
-        With an f32 variant whose network ends in a global average and one linear layer (``compact3d``, ``topheavy3d``).
+        With an f32 variant whose network ends in a global average and one linear layer (``compact3d`` does).
     precision : {"auto", "f32", "bf16"}
         ``auto`` is bf16 where the bundle names it and this processor has it, and f32 elsewhere.
     threads : int or None

@@ -86,9 +86,7 @@ class Plain14(_Frames):
         return logits
 
 
-class BasicBlock(nn.Module):
-    """Two 1x3x3 convolutions and a shortcut, the block of ResNet-18."""
-
+class _BasicBlock(nn.Module):
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = _conv(channels_in, channels, 3, stride, 1, bias=False)
@@ -103,7 +101,6 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn (B, C, N, H, W) into (B, C', N, H', W')."""
         y = self.relu(self.bn1(self.conv1(x)))
         out: Tensor = self.relu(self.bn2(self.conv2(y)) + self.downsample(x))
         return out
@@ -129,7 +126,7 @@ class ResNet18Frames(_Frames):
         channels = width
         for number in range(1, 5):
             wide, stride = width * 2 ** (number - 1), 1 if number == 1 else 2
-            stage = nn.Sequential(BasicBlock(channels, wide, stride), BasicBlock(wide, wide, 1))
+            stage = nn.Sequential(_BasicBlock(channels, wide, stride), _BasicBlock(wide, wide, 1))
             self.add_module(f"layer{number}", stage)
             channels = wide
         self.fc = nn.Linear(channels, n_views)

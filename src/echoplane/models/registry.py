@@ -60,14 +60,12 @@ class Network:
 
 _THESIS = "Farhi, master's thesis, Technion; after Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556"
 _COMPACT = "this project; after Tran et al., CVPR 2018, arXiv:1711.11248"
-_TOPHEAVY = "this project; after Xie et al., ECCV 2018, arXiv:1712.04851 and He et al., CVPR 2016, arXiv:1512.03385"
 _RESNEXT = "Hara et al., CVPR 2018, arXiv:1711.09577; Xie et al., CVPR 2017, arXiv:1611.05431"
 _RESNET = "He et al., CVPR 2016, arXiv:1512.03385"
 
 _CNN3D = "echoplane.models.cnn3d:ModularCNN3d"
 _COMPACT3D = "echoplane.models.compact3d:Compact3d"
 _RESNEXT3D = "echoplane.models.resnext3d:ResNeXt3d"
-_TOPHEAVY3D = "echoplane.models.topheavy3d:TopHeavy3d"
 _FRAMES2D = "echoplane.models.frames2d:build"
 
 _ROWS = (
@@ -108,15 +106,6 @@ _ROWS = (
         clip=(10, 112, 112),
         parameters=177_718,
         macs=249_776_896,
-    ),
-    Network(
-        "topheavy3d",
-        "ResNet-18 of each frame that looks along time at the top",
-        _TOPHEAVY,
-        _TOPHEAVY3D,
-        clip=(10, 112, 112),
-        parameters=2_260_966,
-        macs=1_134_122_112,
     ),
     Network(
         "resnext3d-50",
