@@ -14,9 +14,12 @@
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
 EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 7 for each of the nine of 7 and
-8, 85 (10) and about 15 (11). More `--jobs` make step 1 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes through
-all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without real
-clips the steps 2, 6 and 7 are left out and the weights know phantoms alone.
+8, 85 (10) and about 15 (11). More `--jobs` make steps 1, 7 and 8 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes
+through all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without
+real clips the steps 2, 6 and 7 are left out and the weights know phantoms alone.
+
+`--start tools/weights/phantom-only.safetensors` begins step 7 with what steps 4 and 5 gave, weights that have seen no
+real clip, and leaves these two out.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -36,16 +40,39 @@ REAL_SHARE = 0.3
 BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
 
 
-def call(*words: object) -> None:
+def call(*words: object, threads: str = "") -> None:
     line = [str(word) for word in words]
     print("+", " ".join(line), flush=True)
-    subprocess.run([sys.executable, *line], check=True)
+    subprocess.run(
+        [sys.executable, *line], check=True, env={**os.environ, "OMP_NUM_THREADS": threads} if threads else None
+    )
 
 
-def train(recipe: str, out: Path, *settings: str) -> Path:
+def train(recipe: str, out: Path, *settings: str, threads: str = "") -> None:
     if not (out / "bundle" / "bundle.json").is_file():
-        call("-m", "echoplane", "train", HERE / recipe, *settings, "-o", out, "--resume")
-    return out
+        call("-m", "echoplane", "train", HERE / recipe, *settings, "-o", out, "--resume", threads=threads)
+
+
+def hold_out(store: str, path: Path) -> None:
+    """Write the split that step 4 makes, for runs that leave it out."""
+    from echoplane.data.split import make_split
+    from echoplane.training.cines import rows_to_split
+    from echoplane.training.recipe import load_recipe
+
+    recipe = load_recipe(str(HERE / "1-small.yaml"), [store])
+    path.parent.mkdir(exist_ok=True)
+    make_split(rows_to_split(recipe), validation=recipe.data.validation, seed=recipe.seed)[0].save(path)
+
+
+def side_by_side(jobs: int, splits: dict[Path, Path], settings: tuple[str, ...]) -> None:
+    """Run stage three with each split; `jobs` runs at a time, which share the processors."""
+    threads = str(max((os.cpu_count() or 1) // jobs, 1))
+
+    def one(run: Path) -> None:
+        train("3-mixed.yaml", run, *settings, f"data.split={splits[run]}", threads=threads)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, splits))
 
 
 def stores(phantom: Path, real: Path | None) -> str:
@@ -60,6 +87,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, default=Path(os.environ.get("ECHOPLANE_CLIPS", "../shared/clips")))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="a handful of clips and one epoch: to see that it runs")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 7 with these weights, without 4 and 5")
     given = parser.parse_args()
     clips = 150 if given.quick else given.clips
     few = ("fit.epochs=1", "data.epoch_clips=64") if given.quick else ()
@@ -72,18 +100,22 @@ def main() -> None:
     if real:
         call(HERE / "real_store.py", given.real, real)
     call(HERE / "shrink.py", phantom, folder / "phantom-small", SIDE)
-    small = train("1-small.yaml", folder / "small", stores(folder / "phantom-small", None), *few)
-    split = small / "split.csv"
+    small, split = folder / "small", folder / "small" / "split.csv"
     phantoms = (stores(folder / "phantom-small", None), f"data.split={split}", *few)
-    wide = train("2-wide.yaml", folder / "wide", *phantoms, f"network.weights={small}")
+    wide = given.start.resolve() if given.start else folder / "wide"
+    if given.start:
+        hold_out(phantoms[0], split)
+    else:
+        train("1-small.yaml", small, phantoms[0], *few)
+        train("2-wide.yaml", wide, *phantoms, f"network.weights={small}")
     if real:
         call(HERE / "folds.py", small, real, folder / "splits")
         split = folder / "splits" / "all.csv"
     mixed = (stores(phantom, real), f"network.weights={wide}", *few)
-    for left_out in sorted((folder / "splits").glob("*.csv")):
-        if left_out != split:
-            train("3-mixed.yaml", folder / "left-out" / left_out.stem, *mixed, f"data.split={left_out}")
-    every = train("3-mixed.yaml", folder / "all", *mixed, f"data.split={split}")
+    runs = {folder / "left-out" / file.stem: file for file in sorted((folder / "splits").glob("*.csv"))}
+    runs.pop(folder / "left-out" / "all", None)
+    every = folder / "all"
+    side_by_side(given.jobs, {**runs, every: split}, mixed)
     left_out, soup = folder / "left-out", folder / "soup"
     if not (soup / "bundle" / "bundle.json").is_file():
         call(HERE / "soup.py", soup, every, *sorted(p for p in left_out.glob("*") if (p / "bundle").is_dir()))
@@ -92,8 +124,10 @@ def main() -> None:
         train("beside.yaml", run, *phantoms, f"network={{name: {name}}}")
     options = [] if real is None else ["--left-out", *sorted(left_out.glob("group-*")),
                                        "--left-out-sources", *sorted(left_out.glob("source-*"))]  # fmt: skip
-    # Stage one, as a network that was trained for about as long as cnn3d and has seen four times as many clips.
-    for name, run in [*rivals, (f"{BESIDE[0]}, four times as many clips", small)]:
+    if not given.start:
+        # A network that was trained for about as long as cnn3d and has seen four times as many clips.
+        rivals.append((f"{BESIDE[0]}, four times as many clips", small))
+    for name, run in rivals:
         options += ["--beside", name, run]
     if given.quick:
         options += ["--quick", "--pictures", folder]
