@@ -71,8 +71,11 @@ def side_by_side(jobs: int, splits: dict[Path, Path], settings: tuple[str, ...])
     def one(run: Path) -> None:
         train("3-mixed.yaml", run, *settings, f"data.split={splits[run]}", threads=threads)
 
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         list(pool.map(one, splits))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C or a failure none of those that wait begins
 
 
 def stores(phantom: Path, real: Path | None) -> str:
