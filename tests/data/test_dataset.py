@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,22 @@ def test_cines_by_name_and_several_stores(store, tmp_path):
 def test_weights_by_view(store):
     got = all_of(ClipDataset(store, VIEWS, rule=RULE, weights={"A4C": 2.5}))
     assert torch.equal(got["weight"], torch.where(got["target"][:, 1] == 1, 2.5, 1.0))
+
+
+def test_a_batch_says_which_clips_were_mirrored(store):
+    flips = replace(AUGMENTS["none"], geometry=replace(AUGMENTS["none"].geometry, flip_p=0.5))
+    plain, half = (ClipDataset(store, VIEWS, rule=RULE, augment=a, seed=4) for a in (AUGMENTS["none"], flips))
+    turned = ClipDataset(
+        store, VIEWS, rule=RULE, augment=replace(flips, geometry=replace(flips.geometry, flip_p=1.0)), seed=4
+    )
+    straight, mixed, exchanged = all_of(plain), all_of(half), all_of(turned)
+    assert not straight["mirrored"].any()
+    assert exchanged["mirrored"].all()
+    assert 0 < mixed["mirrored"].sum() < len(mixed["mirrored"])
+    assert torch.equal(exchanged["clip"], straight["clip"].flip(-1))
+    expected = torch.where(mixed["mirrored"][:, None, None, None, None], exchanged["clip"], straight["clip"])
+    assert torch.equal(mixed["clip"], expected)
+    assert not all_of(ClipDataset(store, VIEWS, rule=RULE))["mirrored"].any()
 
 
 def test_all_clips_of_a_cine(store):

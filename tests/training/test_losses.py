@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from echoplane.training.losses import soft_cross_entropy
+from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
 
 
 @pytest.fixture
@@ -37,3 +37,14 @@ def test_gradients_are_finite_in_mixed_batches(logits: torch.Tensor) -> None:
     soft_cross_entropy(logits, targets, 0.05).backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+def test_mirrored_hearts_are_to_be_doubted() -> None:
+    heart = torch.tensor([True, True, True, False])
+    targets = torch.tensor([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1.0], [0, 1, 1, 0], [0.5, 0, 0, 0.5]])
+    mirrored = torch.tensor([False, True, True, True, True])
+    found = doubt_mirrored(targets, mirrored, heart, 0.4)
+    torch.testing.assert_close(found[[0, 2]], targets[[0, 2]])
+    torch.testing.assert_close(found[1], torch.tensor([0.7, 0.1, 0.1, 0.1]))
+    torch.testing.assert_close(found[3], torch.tensor([0.1, 0.4, 0.4, 0.1]))
+    torch.testing.assert_close(found[4], torch.tensor([0.45, 0.05, 0.05, 0.45]))

@@ -5,21 +5,22 @@
     3  small copies of the phantoms         FOLDER/phantom-small    shrink.py
     4  train on small phantoms              FOLDER/small            1-small.yaml
     5  again, changed more                  FOLDER/wide             2-wide.yaml
-    6  splits that leave real clips out     FOLDER/splits           folds.py
-    7  train with each of them left out     FOLDER/left-out/*       3-mixed.yaml
-    8  train on all                         FOLDER/all              3-mixed.yaml
-    9  the mean of all of these             FOLDER/soup             soup.py
-   10  other networks, for the card         FOLDER/beside/*         beside.yaml
-   11  calibrate, measure, write the card   FOLDER/default          make_default.py
+    6  on full pictures                     FOLDER/full             3-full.yaml
+    7  splits that leave real clips out     FOLDER/splits           folds.py
+    8  train with each of them left out     FOLDER/left-out/*       4-mixed.yaml
+    9  train on all                         FOLDER/all              4-mixed.yaml
+   10  the mean of all of these             FOLDER/soup             soup.py
+   11  other networks, for the card         FOLDER/beside/*         beside.yaml
+   12  calibrate, measure, write the card   FOLDER/default          make_default.py
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
-EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4) and 30 minutes (5), 7 for each of the nine of 7 and
-8, 85 (10) and about 15 (11). More `--jobs` make steps 1, 7 and 8 faster, a GPU steps 4, 5, 7, 8 and 10. `--quick` goes
-through all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth nothing. Without
-real clips the steps 2, 6 and 7 are left out and the weights know phantoms alone.
+EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4), 30 (5) and 50 minutes (6), 7 for each of the nine
+of 8 and 9, 85 (11) and about 15 (12). More `--jobs` make steps 1, 8 and 9 faster, a GPU steps 4 to 6, 8, 9 and 11.
+`--quick` goes through all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth
+nothing. Without real clips the steps 2, 7 and 8 are left out and the weights know phantoms alone.
 
-`--start tools/weights/phantom-only.safetensors` begins step 7 with what steps 4 and 5 gave, weights that have seen no
-real clip, and leaves these two out.
+`--start tools/weights/phantom-only.safetensors` begins step 8 with what steps 4 to 6 gave, weights that have seen no
+real clip, and leaves these three out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SIDE = 80
 PHANTOM_SEED = 2026
-#: Share of the clips in stage three that are real.
+#: Share of the clips in the fourth stage that are real.
 REAL_SHARE = 0.3
 #: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
 BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
@@ -65,11 +66,11 @@ def hold_out(store: str, path: Path) -> None:
 
 
 def side_by_side(jobs: int, splits: dict[Path, Path], settings: tuple[str, ...]) -> None:
-    """Run stage three with each split; `jobs` runs at a time, which share the processors."""
+    """Run the fourth stage with each split; `jobs` runs at a time, which share the processors."""
     threads = str(max((os.cpu_count() or 1) // jobs, 1))
 
     def one(run: Path) -> None:
-        train("3-mixed.yaml", run, *settings, f"data.split={splits[run]}", threads=threads)
+        train("4-mixed.yaml", run, *settings, f"data.split={splits[run]}", threads=threads)
 
     pool = ThreadPoolExecutor(jobs)
     try:
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, default=Path(os.environ.get("ECHOPLANE_CLIPS", "../shared/clips")))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="a handful of clips and one epoch: to see that it runs")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 7 with these weights, without 4 and 5")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 8 with these weights, without 4 to 6")
     given = parser.parse_args()
     clips = 150 if given.quick else given.clips
     few = ("fit.epochs=1", "data.epoch_clips=64") if given.quick else ()
@@ -105,16 +106,17 @@ def main() -> None:
     call(HERE / "shrink.py", phantom, folder / "phantom-small", SIDE)
     small, split = folder / "small", folder / "small" / "split.csv"
     phantoms = (stores(folder / "phantom-small", None), f"data.split={split}", *few)
-    wide = given.start.resolve() if given.start else folder / "wide"
+    wide, full = folder / "wide", given.start.resolve() if given.start else folder / "full"
     if given.start:
         hold_out(phantoms[0], split)
     else:
         train("1-small.yaml", small, phantoms[0], *few)
         train("2-wide.yaml", wide, *phantoms, f"network.weights={small}")
+        train("3-full.yaml", full, stores(phantom, None), f"data.split={split}", *few, f"network.weights={wide}")
     if real:
         call(HERE / "folds.py", small, real, folder / "splits")
         split = folder / "splits" / "all.csv"
-    mixed = (stores(phantom, real), f"network.weights={wide}", *few)
+    mixed = (stores(phantom, real), f"network.weights={full}", *few)
     runs = {folder / "left-out" / file.stem: file for file in sorted((folder / "splits").glob("*.csv"))}
     runs.pop(folder / "left-out" / "all", None)
     every = folder / "all"

@@ -75,7 +75,8 @@ class Geometry:
         A part of the frame fills it, as with the zoom of a scanner: the apex of the fan may be out of the picture. The
         middle of the part is drawn around the middle of the frame, a little deeper.
     flip_p : float
-        Left and right exchanged; 0 by default, because it changes what an apical view means.
+        Left and right exchanged; 0 by default. A network that is shown mirrored pictures reads them too; for it to
+        notice them, ``loss.mirrored`` of the training recipe asks it to be less sure of them.
     """
 
     affine_p: float = 0.7

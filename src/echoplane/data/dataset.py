@@ -22,7 +22,8 @@ from echoplane.records import IntArray, UInt8Array
 from echoplane.sampling import SamplingRule
 from echoplane.store import StoreReader
 
-#: A batch: ``clip`` uint8 (B, 1, N, H, W), ``target`` float32 (B, K), ``weight`` float32 (B,), ``row`` int64 (B,).
+#: A batch: ``clip`` uint8 (B, 1, N, H, W), ``target`` float32 (B, K), ``weight`` float32 (B,), ``row`` int64 (B,),
+#: ``mirrored`` bool (B,): left and right exchanged by the augmentation.
 Batch = dict[str, torch.Tensor]
 
 
@@ -113,14 +114,14 @@ class ClipDataset(Dataset[Batch]):
         shape = (len(indices), 1, self.rule.frames, *self.frame_size)
         clips = torch.empty(shape, dtype=torch.uint8)
         view = clips.numpy()
-        for place, index in zip(view, indices, strict=True):
-            self._fill(int(index), place[0])
+        mirrored = [self._fill(int(index), place[0]) for place, index in zip(view, indices, strict=True)]
         rows = np.array([self.items[int(i) % len(self)].row for i in indices], np.int64)
         return {
             "clip": clips,
             "target": torch.from_numpy(self.targets[rows]),
             "weight": torch.from_numpy(self.weights[rows]),
             "row": torch.from_numpy(rows),
+            "mirrored": torch.tensor(mirrored, dtype=torch.bool),
         }
 
     def clip(self, index: int) -> UInt8Array:
@@ -129,20 +130,23 @@ class ClipDataset(Dataset[Batch]):
         self._fill(index, out)
         return out
 
-    def _fill(self, index: int, out: UInt8Array) -> None:
+    def _fill(self, index: int, out: UInt8Array) -> bool:
+        """Read a clip; return whether left and right were exchanged."""
         epoch, number = divmod(index, len(self))
         item = self.items[number]
         planned = self.table.plans[item.row].indices
         if self.per_cine is None and self.augment is None:
             self.table.read_into(item.row, planned[item.clip], out)
-            return
+            return False
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, number])))
         n_frames = self.rows[item.row].n_frames
         frames = planned[item.clip] if self.per_cine is None else random_frames(planned, n_frames, rng)
         if self.augment is None:
             self.table.read_into(item.row, frames, out)
-        else:
-            out[...] = self._augmented(item.row, frames, draw(rng, self.augment))
+            return False
+        drawn = draw(rng, self.augment)
+        out[...] = self._augmented(item.row, frames, drawn)
+        return drawn.geometry is not None and drawn.geometry.flip
 
     def _augmented(self, row: int, frames: IntArray, drawn: Draw) -> UInt8Array:
         clip = self.table.frames(row, retime(frames, self.rows[row].n_frames, drawn.time))

@@ -31,7 +31,7 @@ from echoplane.training.cines import LabelledClips, TrainingData, open_data
 from echoplane.training.devices import gather_objects, make_fabric
 from echoplane.training.events import EpochEnded, Report, Started, Stepped
 from echoplane.training.loading import Batches
-from echoplane.training.losses import soft_cross_entropy
+from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
 from echoplane.training.optim import make_optimizer, rate_factor, set_rate
 from echoplane.training.order import EpochBatches
 from echoplane.training.recipe import TrainRecipe
@@ -40,6 +40,7 @@ from echoplane.training.scores import score
 from echoplane.training.start import start_network
 from echoplane.training.summary import device_line, summarise
 from echoplane.training.trackers import Tracker, flatten, open_trackers
+from echoplane.views import Family, family_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +148,7 @@ class _Run:
         order = EpochBatches(data.chance, data.epoch_clips, recipe.fit.batch, recipe.seed, rank, world)
         self.batches = Batches(data.train.clips, order, recipe.fit.workers, fabric.device.type == "cuda")
         self.targets = torch.from_numpy(data.train.targets)
+        self.heart = torch.tensor([family_of(view) is not Family.NONE for view in data.views])
         self.progress = Progress()
         self.timings: list[dict[str, float]] = []
         self.trackers: list[Tracker] = []
@@ -253,8 +255,10 @@ class _Run:
 
     def _step(self, batch: Batch) -> float:
         clips = ready(batch["clip"], self.data.prepare, self.fabric.device, self.recipe.fit.channels_last)
-        targets = self.targets[batch["row"]].to(self.fabric.device)
-        loss = soft_cross_entropy(self.model(clips), targets, self.recipe.loss.label_smoothing)
+        targets, settings = self.targets[batch["row"]], self.recipe.loss
+        if settings.mirrored:
+            targets = doubt_mirrored(targets, batch["mirrored"], self.heart, settings.mirrored)
+        loss = soft_cross_entropy(self.model(clips), targets.to(self.fabric.device), settings.label_smoothing)
         self.stepper.zero_grad()
         self.fabric.backward(loss)
         if self.recipe.fit.clip_gradient:

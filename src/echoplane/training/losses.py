@@ -8,6 +8,32 @@ from torch import Tensor
 from echoplane.training.targets import ONE_OF
 
 
+def doubt_mirrored(targets_BK: Tensor, mirrored_B: Tensor, heart_K: Tensor, share: float) -> Tensor:
+    """Spread a share of the targets of mirrored hearts evenly over all views.
+
+    Parameters
+    ----------
+    targets_BK : float Tensor, (B, K)
+        As :func:`echoplane.training.targets.make_targets` gives them, no row all zero.
+    mirrored_B : bool Tensor, (B,)
+        Clips whose left and right were exchanged.
+    heart_K : bool Tensor, (K,)
+        The views that have a left and a right: noise mirrored is noise.
+    share : float
+        In [0, 1).
+
+    Returns
+    -------
+    float Tensor, (B, K)
+        Rows that are not mirrored, and mirrored ones of no heart, as they were; of the others those with "one of these"
+        have become even shares.
+    """
+    shares_BK = targets_BK / targets_BK.sum(dim=1, keepdim=True)
+    heart_B1 = (shares_BK * heart_K).sum(dim=1, keepdim=True)
+    doubtful_BK = shares_BK * (1 - share * heart_B1) + share * heart_B1 / targets_BK.shape[1]
+    return torch.where((mirrored_B[:, None]) & (heart_B1 > 0), doubtful_BK, targets_BK)
+
+
 def soft_cross_entropy(logits_BK: Tensor, targets_BK: Tensor, smoothing: float = 0.0) -> Tensor:
     r"""Return the mean loss of a batch.
 

@@ -195,13 +195,18 @@ class Loss:
     ordinal : float
         Share of a short-axis level that goes to its neighbours (mitral, papillary, apical), in [0, 1): levels blend
         into each other, apical views do not.
+    mirrored : float
+        How unsure of a heart whose left and right the augmentation exchanged (``augment.geometry.flip_p``) the network
+        is to be: this share of its label is spread evenly over all views, in [0, 1). It then reads mirrored pictures,
+        and is surer of their mirror image, by which :mod:`echoplane.inference.mirror` notices them.
     """
 
     label_smoothing: float = 0.0
     ordinal: float = 0.0
+    mirrored: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("label_smoothing", "ordinal"):
+        for name in ("label_smoothing", "ordinal", "mirrored"):
             _check(0 <= getattr(self, name) < 1, f"loss.{name} {getattr(self, name)}: must lie in [0, 1).")
 
 
