@@ -39,6 +39,13 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_nothing_waits_to_be_filled_in(page):
+    """A line that is one word in capitals is where a figure was to go."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"^[A-Z]{4,}$|\bTODO\b|\bFIXME\b", text, re.MULTILINE)
+
+
 def _commands() -> dict[tuple[str, ...], set[str]]:
     found: dict[tuple[str, ...], set[str]] = {}
 

@@ -138,6 +138,16 @@ def test_a_batch_says_which_clips_were_mirrored(store):
     assert not all_of(ClipDataset(store, VIEWS, rule=RULE))["mirrored"].any()
 
 
+def test_a_cine_mirrored_to_begin_with_turned_around_is_not_mirrored(tmp_path):
+    with StoreWriter(tmp_path / "m", recipe={}, views=VIEWS, height=32, width=28) as writer:
+        clip = np.random.default_rng(0).integers(0, 256, (20, 32, 28), np.uint8)
+        writer.append(clip, StoreRow("c", label="A4C", group="p", fps=30.0, extra={"mirrored": True}))
+    flip = replace(AUGMENTS["none"], geometry=replace(AUGMENTS["none"].geometry, flip_p=1.0))
+    for augment, expected in ((None, True), (AUGMENTS["none"], True), (flip, False)):
+        found = all_of(ClipDataset(StoreReader(tmp_path / "m"), VIEWS, rule=RULE, augment=augment))
+        assert (found["mirrored"] == expected).all()
+
+
 def test_all_clips_of_a_cine(store):
     dataset = CineDataset(store, VIEWS, rule=RULE)
     flat = ClipDataset(store, VIEWS, rule=RULE)

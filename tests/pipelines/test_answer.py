@@ -66,6 +66,10 @@ def test_mirrored_exchanges_left_and_right(tmp_path: Path) -> None:
     drawn = answer_store(bundle(), Brightness(), [kept]).predictions
     turned = answer_store(bundle(), Brightness(), [kept], mirrored=True).predictions
     np.testing.assert_allclose(turned.logits, drawn.logits[:, ::-1], rtol=1e-5)
+    known = store(tmp_path / "k", 6, extra={"mirrored": True})
+    both = answer_store(bundle(), Brightness(), [kept, known], mirrored=True)
+    assert len(both.predictions.cines) == len(drawn.cines) + 5
+    assert both.left_out == {"mirrored to begin with": 1}
 
 
 def test_what_is_left_out_is_counted(tmp_path: Path) -> None:

@@ -74,7 +74,11 @@ def test_the_mirror_margin_lets_so_many_pass_as_asked() -> None:
     # Where everything is better known as it is, any gain at all would be news.
     assert mirror_margin(facts, p, replace(p, logits=p.logits - 3), 0.05) == 0
     with pytest.raises(DataError, match="different cines"):
-        mirror_margin(facts, p, p.take(np.arange(3)))
+        mirror_margin(facts, p.take(np.arange(3)), turned)
+    # Cines without a mirror image do not count.
+    some = np.arange(0, len(p.cines), 7)
+    alone = mirror_margin(facts, p.take(some), turned.take(some), 0.05)
+    assert mirror_margin(facts, p, turned.take(some), 0.05) == alone
 
 
 def test_nothing_asked_nothing_set() -> None:

@@ -23,7 +23,8 @@ from echoplane.sampling import SamplingRule
 from echoplane.store import StoreReader
 
 #: A batch: ``clip`` uint8 (B, 1, N, H, W), ``target`` float32 (B, K), ``weight`` float32 (B,), ``row`` int64 (B,),
-#: ``mirrored`` bool (B,): left and right exchanged by the augmentation.
+#: ``mirrored`` bool (B,): left and right are exchanged, by the augmentation or in the cine itself (``extra`` of its
+#: row).
 Batch = dict[str, torch.Tensor]
 
 
@@ -131,22 +132,23 @@ class ClipDataset(Dataset[Batch]):
         return out
 
     def _fill(self, index: int, out: UInt8Array) -> bool:
-        """Read a clip; return whether left and right were exchanged."""
+        """Read a clip; return whether left and right are exchanged in it."""
         epoch, number = divmod(index, len(self))
         item = self.items[number]
+        mirrored = bool(self.rows[item.row].extra.get("mirrored", False))
         planned = self.table.plans[item.row].indices
         if self.per_cine is None and self.augment is None:
             self.table.read_into(item.row, planned[item.clip], out)
-            return False
+            return mirrored
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, number])))
         n_frames = self.rows[item.row].n_frames
         frames = planned[item.clip] if self.per_cine is None else random_frames(planned, n_frames, rng)
         if self.augment is None:
             self.table.read_into(item.row, frames, out)
-            return False
+            return mirrored
         drawn = draw(rng, self.augment)
         out[...] = self._augmented(item.row, frames, drawn)
-        return drawn.geometry is not None and drawn.geometry.flip
+        return mirrored != (drawn.geometry is not None and drawn.geometry.flip)
 
     def _augmented(self, row: int, frames: IntArray, drawn: Draw) -> UInt8Array:
         clip = self.table.frames(row, retime(frames, self.rows[row].n_frames, drawn.time))

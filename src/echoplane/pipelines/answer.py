@@ -65,7 +65,8 @@ def answer_store(
         Which rows to answer, for example those of one fold.
     progress : callable, optional
     mirrored : bool
-        With left and right of every frame exchanged.
+        With left and right of every frame exchanged; cines that are known to be mirrored as they are (``extra`` of
+        their row) are left out.
 
     Returns
     -------
@@ -84,6 +85,10 @@ def answer_store(
         check_recipe(bundle, store)
     chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
     left_out: Counter[str] = Counter()
+    if mirrored:
+        upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
+        left_out += Counter({"mirrored to begin with": len(chosen) - len(upright)})
+        chosen = upright
     rows: list[tuple[int, StoreRow]] = []
     waiting: list[FloatArray] = []
     logits: list[FloatArray] = []

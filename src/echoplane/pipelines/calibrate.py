@@ -159,17 +159,20 @@ def mirror_margin(facts: BundleFacts, as_drawn: Predictions, turned: Predictions
     facts : BundleFacts
         Calibrated.
     as_drawn, turned : Predictions
-        Of the same cines, none of them mirrored to begin with, as they are and with left and right exchanged.
+        Of cines as they are, and of those of them that are not mirrored to begin with, with left and right exchanged;
+        only these count.
     share : float
         Share of such cines that may be taken for mirrored, in (0, 1).
 
     Raises
     ------
     DataError
-        When the two are not of the same cines.
+        When a cine turned around is not among those as drawn.
     """
-    if as_drawn.cines != turned.cines:
+    place = {cine: row for row, cine in enumerate(as_drawn.cines)}
+    if not place.keys() >= set(turned.cines):
         raise DataError("the answers as drawn and turned around are of different cines.")
+    as_drawn = as_drawn.take([place[cine] for cine in turned.cines])
     gains = []
     for cine in range(len(as_drawn.cines)):
         mine, other = (p.logits[p.cine_of_clip == cine] for p in (as_drawn, turned))

@@ -28,7 +28,7 @@ EDGES, PAIRS = 4, 6
 #: A pair of edges with less than this fraction of the outline between them is not looked at further.
 WITHIN = 0.5
 #: From this score on no mirrored edge is tried.
-GREAT = 1.28
+GREAT = 1.12
 #: A cut counts when at least this fraction of the outline's size touches it and nothing else explains the touch.
 CUT = 0.11
 #: And at least this fraction of its way through the fan touches: a shadow's side or a wall touches less.

@@ -183,7 +183,7 @@ def _answers(reader: Reader, number: int, rows: list[Factor]) -> Iterator[Row]:
     kept = phantoms.Direct(rec, usual, recipe)
     frames, fps = phantoms.picture_cine(rec, rule)
     for factor in rows:
-        base = {"factor": factor.name, "level": factor.level, "truth": coarse(rec.view)}
+        base = {"factor": factor.name, "level": factor.level, "truth": coarse(rec.view), "drawn": rec.shape.mirrored}
         if factor.picture is not None:
             found = reader.cine(phantoms.as_cine(factor.picture(frames), fps))
             yield {**base, **found.row()}
@@ -214,8 +214,8 @@ def instants(factor: Factor, rec: Recording, reader: Reader, number: int) -> Flo
 
 
 def _noticed(found: list[Row], factor: str) -> float | None:
-    """Return the share of the cines of a factor that were taken for mirrored."""
-    own = [row["mirrored"] for row in found if row["factor"] == factor]
+    """Return the share of the cines of a factor that were taken for mirrored, without those that are drawn mirrored."""
+    own = [row["mirrored"] for row in found if row["factor"] == factor and not row["drawn"]]
     return sum(own) / len(own) if own else None
 
 
