@@ -31,8 +31,8 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric
-from echoplane.pipelines.answer import answer_store
-from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, with_mirror_margin
+from echoplane.pipelines.answer import answer_store, rows_in
+from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, mirror_margin
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -92,6 +92,19 @@ def threshold(real: Predictions | None, facts: BundleFacts) -> float:
         for (best, _, is_offered), y in zip(found, real.y_true, strict=True)
     ]
     return threshold_for_precision(np.array([weight for _, weight, _ in found]), np.array(right), wanted) or 0.0
+
+
+def margin(runs: list[Path], store: StoreReader, facts: BundleFacts) -> float:
+    """Return the margin for mirrored pictures, an energy, from what runs answer to the cines they held out."""
+
+    def answers(mirrored: bool) -> Predictions:
+        parts = []
+        for run in runs:
+            bundle, held = Bundle.load(run / "bundle"), rows_in(str(run / "split.csv"))
+            parts.append(answer_store(bundle, load_engine(bundle), [store], held, mirrored=mirrored).predictions)
+        return Predictions.concatenate(parts)
+
+    return mirror_margin(facts, answers(False), answers(True))
 
 
 def thinned(predictions: Predictions, count: int) -> Predictions:
@@ -188,12 +201,12 @@ def main() -> int:
     # Whether the answer for a short axis of unknown level is right nobody can say.
     known = {c.file for c in clips if c.view != development.LEVEL_UNKNOWN}
     left_out = leftout.load(options.left_out, known) if options.left_out else None
-    turned = answer_store(
-        bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held, mirrored=True
-    ).predictions
     made, calibration = calibrated(bundle, answers, left_out)
-    made = with_mirror_margin(made, answers, turned)
-    facts = replace(made.facts, name=options.name, licence="Apache-2.0",
+    # Real clips look mirrored more often than phantoms: the margin must hold for them by themselves, too.
+    networks = [path for path in options.left_out or [] if (path / "bundle").is_dir()]
+    margins = [margin([run], stores[0], made.facts), *([margin(networks, stores[1], made.facts)] if networks else [])]
+    limits = replace(made.facts.thresholds, mirror_margin=max(margins))
+    facts = replace(made.facts, name=options.name, thresholds=limits, licence="Apache-2.0",
                     data=data_uses(stores, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
     members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
     made = Bundle.create(facts, members)
