@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from echoplane.models.layers import AdaptivePool3d, TwoFrameConv3d, guard_two_frames, pooling_matrix
+from echoplane.models.layers import AdaptivePool3d, LeanMaxPool3d, TwoFrameConv3d, guard_two_frames, pooling_matrix
 from echoplane.models.registry import build
 
 axis = st.integers(1, 9)
@@ -77,3 +79,19 @@ def test_the_guard_changes_no_answer_and_no_name() -> None:
         answers.append(network.train()(clips))
     torch.testing.assert_close(*answers)
     assert isinstance(guarded.get_submodule("features.4.time"), TwoFrameConv3d)
+
+
+@pytest.mark.parametrize("pool", [(2, (1, 2, 2)), ((1, 3, 3), (1, 2, 2), (0, 1, 1)), (3, 2, 1)])
+def test_maxima_keep_precision_and_value_under_autocast(pool: tuple[Any, ...]) -> None:
+    clips = torch.randn(2, 4, 5, 8, 9, generator=torch.Generator().manual_seed(0)).bfloat16()
+    lean, plain = clips.clone().requires_grad_(), clips.float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = LeanMaxPool3d(*pool)(lean)
+    wanted = nn.MaxPool3d(*pool)(plain)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, rtol=0, atol=0)
+    found.float().sum().backward()
+    wanted.sum().backward()
+    assert lean.grad is not None
+    # Where windows overlap, a gradient is a small whole number, which bf16 holds.
+    torch.testing.assert_close(lean.grad.float(), plain.grad, rtol=0, atol=0)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from echoplane.errors import UsageError
-from echoplane.models.layers import AdaptivePool3d, init_weights
+from echoplane.models.layers import AdaptivePool3d, LeanMaxPool3d, init_weights
 
 #: The two spec lists published with the thesis code: nine convolutions, and the twelve of its inference script.
 SPECS: dict[str, tuple[int | str, ...]] = {
@@ -108,7 +108,7 @@ def _layers(items: Sequence[int | str], batch_norm: bool) -> list[nn.Module]:
     channels = 1
     for item in items:
         if isinstance(item, str):
-            layers.append(nn.MaxPool3d(kernel_size=2, stride=(1, 2, 2)))
+            layers.append(LeanMaxPool3d(kernel_size=2, stride=(1, 2, 2)))
             continue
         layers.append(nn.Conv3d(channels, item, kernel_size=3, padding=1))
         if batch_norm:

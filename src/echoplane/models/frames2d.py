@@ -17,15 +17,15 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from echoplane.errors import UsageError
-from echoplane.models.layers import AdaptivePool3d
+from echoplane.models.layers import AdaptivePool3d, LeanMaxPool3d
 
 
 def _conv(channels_in: int, channels: int, k: int, stride: int = 1, padding: int = 0, bias: bool = True) -> nn.Conv3d:
     return nn.Conv3d(channels_in, channels, (1, k, k), (1, stride, stride), (0, padding, padding), bias=bias)
 
 
-def _halve() -> nn.MaxPool3d:
-    return nn.MaxPool3d((1, 2, 2))
+def _halve() -> LeanMaxPool3d:
+    return LeanMaxPool3d((1, 2, 2))
 
 
 class _Frames(nn.Module):
@@ -122,7 +122,7 @@ class ResNet18Frames(_Frames):
         self.conv1 = _conv(1, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
+        self.maxpool = LeanMaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
         channels = width
         for number in range(1, 5):
             wide, stride = width * 2 ** (number - 1), 1 if number == 1 else 2

@@ -84,6 +84,25 @@ class AdaptivePool3d(nn.Module):
         return f"output_size={self.output_size}"
 
 
+class LeanMaxPool3d(nn.MaxPool3d):
+    """Maximum pooling that stays in the precision it is given.
+
+    Autocast on a CPU turns bf16 into f32 for `max_pool3d`, and its gradient back, though a maximum rounds nothing: two
+    copies of the largest activations of a network and twice the memory (benchmarks/train_throughput.py).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool (B, C, N, H, W)."""
+        if not torch.is_autocast_enabled(x.device.type):
+            return self._pooled(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._pooled(x)
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        pooled: Tensor = super().forward(x)
+        return pooled
+
+
 def init_weights(module: nn.Module) -> None:
     """Draw weights in place, as the reference network does.
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from echoplane.errors import UsageError
+from echoplane.models.layers import LeanMaxPool3d
 
 #: Blocks of each stage by depth.
 DEPTHS: dict[int, tuple[int, int, int, int]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -89,7 +90,7 @@ class ResNeXt3d(nn.Module):
         self.conv1 = nn.Conv3d(1, 64, 7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(64)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
+        self.maxpool = LeanMaxPool3d(3, stride=2, padding=1)
         channels = 64
         for number, blocks in enumerate(DEPTHS[depth], start=1):
             planes, stride = 64 * 2**number, 1 if number == 1 else 2
