@@ -19,7 +19,7 @@ from echoplane.metrics.selective import energy
 from echoplane.models.bundle_facts import BundleFacts
 
 #: From this probability of the winning side on (an answer, or all that is none) nobody asks for the mirror image.
-SURE = 0.95
+SURE = 0.985
 
 SENTENCE = "Left and right seem to be exchanged in this picture; it was answered turned around."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ SIDE = 320
 LEAST_SIDE = 256
 #: From this score on no other level of light is tried.
 GOOD = 1.12
+#: When the second level of light is better than the first by more than this, the third, on the first one's other side,
+#: is not tried.
+BETTER = 0.05
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
@@ -148,13 +152,16 @@ class _Seen:
 def _look(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[_Seen] = []
-    for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
+    first = math.nan
+    for number, level in enumerate(LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL):
         found = regions(small_THW, level)
         seen = [_Seen(fit(evidence), found[-1]) for evidence in found]
         # One fan that holds all the parts beats one that holds the largest: two panels do not fit into a fan.
         tried += seen[-1:] if seen and seen[-1].fan.score >= GOOD else seen
-        if tried and max(each.fan.score for each in tried) >= GOOD:
+        score = max((each.fan.score for each in seen), default=-math.inf)
+        if score >= GOOD or (number == 1 and score > first + BETTER):
             break
+        first = score
     if len({id(seen.everything) for seen in tried}) < 2:
         return max(tried, key=lambda seen: seen.fan.score, default=None)
     # What is dim but lives must not lie outside, unless so much is lit at that level that it is the ground's noise.
