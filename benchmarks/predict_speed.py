@@ -43,8 +43,8 @@ from echoplane.pipelines.predict import PredictSettings, predict
 from echoplane.sampling.clips import plan
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-#: Of the batch: a student's archive.
-FILES = 400
+#: Of the batch: a small archive; starting the processes counts.
+FILES = 1000
 PARTS = ("latency", "batch", "memory", "cold")
 
 
