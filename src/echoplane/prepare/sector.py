@@ -24,8 +24,7 @@ SIDE = 320
 LEAST_SIDE = 256
 #: From this score on no other level of light is tried.
 GOOD = 1.12
-#: When the second level of light is better than the first by more than this, the third, on the first one's other side,
-#: is not tried.
+#: When the second level of light is better than the first by more than this, no other is tried.
 BETTER = 0.05
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
