@@ -21,7 +21,7 @@ from echoplane.phantom.clip import render_clip
 from echoplane.prepare import find_sector
 
 PAINTER = Path(__file__).parents[1] / "tests" / "prepare"
-PAINTED_SEED, PHANTOM_SEED = 910_000, 710_000
+PAINTED_SEED, PHANTOM_SEED = 910_000, 730_000
 VIEWS = ("A2C", "A3C", "A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "PLAX")
 
 

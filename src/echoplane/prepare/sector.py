@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.prepare.sector_evidence import LIT, LIT_SMALL, SMALL, Evidence, lit_and_moving, regions
+from echoplane.prepare.sector_evidence import FAINT, LIT, LIT_SMALL, SMALL, Evidence, lit_and_moving, regions
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
@@ -24,8 +24,8 @@ SIDE = 320
 LEAST_SIDE = 256
 #: From this score on no other level of light is tried.
 GOOD = 1.12
-#: When the second level of light is better than the first by more than this, no other is tried.
-BETTER = 0.05
+#: The last level of light, near that of noise, is tried only below this score.
+POOR = 1.07
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
@@ -151,16 +151,16 @@ class _Seen:
 def _look(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[_Seen] = []
-    first = math.nan
-    for number, level in enumerate(LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL):
+    score = -math.inf
+    levels = LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL
+    for level in levels:
+        if score >= (POOR if level == FAINT else GOOD):
+            break
         found = regions(small_THW, level)
         seen = [_Seen(fit(evidence), found[-1]) for evidence in found]
         # One fan that holds all the parts beats one that holds the largest: two panels do not fit into a fan.
         tried += seen[-1:] if seen and seen[-1].fan.score >= GOOD else seen
-        score = max((each.fan.score for each in seen), default=-math.inf)
-        if score >= GOOD or (number == 1 and score > first + BETTER):
-            break
-        first = score
+        score = max((each.fan.score for each in tried), default=-math.inf)
     if len({id(seen.everything) for seen in tried}) < 2:
         return max(tried, key=lambda seen: seen.fan.score, default=None)
     # What is dim but lives must not lie outside, unless so much is lit at that level that it is the ground's noise.

@@ -12,9 +12,11 @@ import numpy as np
 
 from echoplane.records import BoolArray, FloatArray, UInt8Array
 
+#: The lowest level of light, near that of noise.
+FAINT = 2
 #: Grey levels above the background from which a pixel counts as lit, in the order in which they are tried: usual,
 #: for dim pictures on clean black, for pictures on a noisy ground, for sides that are all but lost in the dark.
-LIT = (10, 4, 24, 2)
+LIT = (10, 4, 24, FAINT)
 #: In small frames a block of 8 x 8 pixels, over which JPEG spreads light, is a large part of the picture: the other way
 #: round there, if the longer side is shorter than so many pixels.
 LIT_SMALL, SMALL = (24, 10, 4), 200
