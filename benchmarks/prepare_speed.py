@@ -4,7 +4,7 @@
 
 Steps are interleaved over the rounds; the median round counts, in milliseconds of processor time. "bare decode" reads
 the same frames at the same reduction and does nothing else: the floor. Two cines: the real A4C that pydicom ships,
-enlarged (dim, so that every level of light is tried), and a phantom clip.
+enlarged (dim, so that three levels of light are tried), and a phantom clip.
 """
 
 from __future__ import annotations

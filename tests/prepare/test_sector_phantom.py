@@ -29,6 +29,11 @@ def test_a_few_of_each_view() -> None:
     assert np.median(got) >= 0.97
 
 
+def test_sides_all_but_lost_in_the_dark() -> None:
+    # Without the faintest level of light the overlap is 0.73.
+    assert scores(range(710_111, 710_112)) >= 0.95
+
+
 @pytest.mark.long
 def test_mean_iou() -> None:
     got = scores(range(3000, 3120))

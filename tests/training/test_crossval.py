@@ -1,14 +1,18 @@
 import csv
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from echoplane.errors import ConfigError, UsageError
 from echoplane.pipelines.crossvalidate import crossvalidate
+from echoplane.training import fit
 from echoplane.training.events import Event, FoldStarted, Stepped
 
 
@@ -35,6 +39,26 @@ def test_every_cine_is_answered_once_by_a_network_that_did_not_see_its_patient(
         np.testing.assert_array_equal(np.sum([saved[f"fold {f}"][way] for f in range(4)], axis=0), saved["all"][way])
     assert [effect.order for effect in found.orders] == ["recorded", "shuffled", "reversed", "frozen"]
     assert (tmp_path / "cv" / "report.html").stat().st_size > 1000
+
+
+def test_no_epoch_is_chosen_by_the_cines_held_out(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Scores fall from epoch to epoch: whoever chose by them would take the first.
+    falling = itertools.count(1.0, -0.01)
+    monkeypatch.setattr(
+        fit, "score", lambda *_: dict.fromkeys(("accuracy", "balanced_accuracy"), next(falling)) | {"loss": 1.0}
+    )
+    recipe = make_recipe(make_store(), fit__epochs=3, fit__ema=0.0, fit__monitor="accuracy", fit__patience=1)
+    crossvalidate(recipe, tmp_path / "cv", 2)
+    for fold in range(2):
+        folder = tmp_path / "cv" / f"fold-{fold}"
+        saved = torch.load(folder / "last.ckpt", weights_only=True)
+        kept = load_file(folder / "best.safetensors")
+        assert saved["progress"]["epoch"] == 3
+        assert saved["progress"]["best_epoch"] == 2
+        for name, weights in saved["states"]["network"].items():
+            torch.testing.assert_close(kept[name], weights, rtol=0, atol=0)
 
 
 def test_goes_on_after_a_stop_with_the_same_answers(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

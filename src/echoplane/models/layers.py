@@ -85,21 +85,17 @@ class AdaptivePool3d(nn.Module):
 
 
 class LeanMaxPool3d(nn.MaxPool3d):
-    """Maximum pooling that stays in the precision it is given.
+    """``torch.nn.MaxPool3d`` that keeps the dtype it is given, under autocast too.
 
     Autocast on a CPU turns bf16 into f32 for `max_pool3d`, and its gradient back, though a maximum rounds nothing: two
     copies of the largest activations of a network and twice the memory (benchmarks/train_throughput.py).
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool (B, C, N, H, W)."""
-        if not torch.is_autocast_enabled(x.device.type):
-            return self._pooled(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return self._pooled(x)
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        pooled: Tensor = super().forward(x)
+        """Pool (B, C, N, H, W) of any floating dtype to (B, C, n, h, w) of the same."""
+        device = x.device.type
+        with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+            pooled: Tensor = super().forward(x)
         return pooled
 
 

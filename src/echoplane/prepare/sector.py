@@ -24,7 +24,7 @@ SIDE = 320
 LEAST_SIDE = 256
 #: From this score on no other level of light is tried.
 GOOD = 1.12
-#: The last level of light, near that of noise, is tried only below this score.
+#: The faintest level of light, near that of noise, is tried only below this score.
 POOR = 1.07
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
@@ -152,8 +152,7 @@ def _look(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[_Seen] = []
     score = -math.inf
-    levels = LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL
-    for level in levels:
+    for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
         if score >= (POOR if level == FAINT else GOOD):
             break
         found = regions(small_THW, level)

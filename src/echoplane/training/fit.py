@@ -284,7 +284,7 @@ class _Run:
         return score(predictions, self.data.validation.store_of, self.data.names)
 
     def _note(self, figures: dict[str, float]) -> bool:
-        """Add an epoch to the progress; return whether it is the best so far (the latest, without validation)."""
+        """Add an epoch to the progress; return whether it is the best so far (``last``, no validation: always)."""
         progress = self.progress
         name = self.recipe.fit.monitor
         value = figures.get(f"validation/{name}", float(progress.epoch))

@@ -229,8 +229,9 @@ class Fit:
         Decay of the running mean of the weights, which validates and is kept, for example 0.999; 0 for none.
     patience : int
         Stop after so many epochs without a better score; 0 never stops early.
-    monitor : {"balanced_accuracy", "accuracy", "loss"}
-        The score that decides which weights are best: by cine, on the validation cines.
+    monitor : {"balanced_accuracy", "accuracy", "loss", "last"}
+        The score that decides which weights are best: by cine, on the validation cines. ``last`` takes those of the
+        last epoch, whatever the validation cines say, and never stops early.
     deterministic : bool
         Only algorithms that give the same bits every time. On a CPU they do anyhow; on a GPU a layer that has no such
         algorithm (max pooling in 3D) ends the run with an error that names it.
@@ -245,7 +246,7 @@ class Fit:
     clip_gradient: float = 0.0
     ema: float = 0.0
     patience: int = 0
-    monitor: Literal["balanced_accuracy", "accuracy", "loss"] = "balanced_accuracy"
+    monitor: Literal["balanced_accuracy", "accuracy", "loss", "last"] = "balanced_accuracy"
     deterministic: bool = False
     workers: int = -1
 
