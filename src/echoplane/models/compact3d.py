@@ -34,6 +34,7 @@ class Size:
 SIZES: dict[str, Size] = {
     "s": Size(widths=(16, 32, 64, 128), depths=(1, 1, 1, 1)),
     "m": Size(widths=(16, 32, 64, 160), depths=(1, 1, 2, 2)),
+    "l": Size(widths=(16, 32, 80, 224), depths=(1, 1, 2, 2)),
 }
 
 #: (time, rows, columns) stride of each stage. The stem has already halved the picture.
@@ -82,7 +83,7 @@ class Compact3d(nn.Module):
     ----------
     n_views : int
         Length of the answer, K.
-    size : {"s", "m"}
+    size : {"s", "m", "l"}
         Row of :data:`SIZES`.
     dropout : float
         On the pooled features, in [0, 1).
