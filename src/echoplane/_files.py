@@ -23,7 +23,7 @@ _RESERVED = {
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> Iterator[IO[Any]]:
     """Open a temporary sibling of `path` and rename it over `path` only if the block ends well.
 
     Parameters
@@ -32,6 +32,9 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         The final file; its folder is made if needed.
     mode : {"w", "wb"}
         Text (UTF-8, newlines untouched) or binary.
+    durable : bool
+        Wait until the disk has the bytes. False for pictures and the like, which can be made again: whole or not there
+        after a kill of the process, but perhaps not after a power cut.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,8 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         with os.fdopen(handle, mode, **text) as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         # mkstemp makes the file private to its owner; give it the mode that a plain open() would have.
         umask = os.umask(0)
         os.umask(umask)

@@ -116,7 +116,7 @@ def test_auto_explains_a_network_without_a_map_of_its_own_by_gradcam(bundle: str
 def test_a_full_disk_ends_the_run_rather_than_becoming_a_row(
     bundle: str, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("echoplane.pipelines._overlays.atomic_write", full)

@@ -52,7 +52,7 @@ class Overlays:
         picture = draw(look)
         done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         assert done
-        with atomic_write(self.folder / overlay_name(look.result.file), "wb") as stream:
+        with atomic_write(self.folder / overlay_name(look.result.file), "wb", durable=False) as stream:
             stream.write(data.tobytes())
         with self._lock:
             self.written += 1
