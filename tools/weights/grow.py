@@ -1,4 +1,4 @@
-"""Give trained weights of compact3d more channels: tools/weights/grow.py RUN_OR_WEIGHTS SIZE OUT.safetensors [--seed N].
+"""Give trained weights of compact3d more channels: tools/weights/grow.py RUN SIZE OUT.safetensors [--seed N].
 
 The grown network answers as the old one does, number for number: what is old keeps its weights, and listens to none of
 what is new. New channels begin with random weights of their own and are heard once training gives them a voice, so that

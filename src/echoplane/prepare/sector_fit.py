@@ -57,7 +57,7 @@ def fit(evidence: Evidence) -> Fan:
     rights = straight_sides(points, on_frame, -WIDEST, CROSSED, EDGES)
     pairs = [(left, right) for left in lefts for right in rights]
     pairs.sort(key=lambda pair: -pair[0].weight - pair[1].weight)
-    best = scene.best([scene.flat()], pairs[:PAIRS])
+    best = scene.best([scene.judge(scene.weigh(scene.flat()))], pairs[:PAIRS])
     if best.score >= GREAT:
         return best
     return scene.best([best], _mirrored(evidence, lefts[:2], rights[:2]))
@@ -129,11 +129,16 @@ class _Scene:
         return touching
 
     def best(self, fans: list[Fan], pairs: Iterable[tuple[Line, Line]]) -> Fan:
-        """Return the best of some candidates and of those that pairs of edges make."""
-        best = max((self.judge(fan) for fan in fans), key=_score)
-        for left, right in pairs:
-            if _opening(left, right) >= NARROWEST:
-                best = max((best, *(self.judge(fan, best.score) for fan in self.complete(left, right))), key=_score)
+        """Return the best of some judged fans and of those that pairs of edges make."""
+        best = max(fans, key=_score)
+        made = [
+            fan for left, right in pairs if _opening(left, right) >= NARROWEST for fan in self.complete(left, right)
+        ]
+        # The most promising first: most of the others then need not be looked at closely.
+        for fan in sorted(map(self.weigh, made), key=_score, reverse=True):
+            if fan.score < best.score:
+                break
+            best = max(best, self.judge(fan), key=_score)
         return best
 
     def complete(self, left: Line, right: Line) -> Iterator[Fan]:
@@ -183,23 +188,24 @@ class _Scene:
         around = float(self.x.min()), float(self.y.min()), float(self.x.max()) + 1, float(self.y.max()) + 1
         return Fan(0, 0, 0, 0, 0, 0, self._cut_box(self.cuts, around))
 
-    def judge(self, fan: Fan, floor: float = -math.inf) -> Fan:
-        """Score a candidate; only an upper bound where that is below `floor`."""
+    def weigh(self, fan: Fan) -> Fan:
+        """Score a candidate by its area alone: the most that it could be worth."""
         mask = fan.inside(self.grid_x, self.grid_y)
         area = max(int(np.count_nonzero(mask)), 1)
         both = int(np.count_nonzero(mask & self.hull))
         outside = 1 - int(np.count_nonzero(mask & self.live)) / self.live_area
         stray = int(np.count_nonzero(self.stray & ~mask)) / self.live_area
         outside += min(STRAY * stray, MOST_STRAY)
-        empty = 1 - both / area
-        bound = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED + LEVEL
-        if bound < floor:
-            return fan.judged(bound)
+        most = 1 - OUTSIDE * outside - EMPTY * (1 - both / area) + TOUCHED + LEVEL
+        return fan.judged(most, overlap=both / (area + self.hull_area - both))
+
+    def judge(self, fan: Fan) -> Fan:
+        """Score a candidate that was weighed: it loses what the outline does not touch."""
         touched, free = self._touched(*boundary_points(fan))
         level = 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
-        score = 1 - OUTSIDE * outside - EMPTY * empty + TOUCHED * touched + LEVEL * level
+        score = fan.score - TOUCHED * (1 - touched) - LEVEL * (1 - level)
         score -= DOUBT * self._doubt(fan, touched * free + 1 - free, level)
-        return fan.judged(score, touched, both / (area + self.hull_area - both))
+        return fan.judged(score, touched, fan.overlap)
 
     def _doubt(self, fan: Fan, touched: float, level: float) -> float:
         """In [0, 1]: a box must be touched all around, and a fan that is not level along both edges."""
