@@ -1,26 +1,27 @@
 """Make the weights that ship, from nothing: python tools/weights/make.py FOLDER [--clips N] [--real CLIPS] [--jobs N].
 
-    1  render phantoms                      FOLDER/phantom          echoplane phantom dataset
+    1  render phantoms, and as many more    FOLDER/phantom, -more   echoplane phantom dataset
     2  prepare the real clips               FOLDER/real             real_store.py
     3  small copies of the phantoms         FOLDER/phantom-small    shrink.py
     4  train on small phantoms              FOLDER/small            1-small.yaml
     5  again, changed more                  FOLDER/wide             2-wide.yaml
     6  on full pictures, then once more     FOLDER/full, -again     3-full.yaml
-    7  splits that leave real clips out     FOLDER/splits           folds.py
-    8  train with each of them left out     FOLDER/left-out/*       4-mixed.yaml
-    9  train on all                         FOLDER/all              4-mixed.yaml
-   10  the mean of all of these             FOLDER/soup             soup.py
-   11  other networks, for the card         FOLDER/beside/*         beside.yaml
-   12  calibrate, measure, write the card   FOLDER/default          make_default.py
+    7  more channels, more phantoms         FOLDER/larger           grow.py, 3-full.yaml
+    8  splits that leave real clips out     FOLDER/splits           folds.py
+    9  train with each of them left out     FOLDER/left-out/*       4-mixed.yaml
+   10  train on all                         FOLDER/all              4-mixed.yaml
+   11  the mean of all of these             FOLDER/soup             soup.py
+   12  other networks, for the card         FOLDER/beside/*         beside.yaml
+   13  calibrate, measure, write the card   FOLDER/default          make_default.py
 
 Every step is skipped when its result is there, and goes on where it was stopped when it is half there. On an AMD
-EPYC the steps took 20 minutes on two cores (1) and, on one, 35 (4), 30 (5) and 85 minutes (6), 7 for each of the nine
-of 8 and 9, 85 (11) and about 15 (12). More `--jobs` make steps 1, 8 and 9 faster, a GPU steps 4 to 6, 8, 9 and 11.
+EPYC the steps took 40 (1) and 50 minutes (7) on two cores and, on one, 35 (4), 30 (5), 85 (6), 9 for each of the nine
+of 9 and 10, 85 (12) and about 15 (13). More `--jobs` make steps 1, 9 and 10 faster, a GPU steps 4 to 7, 9, 10 and 12.
 `--quick` goes through all of it in some minutes with a handful of clips, to see that it runs; what it makes is worth
-nothing. Without real clips the steps 2, 7 and 8 are left out and the weights know phantoms alone.
+nothing. Without real clips the steps 2, 8 and 9 are left out and the weights know phantoms alone.
 
-`--start tools/weights/phantom-only.safetensors` begins step 8 with what steps 4 to 6 gave, weights that have seen no
-real clip, and leaves these three out.
+`--start tools/weights/phantom-only.safetensors` begins step 9 with what steps 4 to 7 gave, weights that have seen no
+real clip, and leaves these four out.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SIDE = 80
-PHANTOM_SEED = 2026
+PHANTOM_SEED, MORE_SEED = 2026, 2027
 #: Share of the clips in the fourth stage that are real.
 REAL_SHARE = 0.3
 #: The second time over full pictures: other draws, a shorter way down.
 AGAIN = ("seed=6", "fit.epochs=5")
+#: The third time, as a larger network.
+SIZE = "l"
+LARGER = ("seed=7", "fit.epochs=11", f"network.options={{size: {SIZE}, dropout: 0.1}}")
+GROWN_SEED = 11
 #: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
 BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
 
@@ -67,6 +72,24 @@ def hold_out(store: str, path: Path) -> None:
     make_split(rows_to_split(recipe), validation=recipe.data.validation, seed=recipe.seed)[0].save(path)
 
 
+def small_then_large(folder: Path, small: tuple[str, ...], whole: tuple[str, ...]) -> None:
+    """Steps 4 to 6; `small` and `whole` are the settings for small phantoms and for full pictures."""
+    train("1-small.yaml", folder / "small", *(word for word in small if not word.startswith("data.split=")))
+    train("2-wide.yaml", folder / "wide", *small, f"network.weights={folder / 'small'}")
+    train("3-full.yaml", folder / "full", *whole, f"network.weights={folder / 'wide'}")
+    train("3-full.yaml", folder / "full-again", *AGAIN, *whole, f"network.weights={folder / 'full'}")
+
+
+def train_on_too(split: Path, store: Path, out: Path) -> None:
+    """Write a split to which all cines of a store are added, to train on."""
+    from echoplane.data.split import TRAIN, Split, SplitRow
+    from echoplane.store.reader import StoreReader
+
+    more = (SplitRow(r.cine, TRAIN, None, r.group, r.label) for r in StoreReader(store).rows)
+    out.parent.mkdir(exist_ok=True)
+    Split((*Split.load(split).rows, *more)).save(out)
+
+
 def side_by_side(jobs: int, splits: dict[Path, Path], settings: tuple[str, ...]) -> None:
     """Run the fourth stage with each split; `jobs` runs at a time, which share the processors."""
     threads = str(max((os.cpu_count() or 1) // jobs, 1))
@@ -81,8 +104,10 @@ def side_by_side(jobs: int, splits: dict[Path, Path], settings: tuple[str, ...])
         pool.shutdown(cancel_futures=True)  # after Ctrl-C or a failure none of those that wait begins
 
 
-def stores(phantom: Path, real: Path | None) -> str:
-    mine = [f"{{path: {phantom}}}", *([f"{{path: {real}, share: {REAL_SHARE}}}"] if real else [])]
+def stores(phantoms: tuple[Path, ...], real: Path | None = None) -> str:
+    mine = [f"{{path: {phantom}}}" for phantom in phantoms]
+    if real:
+        mine.append(f"{{path: {real}, share: {REAL_SHARE}}}")
     return f"data.stores=[{', '.join(mine)}]"
 
 
@@ -93,46 +118,57 @@ def main() -> None:
     parser.add_argument("--real", type=Path, default=Path(os.environ.get("ECHOPLANE_CLIPS", "../shared/clips")))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="a handful of clips and one epoch: to see that it runs")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 8 with these weights, without 4 to 6")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 9 with these weights, without 4 to 7")
     given = parser.parse_args()
     clips = 150 if given.quick else given.clips
     few = ("fit.epochs=1", "data.epoch_clips=64") if given.quick else ()
     folder: Path = given.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    phantom, real = folder / "phantom", folder / "real" if (given.real / "INDEX.csv").is_file() else None
+    phantom, more = folder / "phantom", folder / "phantom-more"
+    real = folder / "real" if (given.real / "INDEX.csv").is_file() else None
 
-    call("-m", "echoplane", "phantom", "dataset", phantom, "--clips", clips, "--seed", PHANTOM_SEED,
-         "--recipe", "default", "--jobs", given.jobs)  # fmt: skip
+    for store, seed in ((phantom, PHANTOM_SEED), (more, MORE_SEED)):
+        call("-m", "echoplane", "phantom", "dataset", store, "--clips", clips, "--seed", seed,
+             "--recipe", "default", "--jobs", given.jobs)  # fmt: skip
     if real:
         call(HERE / "real_store.py", given.real, real)
     call(HERE / "shrink.py", phantom, folder / "phantom-small", SIDE)
-    small, split = folder / "small", folder / "small" / "split.csv"
-    phantoms = (stores(folder / "phantom-small", None), f"data.split={split}", *few)
-    wide, full, again = (folder / name for name in ("wide", "full", "full-again"))
+    small, both = folder / "small", folder / "both" / "split.csv"
+    phantoms = (stores((folder / "phantom-small",)), f"data.split={small / 'split.csv'}", *few)
     if given.start:
-        hold_out(phantoms[0], split)
+        hold_out(phantoms[0], small / "split.csv")
     else:
-        train("1-small.yaml", small, phantoms[0], *few)
-        train("2-wide.yaml", wide, *phantoms, f"network.weights={small}")
-        whole = (stores(phantom, None), f"data.split={split}", *few)
-        train("3-full.yaml", full, *whole, f"network.weights={wide}")
-        train("3-full.yaml", again, *AGAIN, *whole, f"network.weights={full}")
+        small_then_large(folder, phantoms, (stores((phantom,)), *phantoms[1:]))
+    train_on_too(small / "split.csv", more, both)
+    start = given.start.resolve() if given.start else folder / "larger"
+    if not given.start:
+        grown = folder / "full-again" / f"grown-{SIZE}.safetensors"
+        call(HERE / "grow.py", grown.parent, SIZE, grown, "--seed", GROWN_SEED)
+        train("3-full.yaml", start, *LARGER, stores((phantom, more)), f"data.split={both}", *few,
+              f"network.weights={grown}")  # fmt: skip
+    every_split = both
     if real:
-        call(HERE / "folds.py", small, real, folder / "splits")
-        split = folder / "splits" / "all.csv"
-    mixed = (stores(phantom, real), f"network.weights={given.start.resolve() if given.start else again}", *few)
+        call(HERE / "folds.py", both.parent, real, folder / "splits")
+        every_split = folder / "splits" / "all.csv"
+    mixed = (stores((phantom, more), real), f"network.weights={start}", *few)
     runs = {folder / "left-out" / file.stem: file for file in sorted((folder / "splits").glob("*.csv"))}
     runs.pop(folder / "left-out" / "all", None)
-    every = folder / "all"
-    side_by_side(given.jobs, {**runs, every: split}, mixed)
+    side_by_side(given.jobs, {**runs, folder / "all": every_split}, mixed)
+    measure(folder, given, phantoms, real, small)
+
+
+def measure(folder: Path, given: argparse.Namespace, phantoms: tuple[str, ...], real: Path | None, small: Path) -> None:
+    """Steps 11 to 13."""
     left_out, soup = folder / "left-out", folder / "soup"
     if not (soup / "bundle" / "bundle.json").is_file():
-        call(HERE / "soup.py", soup, every, *sorted(p for p in left_out.glob("*") if (p / "bundle").is_dir()))
+        call(HERE / "soup.py", soup, folder / "all", *sorted(p for p in left_out.glob("*") if (p / "bundle").is_dir()))
     rivals = [(name, folder / "beside" / name) for name in BESIDE]
     for name, run in rivals:
         train("beside.yaml", run, *phantoms, f"network={{name: {name}}}")
-    options = [] if real is None else ["--left-out", *sorted(left_out.glob("group-*")),
-                                       "--left-out-sources", *sorted(left_out.glob("source-*"))]  # fmt: skip
+    options: list[object] = ["--more", folder / "phantom-more"]
+    if real:
+        groups, sources = (sorted(left_out.glob(f"{kind}-*")) for kind in ("group", "source"))
+        options += ["--left-out", *groups, "--left-out-sources", *sources]
     if not given.start:
         # A network that was trained for about as long as cnn3d and has seen four times as many clips.
         rivals.append((f"{BESIDE[0]}, four times as many clips", small))
@@ -140,8 +176,9 @@ def main() -> None:
         options += ["--beside", name, run]
     if given.quick:
         options += ["--quick", "--pictures", folder]
-    call(HERE / "make_default.py", soup, phantom, real or "-", folder / "default", "--clips", given.real, *options)
-    print(f"Made {folder / 'default'}; it ships once it replaces src/echoplane/weights/default.")
+    place = folder / "default"
+    call(HERE / "make_default.py", soup, folder / "phantom", real or "-", place, "--clips", given.real, *options)
+    print(f"Made {place}; it ships once it replaces src/echoplane/weights/default.")
 
 
 if __name__ == "__main__":

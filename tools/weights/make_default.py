@@ -188,12 +188,14 @@ def main() -> int:
     for name in ("run", "phantom", "real", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--name", default="default")
+    parser.add_argument("--more", type=Path, nargs="*", default=[], help="other phantoms that were trained on")
     parser.add_argument("--measures", type=Path, help="folder of the measures; default: RUN/measures")
     command.add_options(parser)
     options = parser.parse_args()
     run, out = options.run, options.measures or options.run / "measures"
     bundle, split = Bundle.load(run / "bundle"), Split.load(run / "split.csv")
     stores = [StoreReader(path) for path in (options.phantom, options.real) if str(path) != "-"]
+    used = [*stores, *map(StoreReader, options.more)]
     clips = development.read_index(options.clips)
     held = set(split.cines(VALIDATION))
     options.seen = options.seen or not {c.file for c in clips}.isdisjoint(split.cines(TRAIN))
@@ -207,7 +209,7 @@ def main() -> int:
     margins = [margin([run], stores[0], made.facts), *([margin(networks, stores[1], made.facts)] if networks else [])]
     limits = replace(made.facts.thresholds, mirror_margin=max(margins))
     facts = replace(made.facts, name=options.name, thresholds=limits, licence="Apache-2.0",
-                    data=data_uses(stores, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
+                    data=data_uses(used, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
     members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
     made = Bundle.create(facts, members)
     save(out, "about", {

@@ -98,6 +98,16 @@ _ROWS = (
         macs=351_985_600,
     ),
     Network(
+        "compact3d-l",
+        "the same, larger",
+        _COMPACT,
+        _COMPACT3D,
+        {"size": "l"},
+        clip=(10, 112, 112),
+        parameters=1_069_782,
+        macs=467_641_664,
+    ),
+    Network(
         "compact3d-s",
         "the same, smaller",
         _COMPACT,
