@@ -64,8 +64,7 @@ class CamEngine:
         }
         try:
             model = core.read_model(bundle.read(variant.files[0]))
-            features, self._weights_KC = _tail(model, bundle.where)
-            model.add_outputs(features)
+            model.add_outputs(_map(*_tail(model, bundle.where)))
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise BundleError(f"{bundle.where}: OpenVINO cannot load the network ({type(error).__name__}).") from error
@@ -96,8 +95,7 @@ class CamEngine:
         try:
             request.infer({0: clips}, share_inputs=True)
             logits: FloatArray = request.get_output_tensor(0).data.copy()
-            features_CFnhw = request.get_output_tensor(1).data
-            maps: FloatArray = np.einsum("kf,cfnhw->cknhw", self._weights_KC, features_CFnhw, optimize=True)
+            maps: FloatArray = request.get_output_tensor(1).data.copy()
             return logits, maps
         finally:
             self._idle.put(request)
@@ -112,6 +110,19 @@ def _precision(asked: str, named: str, *, has_bf16: bool) -> str:
     if asked == "bf16" and not has_bf16:
         raise UsageError("precision bf16: this processor has no bf16 arithmetic. Use --precision f32.")
     return asked
+
+
+def _map(features: Any, weights_KF: FloatArray) -> Any:
+    """Weigh the features by the last layer, within the network.
+
+    NumPy would call a BLAS, whose threads go on spinning for a while and take the processor from the next run of the
+    network: 28 ms a call instead of 14 on two cores.
+    """
+    from openvino import opset13
+
+    kernel = opset13.constant(weights_KF[:, :, None, None, None])
+    one, none = [1, 1, 1], [0, 0, 0]
+    return opset13.convolution(features, kernel, one, none, none, one).output(0)
 
 
 def _tail(model: Any, where: str) -> tuple[Any, FloatArray]:
