@@ -218,6 +218,20 @@ class Sector:
         # Pixel centres, in full-size pixel coordinates.
         x = ((np.arange(width, dtype=np.float32) + 0.5) / scale - 0.5)[None, :]
         y = ((np.arange(height, dtype=np.float32) + 0.5) / scale - 0.5)[:, None]
+        return self.holds(x, y)
+
+    def holds(self, x: FloatArray, y: FloatArray) -> BoolArray:
+        """Say which points lie inside.
+
+        Parameters
+        ----------
+        x, y : float32 array
+            Full-size pixel coordinates; broadcast against each other.
+
+        Returns
+        -------
+        bool array
+        """
         x0, y0, x1, y1 = self.box
         inside = (x >= x0 - 0.5) & (x < x1 - 0.5) & (y >= y0 - 0.5) & (y < y1 - 0.5)
         if self.kind in (SectorKind.PHASED, SectorKind.CURVED):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.records import FloatArray, IntArray, SamplingPlan, Sector
+from echoplane.records import BoolArray, FloatArray, IntArray, SamplingPlan, Sector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,20 +105,9 @@ def cine_map(
     return CineMap((values / top if top > 0 else values).astype(np.float32), crop, sector, seen, method, target)
 
 
-def sector_in_crop(
-    sector: Sector, crop: tuple[float, float, float, float], shape: tuple[int, ...]
-) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Sample the sector at the centres of the pixels of a map of `shape`, which shows `crop`; True inside, (H, W)."""
-    # A mask of four points a pixel of the map is fine enough, and much cheaper than one of the whole frame.
-    scale = min(1.0, 4 * max(shape[0] / (crop[3] - crop[1]), shape[1] / (crop[2] - crop[0])))
-    height = int(np.ceil(max(crop[3], sector.box[3]) * scale)) + 1
-    width = int(np.ceil(max(crop[2], sector.box[2]) * scale)) + 1
-    mask = sector.mask(height, width, scale)
-    y = (crop[1] + (np.arange(shape[0]) + 0.5) * (crop[3] - crop[1]) / shape[0]) * scale - 0.5
-    x = (crop[0] + (np.arange(shape[1]) + 0.5) * (crop[2] - crop[0]) / shape[1]) * scale - 0.5
-    rows, columns = np.rint(y).astype(int), np.rint(x).astype(int)
-    inside = (rows >= 0)[:, None] & (columns >= 0)[None, :]
-    found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = (
-        mask[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)[None, :]] & inside
-    )
-    return found
+def sector_in_crop(sector: Sector, crop: tuple[float, float, float, float], shape: tuple[int, ...]) -> BoolArray:
+    """Say which pixels of a map of `shape`, which shows `crop`, have their centres in the sector; bool (H, W)."""
+    x0, y0, x1, y1 = crop
+    y = y0 + (np.arange(shape[0], dtype=np.float32) + 0.5) * np.float32((y1 - y0) / shape[0]) - 0.5
+    x = x0 + (np.arange(shape[1], dtype=np.float32) + 0.5) * np.float32((x1 - x0) / shape[1]) - 0.5
+    return sector.holds(x[None, :].astype(np.float32), y[:, None].astype(np.float32))
