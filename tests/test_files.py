@@ -10,11 +10,12 @@ from echoplane._optional import need
 from echoplane.errors import MissingExtraError
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, durable: bool) -> None:
     path = tmp_path / "deep" / "x.csv"
-    with atomic_write(path) as stream:
+    with atomic_write(path, durable=durable) as stream:
         stream.write("old")
-    with pytest.raises(RuntimeError), atomic_write(path) as stream:
+    with pytest.raises(RuntimeError), atomic_write(path, durable=durable) as stream:
         stream.write("half of the n")
         raise RuntimeError
     assert path.read_text() == "old"

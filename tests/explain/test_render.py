@@ -29,6 +29,10 @@ def test_no_heat_leaves_the_picture_alone_and_heat_has_the_two_colours() -> None
     white = np.full((1, 2), 255, np.uint8)
     full = blend(white, np.array([[1.0, -1.0]], np.float32), strength=1.0)
     np.testing.assert_array_equal(full[0], [FOR, AGAINST])
+    # In between, by the rule itself: opacity 0.8 * 0.3 ** 0.8, the colour darkened as the tissue is.
+    part = blend(np.full((1, 1), 90, np.uint8), np.full((1, 1), 0.3, np.float32))[0, 0]
+    opacity, shade = 0.8 * 0.3**0.8, 0.55 + 0.45 * 90 / 255
+    np.testing.assert_allclose(part, [90 * (1 - opacity) + c * shade * opacity for c in FOR], atol=1)
 
 
 def test_the_contour_runs_where_the_map_is_half_of_its_greatest() -> None:

@@ -32,11 +32,7 @@ def grow(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> dict[str
     grown = {name: value.clone() for name, value in new.items()}
     for name, value in old.items():
         place = grown.get(name)
-        if (
-            place is None
-            or place.dim() != value.dim()
-            or any(a < b for a, b in zip(place.shape, value.shape, strict=True))
-        ):
+        if place is None or any(n > room for n, room in zip(value.shape, place.shape, strict=True)):
             raise SystemExit(f"{name} {tuple(value.shape)}: the larger network has no place for it.")
         if value.dim() > 1:
             place[: value.shape[0], value.shape[INPUT] :] = 0

@@ -40,10 +40,9 @@ PHANTOM_SEED, MORE_SEED = 2026, 2027
 REAL_SHARE = 0.3
 #: The second time over full pictures: other draws, a shorter way down.
 AGAIN = ("seed=6", "fit.epochs=5")
-#: The third time, as a larger network.
-SIZE = "l"
+#: The third time, as a larger network; the seed is of its new channels.
+SIZE, GROWN_SEED = "l", 11
 LARGER = ("seed=7", "fit.epochs=11", f"network.options={{size: {SIZE}, dropout: 0.1}}")
-GROWN_SEED = 11
 #: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
 BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
 
@@ -143,7 +142,8 @@ def main() -> None:
     start = given.start.resolve() if given.start else folder / "larger"
     if not given.start:
         grown = folder / "full-again" / f"grown-{SIZE}.safetensors"
-        call(HERE / "grow.py", grown.parent, SIZE, grown, "--seed", GROWN_SEED)
+        if not grown.is_file():
+            call(HERE / "grow.py", grown.parent, SIZE, grown, "--seed", GROWN_SEED)
         train("3-full.yaml", start, *LARGER, stores((phantom, more)), f"data.split={both}", *few,
               f"network.weights={grown}")  # fmt: skip
     every_split = both
@@ -154,24 +154,24 @@ def main() -> None:
     runs = {folder / "left-out" / file.stem: file for file in sorted((folder / "splits").glob("*.csv"))}
     runs.pop(folder / "left-out" / "all", None)
     side_by_side(given.jobs, {**runs, folder / "all": every_split}, mixed)
-    measure(folder, given, phantoms, real, small)
+    measure(folder, given, phantoms, real)
 
 
-def measure(folder: Path, given: argparse.Namespace, phantoms: tuple[str, ...], real: Path | None, small: Path) -> None:
-    """Steps 11 to 13."""
+def measure(folder: Path, given: argparse.Namespace, small: tuple[str, ...], real: Path | None) -> None:
+    """Steps 11 to 13; `small` are the settings for small phantoms."""
     left_out, soup = folder / "left-out", folder / "soup"
     if not (soup / "bundle" / "bundle.json").is_file():
         call(HERE / "soup.py", soup, folder / "all", *sorted(p for p in left_out.glob("*") if (p / "bundle").is_dir()))
     rivals = [(name, folder / "beside" / name) for name in BESIDE]
     for name, run in rivals:
-        train("beside.yaml", run, *phantoms, f"network={{name: {name}}}")
+        train("beside.yaml", run, *small, f"network={{name: {name}}}")
     options: list[object] = ["--more", folder / "phantom-more"]
     if real:
         groups, sources = (sorted(left_out.glob(f"{kind}-*")) for kind in ("group", "source"))
         options += ["--left-out", *groups, "--left-out-sources", *sources]
     if not given.start:
         # A network that was trained for about as long as cnn3d and has seen four times as many clips.
-        rivals.append((f"{BESIDE[0]}, four times as many clips", small))
+        rivals.append((f"{BESIDE[0]}, four times as many clips", folder / "small"))
     for name, run in rivals:
         options += ["--beside", name, run]
     if given.quick:

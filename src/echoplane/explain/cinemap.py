@@ -108,6 +108,6 @@ def cine_map(
 def sector_in_crop(sector: Sector, crop: tuple[float, float, float, float], shape: tuple[int, ...]) -> BoolArray:
     """Say which pixels of a map of `shape`, which shows `crop`, have their centres in the sector; bool (H, W)."""
     x0, y0, x1, y1 = crop
-    y = y0 + (np.arange(shape[0], dtype=np.float32) + 0.5) * np.float32((y1 - y0) / shape[0]) - 0.5
-    x = x0 + (np.arange(shape[1], dtype=np.float32) + 0.5) * np.float32((x1 - x0) / shape[1]) - 0.5
+    y = y0 + (np.arange(shape[0]) + 0.5) * (y1 - y0) / shape[0] - 0.5
+    x = x0 + (np.arange(shape[1]) + 0.5) * (x1 - x0) / shape[1] - 0.5
     return sector.holds(x[None, :].astype(np.float32), y[:, None].astype(np.float32))

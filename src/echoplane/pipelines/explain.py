@@ -94,7 +94,7 @@ class Explainer:
         self.settings = settings or ExplainSettings()
         self.bundle = Bundle.load(self.settings.bundle)
         if self.settings.method not in (CAM, AUTO):
-            need("torch", "explain", f"explain with method {self.settings.method!r}; method 'cam' does without")
+            need("torch", "explain", f"explain with method {self.settings.method!r} (method 'cam' needs no torch)")
             from echoplane.explain.methods import METHODS
 
             if self.settings.method not in METHODS:
