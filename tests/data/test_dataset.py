@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from echoplane.data.augment import AUGMENTS
+from echoplane.data.augment_style import Style
 from echoplane.data.dataset import CineDataset, ClipDataset, ClipSampler, loader, normalise
 from echoplane.errors import DataError
 from echoplane.sampling import SamplingRule
@@ -197,3 +198,23 @@ def test_normalise_agrees_with_the_recipe():
     grey = np.arange(256, dtype=np.uint8)
     ours = normalise(torch.from_numpy(grey), recipe.mean, recipe.std).numpy()
     np.testing.assert_allclose(ours, recipe.normalise(grey), atol=1e-6)
+
+
+def test_looks_come_from_another_store(tmp_path, monkeypatch):
+    stores = [write(tmp_path / "a", 4), write(tmp_path / "b", 6, first=4)]
+    style = replace(AUGMENTS["none"], style=Style(p=1.0))
+    asked = []
+    monkeypatch.setattr("echoplane.data.augment.restyle", lambda clip, drawn, fan, example, _: asked.append(
+        (int(clip[0, 0, 1]), int(example[0, 1]))) or clip)  # fmt: skip
+
+    def pairs(stores):
+        asked.clear()
+        all_of(ClipDataset(stores, VIEWS, rule=RULE, per_cine=8, augment=style, seed=2))
+        return list(asked)
+
+    got = pairs(stores)
+    assert len(got) == 80
+    assert all((mine < 4) != (theirs < 4) for mine, theirs in got)
+    assert {theirs for _, theirs in got} == set(range(10))
+    assert got == pairs(stores)
+    assert pairs(stores[0]) == []  # one store: nobody else to look like

@@ -18,6 +18,7 @@ from echoplane.data.augment_geometry import Geometry, GeometryDraw, move
 from echoplane.data.augment_grey import Grey, GreyDraw, regrade
 from echoplane.data.augment_mix import Mix, MixDraw, borrow, deface
 from echoplane.data.augment_shadow import Shadow, ShadowDraw, shade
+from echoplane.data.augment_style import Style, StyleDraw, restyle
 from echoplane.data.augment_texture import Texture, TextureDraw, roughen
 from echoplane.data.augment_time import Time, TimeDraw, retime
 from echoplane.errors import UsageError
@@ -44,6 +45,8 @@ class AugmentRecipe:
         Speckle, noise, blur or sharpening, JPEG.
     geometry : Geometry
         Rotation about the apex, scale, shift, shear, imaging depth, crop; flip (off by default).
+    style : Style
+        Looks of another store's cines (off by default).
     """
 
     time: Time = field(default_factory=Time)
@@ -52,6 +55,7 @@ class AugmentRecipe:
     grey: Grey = field(default_factory=Grey)
     texture: Texture = field(default_factory=Texture)
     geometry: Geometry = field(default_factory=Geometry)
+    style: Style = field(default_factory=Style)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Draw:
     grey: GreyDraw | None = None
     texture: TextureDraw | None = None
     geometry: GeometryDraw | None = None
+    style: StyleDraw | None = None
 
 
 _OFF = AugmentRecipe(
@@ -147,6 +152,7 @@ def draw(rng: np.random.Generator, recipe: AugmentRecipe) -> Draw:
         grey=recipe.grey.draw(rng),
         texture=recipe.texture.draw(rng),
         geometry=recipe.geometry.draw(rng),
+        style=recipe.style.draw(rng),
     )
 
 
@@ -157,6 +163,8 @@ def apply(
     fan: Fan | None = None,
     partner: UInt8Array | None = None,
     partner_fan: Fan | None = None,
+    example: UInt8Array | None = None,
+    example_fan: Fan | None = None,
 ) -> UInt8Array:
     """Apply a draw.
 
@@ -169,6 +177,8 @@ def apply(
         Where the ultrasound lies; the usual fan when left out.
     partner, partner_fan : uint8 array (H, W), Fan, optional
         A frame of another cine for ``drawn.mix``; without it nothing is mixed.
+    example, example_fan : uint8 array (H, W), Fan, optional
+        A frame of another store's cine for ``drawn.style``; without it nothing is lent.
 
     Returns
     -------
@@ -177,6 +187,9 @@ def apply(
     """
     _, height, width = clip.shape
     fan = fan or Fan.usual(height, width)
+    # What is lent comes first: what follows may then change it further.
+    if drawn.style is not None and example is not None:
+        clip = restyle(clip, drawn.style, fan, example, example_fan or Fan.usual(height, width))
     # In the order in which it happens: the body, the scanner, the archive; then what the probe's tilt and the crop do.
     if drawn.shadow is not None:
         clip = shade(clip, drawn.shadow, fan)

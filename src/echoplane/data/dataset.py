@@ -102,6 +102,7 @@ class ClipDataset(Dataset[Batch]):
         by_view = dict(weights or {})
         self.weights = np.array([by_view.get(row.top_label(), 1.0) for row in self.rows], np.float32)
         self.frame_size = self.table.frame_size
+        self._cines_of = _by_store(self.table)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -155,10 +156,35 @@ class ClipDataset(Dataset[Batch]):
         partner, partner_fan = None, None
         if drawn.mix is not None and drawn.mix.partner is not None:
             other = int(drawn.mix.partner * len(self.rows))
-            partner = self.table.frames(other, np.zeros(1, np.int64))[0]
-            partner_fan = Fan.of(self.rows[other], *self.frame_size)
+            partner, partner_fan = self._frame(other)
+        example, example_fan = None, None
+        if drawn.style is not None and (found := self._elsewhere(row, *drawn.style.example)) is not None:
+            example, example_fan = self._frame(found)
         fan = Fan.of(self.rows[row], *self.frame_size)
-        return apply(clip, drawn, fan=fan, partner=partner, partner_fan=partner_fan)
+        return apply(
+            clip, drawn, fan=fan, partner=partner, partner_fan=partner_fan, example=example, example_fan=example_fan
+        )
+
+    def _frame(self, row: int) -> tuple[UInt8Array, Fan]:
+        """First frame of a cine, and its fan."""
+        return self.table.frames(row, np.zeros(1, np.int64))[0], Fan.of(self.rows[row], *self.frame_size)
+
+    def _elsewhere(self, row: int, store: float, group: float, cine: float) -> int | None:
+        """Choose a cine of another store: any store, and any patient in it, as likely as the next."""
+        others = [groups for reader, groups in self._cines_of.items() if reader != id(self.table.places[row][0])]
+        if not others:
+            return None
+        groups = others[int(store * len(others))]
+        rows = groups[int(group * len(groups))]
+        return rows[int(cine * len(rows))]
+
+
+def _by_store(table: Table) -> dict[int, list[list[int]]]:
+    """Rows by store, and in it by patient."""
+    found: dict[int, dict[int, list[int]]] = {}
+    for row, (reader, _) in enumerate(table.places):
+        found.setdefault(id(reader), {}).setdefault(int(table.groups[row]), []).append(row)
+    return {store: list(groups.values()) for store, groups in found.items()}
 
 
 def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) -> IntArray:
