@@ -10,6 +10,7 @@ import pytest
 from echoplane.errors import BundleError, MissingExtraError, UsageError
 from echoplane.inference import classifier as module
 from echoplane.inference.classifier import AHEAD, CLIPS_AT_ONCE, ViewClassifier
+from echoplane.inference.rows import from_json, to_json
 from echoplane.models.bundle_facts import Thresholds
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, CineKind, Status
@@ -80,6 +81,20 @@ def test_kinds_that_are_no_moving_b_mode_do_not_reach_the_network(classifier):
     assert result.reasons[-1] == "A note."
     asked = ViewClassifier.load(classifier.bundle, threads=1, include_color=True).predict(cine)
     assert (asked.status, asked.view) == (Status.OK, "A4C")
+
+
+def test_colour_doppler_in_an_array_is_noticed(classifier):
+    frames = np.random.default_rng(8).integers(20, 180, (30, 120, 160, 1), np.uint8).repeat(3, axis=-1)
+    for i, frame in enumerate(frames):
+        frame[40:80, 50 : 80 + i] = (200, 40, 20) if i % 16 < 8 else (20, 60, 210)
+    assert classifier.predict(frames).status is Status.COLOR_DOPPLER
+    assert [result.status for result in classifier.predict_many([frames])] == [Status.COLOR_DOPPLER]
+
+
+def test_a_name_that_is_no_text_is_shown_and_can_be_written(classifier):
+    result = classifier.predict("no-such-\udce9.dcm")
+    assert (result.file, result.status) == (r"no-such-\xe9.dcm", Status.UNREADABLE)
+    assert from_json(to_json(result)) == result
 
 
 def test_black_frames_are_no_picture(classifier):

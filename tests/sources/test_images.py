@@ -268,3 +268,13 @@ class TestBadInput:
     def test_frames_that_are_not_there(self, tmp_path):
         with pytest.raises(UsageError, match="frames 0 to 0"):
             open_image(save(tmp_path / "a.png", GREY), "png").reader.read([1])
+
+
+@pytest.mark.parametrize("milliseconds", [20, 40, 100])
+def test_an_animated_webp_knows_its_frame_rate(tmp_path, milliseconds):
+    pages = [Image.fromarray(np.full((40, 50, 3), 20 * i, np.uint8)) for i in range(6)]
+    path = tmp_path / "a.webp"
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=milliseconds, lossless=True)
+    cine = open_image(path, "webp")
+    assert cine.n_frames == 6
+    assert cine.fps == pytest.approx(1000 / milliseconds)

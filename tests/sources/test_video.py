@@ -76,6 +76,10 @@ CASES = {
     "avi, motion JPEG": ("a.avi", "avi", "mjpeg", {"pix_fmt": "yuvj420p"}),
     "avi, MPEG-4, B-frames": ("a.avi", "avi", "mpeg4", {"options": {"bf": "2", "g": "10"}}),
     "avi, raw BGR": ("a.avi", "avi", "rawvideo", {"pix_fmt": "bgr24"}),
+    "avi, raw grey, a palette to FFmpeg": ("a.avi", "avi", "rawvideo", {"pix_fmt": "gray"}),
+    "mov, raw grey, a palette to FFmpeg": ("a.mov", "mp4", "rawvideo", {"pix_fmt": "gray"}),
+    "avi, H.264, B-frames": ("a.avi", "avi", "libx264", {"options": X264}),
+    "mpeg-ps, MPEG-1": ("a.mpg", "mpeg", "mpeg1video", {"options": {"g": "10", "bf": "2", "q": "2"}}),
     "mkv, FFV1, grey": ("a.mkv", "mkv", "ffv1", {"pix_fmt": "gray"}),
     "mkv, H.264, 10 bit": ("a.mkv", "mkv", "libx264", {"pix_fmt": "yuv420p10le", "options": X264}),
     "webm, VP9": ("a.webm", "mkv", "libvpx-vp9", {"options": {"g": "10", "crf": "10", "b": "0"}}),
@@ -122,7 +126,14 @@ def test_any_frame_in_any_order_is_the_right_one(videos, case):
 
 
 def test_grey_spans_black_to_white_whatever_the_range(videos):
-    for case in ("mp4, H.264, B-frames", "avi, motion JPEG", "mkv, FFV1, grey", "avi, raw BGR", "mkv, H.264, 10 bit"):
+    for case in (
+        "mp4, H.264, B-frames",
+        "avi, motion JPEG",
+        "mkv, FFV1, grey",
+        "avi, raw BGR",
+        "avi, raw grey, a palette to FFmpeg",
+        "mkv, H.264, 10 bit",
+    ):
         path, container = videos(case)
         grey = open_video(path, container).reader.read([0])[0]
         assert grey[40:].min() <= 3, case

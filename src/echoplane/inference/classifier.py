@@ -25,7 +25,8 @@ from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
 from echoplane.sampling.clips import gather, plan
 from echoplane.sources.array import cine_from_array
-from echoplane.sources.item import SourceItem
+from echoplane.sources.colour import with_colour_noticed
+from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
 
@@ -269,14 +270,14 @@ class ViewClassifier:
 
 def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:
     if isinstance(source, np.ndarray):
-        return cine_from_array(source, fps)
+        return with_colour_noticed(cine_from_array(source, fps))
     if fps is not None:
         raise UsageError("fps is for arrays only; files say their own frame rate.")
     return source
 
 
 def _name(source: str | Path | SourceItem | Cine) -> str:
-    return source.source if isinstance(source, Cine | SourceItem) else str(source)
+    return source.source if isinstance(source, Cine | SourceItem) else shown(source)
 
 
 def _row(

@@ -120,6 +120,8 @@ def open_image(path: Path, kind: str, *, source: str = "", limits: Limits = DEFA
     """
     name = source or str(path)
     with opened_picture(path, kind, name, limits) as image:
+        if kind == "webp":  # its frame times come with the pixels
+            image.load()
         header = header_of(image, name)
         n_frames, total = _count_pages(image, kind, header, name, limits)
         scaling = _scaling(image, header, n_frames, name)

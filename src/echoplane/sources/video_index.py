@@ -2,8 +2,8 @@
 
 A container's own frame count and duration are often missing or wrong, so the packets are counted (no decoding, but the
 file is read once). When their time stamps are sound, frame ``i`` is the ``i``-th by presentation time, and it is
-reached from the last key frame before it. When they are not (AVI with packed B-frames, damaged or cut files, GIF), the
-frames are counted by decoding once, and reached by decoding from the start.
+reached from the last key frame before it. When they are not (AVI with B-frames, MPEG program streams, palettes,
+damaged or cut files, GIF), the frames are counted by decoding once, and reached by decoding from the start.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from echoplane.errors import NoFramesError
 from echoplane.records import IntArray
 from echoplane.sources.limits import Limits
 
-#: Containers in which a frame is painted over the ones before it, whatever their key-frame flags say.
-_FORWARD_ONLY = frozenset({"gif"})
+#: Containers that are read from the start: in a GIF a frame is painted over the ones before it, whatever its key-frame
+#: flags say; in an MPEG program stream the time stamps after a seek are guessed.
+_FORWARD_ONLY = frozenset({"gif", "mpeg"})
 
 #: Opens the video anew, at its start, and gives the ``av`` container and the video stream.
 Opener = Callable[[], AbstractContextManager[tuple[Any, Any]]]
@@ -92,13 +93,24 @@ def index_video(opened: Opener, source: str, limits: Limits) -> VideoIndex:
         if not packets:
             raise NoFramesError(source, "The video stream holds no frame.", "The file may have been cut short.")
         short = said > len(packets)
-        if not short and not any(p.corrupt for p in packets) and container.format.name not in _FORWARD_ONLY:
+        if not short and not any(p.corrupt for p in packets) and _can_seek(container, stream):
             sound = _from_packets(packets, stream)
             if sound is not None:
                 return sound
     notes = (f"The header says {said} frames, the file holds {len(packets)}.",) if short else ()
     with opened() as (container, stream):
         return _from_decoding(container, stream, source, limits, notes)
+
+
+def _can_seek(container: Any, stream: Any) -> bool:
+    """Tell whether frames come out right after a seek, and time stamps are those of presentation."""
+    codec = stream.codec_context
+    if container.format.name in _FORWARD_ONLY:
+        return False
+    if codec.pix_fmt == "pal8":  # FFmpeg hands out the palette with the first packet only
+        return False
+    # AVI knows no presentation times; FFmpeg's rise in decoding order.
+    return not (container.format.name == "avi" and codec.has_b_frames)
 
 
 def _packets(container: Any, stream: Any, source: str, limits: Limits) -> list[_Packet]:

@@ -109,3 +109,16 @@ def test_swapped_words_of_frames_of_an_odd_size():
     stream = Memory(b"xx" + b"badcfe")
     frames = NativeFrames(2, 3, 2, swapped=True)
     assert [frames.payload(stream, i) for i in range(len(frames))] == [b"abc", b"def"]
+
+
+@pytest.mark.parametrize("entries", [1, 3])
+def test_a_table_of_fewer_frames_than_header_and_fragments_have_is_passed_over(picture, entries):
+    frames = [picture.jpeg(picture.tiles(i)) for i in range(6)]
+    data, _ = picture.encapsulate(frames)
+    offsets = data[8 : 8 + 4 * 6]
+    short = picture.item(offsets[: 4 * entries]) + data[8 + 4 * 6 :]
+    got, notes = found(short, declared=6)
+    assert got == [frame + b"\0" * (len(frame) % 2) for frame in frames]
+    assert notes == ("The offset table does not fit the fragments; passed over.",)
+    # Where the header says so, several fragments make one frame.
+    assert len(found(short, declared=entries)[0]) == entries

@@ -206,6 +206,17 @@ def test_jpeg_whose_own_marker_contradicts_the_label(dicom, picture, check):
     assert any("the JPEG stream says R G B" in note for note in cine.notes)
 
 
+@pytest.mark.parametrize("keep_rgb", [False, True])
+def test_jpeg_without_marker_under_a_label_of_one_sample(dicom, picture, check, keep_rgb):
+    """Three components called R, G, B are these; others are Y Cb Cr."""
+    pixels = []
+    for shift in SHIFTS:
+        data = picture.without_markers(picture.jpeg(picture.tiles(shift), keep_rgb=keep_rgb), 0xE0, 0xEE)
+        pixels.append(data)
+    cine = check(dicom(pixels, photometric="MONOCHROME2", syntax=JPEG, frames=2), LOSSY)
+    assert any("the frames have 3 components; read as RGB" in note for note in cine.notes)
+
+
 def test_subsampled_chroma_is_no_rgb(dicom, picture, check):
     pixels = [picture.without_markers(picture.jpeg(picture.tiles(s), subsampling=1), 0xE0) for s in SHIFTS]
     cine = check(dicom(pixels, photometric="RGB", syntax=JPEG, frames=2), LOSSY)

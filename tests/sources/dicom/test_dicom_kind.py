@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.dataset import Dataset
 
-from echoplane.records import CineKind, Region
+from echoplane.records import CineKind
 from echoplane.sources.dicom.header import Header
 from echoplane.sources.dicom.kind import read_kind
+from echoplane.sources.dicom.open import open_dicom
 from echoplane.sources.dicom.stream import Opener
 
 SOP = "1.2.840.10008.5.1.4.1.1."
@@ -13,8 +15,9 @@ K = CineKind
 
 
 def kind(*regions, n=30, sop=MULTI, **values):
-    found = Header(Opener("x", "x"), "", True, {"SOPClassUID": sop, "Modality": "US", **values}, None)
-    return read_kind(found, tuple(Region(0, 0, 10, 10, form, data) for form, data in regions), n)[:2]
+    items = tuple({"RegionSpatialFormat": form, "RegionDataType": data} for form, data in regions)
+    said = {"SOPClassUID": sop, "Modality": "US", "SequenceOfUltrasoundRegions": items, **values}
+    return read_kind(Header(Opener("x", "x"), "", True, said, None), n)[:2]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,32 @@ def test_misplaced_regions_still_tell_the_mode():
     assert kind(SequenceOfUltrasoundRegions=(item,)) == (K.SPECTRAL_DOPPLER, True)
 
 
+def test_a_misplaced_region_beside_one_that_fits_still_tells_the_mode(dicom):
+    places = [(0, 0, 60, 15), (0, 200, 600, 400)]  # of the old picture, which was twelve times as large
+
+    def item(form, data, place):
+        found = Dataset()
+        found.RegionSpatialFormat, found.RegionDataType, found.RegionFlags = form, data, 0
+        found.RegionLocationMinX0, found.RegionLocationMinY0, found.RegionLocationMaxX1, found.RegionLocationMaxY1 = (
+            place
+        )
+        return found
+
+    for other, expected in (((3, 3), K.SPECTRAL_DOPPLER), ((1, 2), K.COLOR_DOPPLER), ((2, 1), K.M_MODE)):
+        items = [item(1, 1, places[0]), item(*other, places[1])]
+        cine = open_dicom(
+            dicom(bytes(32 * 64 * 2), photometric="MONOCHROME2", frames=2, SequenceOfUltrasoundRegions=items)
+        )
+        assert len(cine.regions) == 1
+        assert cine.kind is expected
+
+
+def test_the_image_type_of_another_modality_says_nothing():
+    odd = ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")  # hexadecimal, by chance
+    assert kind(ImageType=odd, sop=CT, Modality="MR") == (K.UNKNOWN, False)
+    assert kind(ImageType=("DERIVED", "PRIMARY", "", "0008"))[0] is K.SPECTRAL_DOPPLER
+
+
 def test_the_colour_flag_only_opens_the_question():
     assert kind((1, 1), UltrasoundColorDataPresent=1) == (K.B_MODE, False)
     assert kind((1, 1), UltrasoundColorDataPresent=0) == (K.B_MODE, True)
@@ -103,6 +132,6 @@ def test_odd_image_types_say_nothing(odd):
 
 def test_another_modality_is_unknown_and_named():
     found = Header(Opener("x", "x"), "", True, {"SOPClassUID": CT, "Modality": "CT"}, None)
-    assert read_kind(found, (), 40) == (K.UNKNOWN, False, ("The modality is CT, not US.",))
+    assert read_kind(found, 40) == (K.UNKNOWN, False, ("The modality is CT, not US.",))
     found = Header(Opener("x", "x"), "", True, {}, None)
-    assert read_kind(found, (), 40)[2] == ("No modality is given.",)
+    assert read_kind(found, 40)[2] == ("No modality is given.",)

@@ -201,7 +201,7 @@ def test_lying_headers(cine, options, error, match):
     [
         ({"BitsStored": 60}, "60 bits stored of 8; taken as 8"),
         ({"HighBit": 2}, "high bit 2 for 8 bits stored; taken as 7"),
-        ({"SamplesPerPixel": 1}, "1 samples a pixel for RGB; taken as 3"),
+        ({"SamplesPerPixel": 1}, "1 samples a pixel for RGB, which has 3"),
         ({"photometric": "YBR_RCT"}, "read as RGB"),
         ({"photometric": "YBR_FULL_422"}, "chroma is stored for every pixel"),
         ({"photometric": "YBR_FULL_422", "planar": 1}, "has no meaning with YBR_FULL_422"),
@@ -405,3 +405,30 @@ def test_damaged_streams_of_every_kind_end_in_a_sentence(cine, picture):
 def test_running_out_of_memory_is_a_refusal():
     with pytest.raises(RefusedError, match="more memory"), as_unreadable("x", "Frame 0 cannot be decoded"):
         raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("photometric", "samples", "read_as"), [("RGB", 1, "MONOCHROME2"), ("YBR_FULL", 1, "MONOCHROME2"),
+                                            ("MONOCHROME2", 3, "RGB")],
+)  # fmt: skip
+def test_the_length_of_the_pixels_decides_between_colours_and_samples(cine, photometric, samples, read_as):
+    frames = np.random.default_rng(0).integers(0, 256, (6, 32, 64), np.uint8)
+    pixels = frames if samples == 1 else np.repeat(frames[..., None], 3, -1)
+    got = cine(pixels.tobytes(), photometric=photometric, frames=6, SamplesPerPixel=samples)
+    assert got.n_frames == 6
+    np.testing.assert_array_equal(got.reader.read(range(6)), frames)
+    assert any(note.endswith(f"read as {read_as}.") for note in got.notes)
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_deep_grey_without_a_window_is_spread_over_more_than_a_first_frame(cine, first):
+    frames = np.random.default_rng(0).integers(100, 4000, (20, 32, 64)).astype("<u2")
+    frames[0] = first  # blank, as before a loop starts
+    got = cine(frames.tobytes(), photometric="MONOCHROME2", frames=20, bits=(16, 12)).reader.read(range(20))
+    assert len(np.unique(got[5])) > 200
+    assert got[0].max() == 0
+
+
+def test_deep_grey_that_is_blank_throughout_is_read(cine):
+    got = cine(bytes(2 * 32 * 64 * 3), photometric="MONOCHROME2", frames=3, bits=(16, 12)).reader.read([0, 2])
+    assert not got.any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from echoplane.errors import NoFramesError, UnreadableError, UnsupportedError
@@ -16,6 +17,7 @@ from echoplane.sources.dicom.stream import Stream
 from echoplane.sources.dicom.syntax import EXPLICIT_BE, Codec, codec_of, name_of
 from echoplane.sources.dicom.tone import build_tone, needs_measuring
 from echoplane.sources.limits import Limits
+from echoplane.sources.scaling import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def find_native(header: Header, layout: Layout, stream: Stream, limits: Limits) 
     if layout.is_422 and _is_444(layout, there, declared):
         notes.append(f"The header says {layout.photometric}, but chroma is stored for every pixel; read so.")
         layout = replace(layout, photometric=layout.photometric.removesuffix("_422"))
+    layout = _as_long_as_said(header, layout, there, notes)
     count = _count_native(layout, there, declared, notes)
     if there < said:
         notes.append(f"The file is cut off: {there:,} of {said:,} bytes of pixels are there.")
@@ -70,6 +73,23 @@ def find_native(header: Header, layout: Layout, stream: Stream, limits: Limits) 
 def _is_444(layout: Layout, there: int, declared: int | None) -> bool:
     full = layout.frame_bytes // 2 * 3 * max(1, declared or 1)
     return full <= there <= full + 1
+
+
+def _as_long_as_said(header: Header, layout: Layout, there: int, notes: list[str]) -> Layout:
+    """Believe the samples a pixel, not the colours, where the two contradict each other and the length decides it."""
+    samples, declared = header.integer("SamplesPerPixel"), max(1, header.integer("NumberOfFrames") or 1)
+    if samples not in (1, 3) or samples == layout.samples:
+        return layout
+    planar = samples == 3 and header.integer("PlanarConfiguration") == 1
+    photometric = "RGB" if samples == 3 else "MONOCHROME2"
+    said = replace(layout, samples=samples, photometric=photometric, planar=planar)
+    needed = said.frame_bytes * declared
+    if not needed <= there <= needed + 1:
+        return layout
+    notes.append(
+        f"The length of the pixels is that of {samples} sample{'s'[: samples - 1]} a pixel; read as {photometric}."
+    )
+    return said
 
 
 def _count_native(layout: Layout, there: int, declared: int | None, notes: list[str]) -> int:
@@ -226,9 +246,22 @@ def _with_tables(header: Header, frames: Frames, pictures: Pictures, stream: Str
     elif layout.is_grey:
         measured = None
         if needs_measuring(header, layout):
-            notes.append("No grey window in the header; grey levels are spread over the range of the first frame.")
-            with as_unreadable(name, "Frame 0 cannot be decoded"):
-                samples = pictures.samples(frames.payload(stream, 0))
-                measured = float(samples.min()), float(samples.max())
+            notes.append("No grey window in the header; grey levels are spread over the range of frames looked at.")
+            measured = _extremes(frames, pictures, stream, name)
         pictures = replace(pictures, tone=build_tone(header, layout, measured))
     return Found(frames, pictures, tuple(notes))
+
+
+def _extremes(frames: Frames, pictures: Pictures, stream: Stream, name: str) -> tuple[float, float] | None:
+    """Return the lowest and the highest sample of some frames spread over the cine; None where all are alike."""
+    low, high = math.inf, -math.inf
+    for number in spread(len(frames)):
+        try:
+            with as_unreadable(name, f"Frame {number} cannot be decoded"):
+                samples = pictures.samples(frames.payload(stream, number))
+        except UnreadableError:
+            if number == 0:
+                raise
+            continue  # said when somebody asks for this frame
+        low, high = min(low, float(samples.min())), max(high, float(samples.max()))
+    return (low, high) if low < high else None

@@ -186,7 +186,8 @@ def group_frames(
     wide = struct.unpack(f"{'<' if little else '>'}{len(extended) // 8}Q", extended[: len(extended) // 8 * 8])
     for table in (wide, fragments.offsets):
         starts = _starts_by_table(table, fragments)
-        if starts is not None:
+        # A table of fewer frames than the header says, where there is one fragment for each of those, was not finished.
+        if starts is not None and (declared != len(pieces) or len(starts) == len(pieces)):
             return _cut_at(pieces, starts), ()
     notes = ("The offset table does not fit the fragments; passed over.",) if wide or fragments.offsets else ()
     if declared == len(pieces) or len(pieces) <= 1:

@@ -1,12 +1,13 @@
 """The elements before the pixels, as plain values: the only module that parses DICOM, by pydicom.
 
-Only the elements named here are read, so no patient data enters a header, a note or an error.
+Only elements that are asked for are read; unless one asks otherwise, no patient data enters a header, a note or an
+error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -43,7 +44,6 @@ _WANTED = (
     *("ActualFrameDuration", "EffectiveDuration", "SequenceOfUltrasoundRegions", "PixelSpacing"),
     *("UltrasoundColorDataPresent", "WaveformSequence", "ContentSequence"),
 )
-_TAGS = [tag for tag in map(tag_for_keyword, _WANTED) if tag is not None]
 _META_TAGS = [tag for tag in map(tag_for_keyword, _META) if tag is not None]
 #: Longest element that is read into memory (palettes and offset tables are the long ones).
 _LONGEST_VALUE = 1 << 24
@@ -132,12 +132,14 @@ def numbers_of(value: Any) -> tuple[float, ...]:
     return tuple(found)
 
 
-def read_header(opener: Opener) -> Header:
-    """Read everything before the pixels.
+def read_header(opener: Opener, keywords: Iterable[str] = _WANTED) -> Header:
+    """Read what stands before the pixels.
 
     Parameters
     ----------
     opener : Opener
+    keywords : iterable of str
+        Elements to keep; by default none that says who the patient is.
 
     Returns
     -------
@@ -151,7 +153,8 @@ def read_header(opener: Opener) -> Header:
         For a damaged header.
     """
     with opener.open() as stream, as_unreadable(opener.name, "The DICOM header is damaged"), quiet():
-        return _read_main(stream, _read_meta(stream, opener))
+        tags = [tag for tag in map(tag_for_keyword, keywords) if tag is not None]
+        return _read_main(stream, _read_meta(stream, opener, tags))
 
 
 @dataclass(slots=True)
@@ -159,10 +162,11 @@ class _Start:
     opener: Opener
     position: int
     meta: Mapping[str, Any]
+    tags: list[int]
     notes: list[str] = field(default_factory=list)
 
 
-def _read_meta(stream: Stream, opener: Opener) -> _Start:
+def _read_meta(stream: Stream, opener: Opener, tags: list[int]) -> _Start:
     position = start_of_data(stream.at(0, PREAMBLE + 16))
     if position is None:
         raise NotImageError(opener.name, "Is not a DICOM file: it holds neither the DICM mark nor a data set.")
@@ -173,8 +177,8 @@ def _read_meta(stream: Stream, opener: Opener) -> _Start:
     )
     syntax = str(meta.get("TransferSyntaxUID", "") or "").strip()
     if syntax == DEFLATED:
-        return _Start(replace(opener, inflate_from=cursor.tell()), 0, meta, notes)
-    return _Start(opener, cursor.tell(), meta, notes)
+        return _Start(replace(opener, inflate_from=cursor.tell()), 0, meta, tags, notes)
+    return _Start(opener, cursor.tell(), meta, tags, notes)
 
 
 def _not_meta(tag: int, vr: str | None, length: int) -> bool:
@@ -213,7 +217,7 @@ def _read_elements(stream: Stream, start: _Start) -> Header:
         little,
         stop_when=at_pixels,
         defer_size=_LONGEST_VALUE,
-        specific_tags=list(_TAGS),
+        specific_tags=list(start.tags),
     )
     values = {**start.meta, **_plain_dataset(dataset, notes)}
     cut = not found and (cursor.overrun or cursor.tell() > stream.size)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pydicom import dcmread
-
-from echoplane.sources.dicom.failures import quiet
+from echoplane.errors import EchoplaneError
+from echoplane.sources.dicom.header import read_header
+from echoplane.sources.dicom.stream import Opener
 
 #: Letters of a hash: 64 bits, so that a million patients collide with a chance of 3 in 100 million.
 LENGTH = 16
@@ -31,15 +31,11 @@ def patient_and_study(path: str | Path, key: bytes) -> tuple[str, str]:
     patient, study : str
         16 hexadecimal digits; empty where the file does not say, or is no DICOM file.
     """
-    tags = ["PatientID", "IssuerOfPatientID", "StudyInstanceUID"]
     try:
-        with quiet():
-            header = dcmread(path, stop_before_pixels=True, force=False, specific_tags=tags)
-            patient = str(header.get("PatientID") or "").strip()
-            issuer = str(header.get("IssuerOfPatientID") or "").strip()
-            study = str(header.get("StudyInstanceUID") or "").strip()
-    except Exception:  # noqa: BLE001 - pydicom raises many kinds; whether the file is sound is open_cine's to say
+        header = read_header(Opener(str(path), ""), ("PatientID", "IssuerOfPatientID", "StudyInstanceUID"))
+    except (EchoplaneError, OSError):  # whether the file is sound is open_cine's to say
         return "", ""
+    patient, issuer, study = map(header.text, ("PatientID", "IssuerOfPatientID", "StudyInstanceUID"))
     return (
         _hash(f"{issuer}\0{patient}", key) if patient else "",
         _hash(study, key) if study else "",

@@ -158,6 +158,8 @@ def transform_of(info: JpegInfo, photometric: str) -> tuple[bool, str]:
         return marked_ybr, f"The header says {photometric}, the JPEG stream says {stored}; the stream is believed."
     if labelled_ybr:
         return True, ""
+    if not photometric.startswith("RGB"):  # a label of one sample says nothing of three: as usual, then
+        return _libjpeg_guess(info), ""
     if any(factor != info.sampling[0] for factor in info.sampling):
         return True, f"The header says {photometric}, but the JPEG stream has subsampled chroma; read as Y Cb Cr."
     return False, (

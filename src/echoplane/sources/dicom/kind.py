@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from echoplane.records import CineKind, Region
+from echoplane.records import CineKind
 from echoplane.sources.dicom.header import Header
 
 _SOP = "1.2.840.10008.5.1.4.1.1."
@@ -53,14 +53,12 @@ _BIT_2D, _BIT_M, _BIT_CW, _BIT_PW, _BIT_COLOR, _BIT_COLOR_M, _BIT_3D, _BIT_POWER
 )
 
 
-def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tuple[CineKind, bool, tuple[str, ...]]:
+def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str, ...]]:
     """Tell what a file shows.
 
     Parameters
     ----------
     header : Header
-    regions : tuple of Region
-        The plausible ones.
     n_frames : int
 
     Returns
@@ -73,7 +71,7 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
     sop = header.sop_class
     if sop in _VOLUME_CLASSES:
         return CineKind.VOLUME, True, ()
-    kind, sure = _from_regions(_stated(header, regions)), True
+    kind, sure = _from_regions(_stated(header)), True
     if kind is None:
         kind = _from_image_type(header)
     if kind is None:
@@ -91,10 +89,8 @@ def read_kind(header: Header, regions: tuple[Region, ...], n_frames: int) -> tup
     return kind, sure, ("No modality is given.",)
 
 
-def _stated(header: Header, regions: tuple[Region, ...]) -> list[tuple[int, int]]:
+def _stated(header: Header) -> list[tuple[int, int]]:
     """Format and data type of each region; of misplaced ones too, since the mode is right where the place is not."""
-    if regions:
-        return [(r.spatial_format, r.data_type) for r in regions]
     pairs = []
     for item in header.items("SequenceOfUltrasoundRegions"):
         form, data = item.get("RegionSpatialFormat"), item.get("RegionDataType")
@@ -117,7 +113,8 @@ def _from_regions(pairs: Iterable[tuple[int, int]]) -> CineKind | None:
 
 def _from_image_type(header: Header) -> CineKind | None:
     values = header.texts("ImageType")
-    if len(values) < 4:
+    # Value 4 means the mode in ultrasound only.
+    if len(values) < 4 or header.text("Modality") in _MODALITIES:
         return None
     try:
         bits = int(values[3], 16)

@@ -112,7 +112,7 @@ def _colour(header: Header, name: str, notes: list[str]) -> tuple[str, int]:
         )
     expected = 1 if photometric in _ONE_SAMPLE else 3
     if samples != expected:
-        notes.append(f"The header has {samples} samples a pixel for {photometric}; taken as {expected}.")
+        notes.append(f"The header has {samples} samples a pixel for {photometric}, which has {expected}.")
     return photometric, expected
 
 

@@ -94,7 +94,7 @@ def _video(header: Header, layout: Layout, codec: Codec, notes: tuple[str, ...],
 def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, notes: tuple[str, ...]) -> Cine:
     fps, fps_source, time_notes = read_fps(header, n_frames)
     regions, region_notes = read_regions(header, layout.rows, layout.columns)
-    kind, sure, kind_notes = read_kind(header, regions, n_frames)
+    kind, sure, kind_notes = read_kind(header, n_frames)
     facts = {
         "format": "DICOM",
         "transfer syntax": name_of(header.syntax),
