@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -55,6 +57,28 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def absolute_name(path: str | Path) -> str:
+    """Return one spelling for all the ways to name a file from here; links are left as they are."""
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links, absolute() keeps "..", and this is fast
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """Return one line of CSV, ended by a line feed.
+
+    Cells with a carriage return are quoted too, as spreadsheets and Python's reader want it; Python's writer does that
+    only where the carriage return ends its lines.
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\r\n").writerow(values)
+    return stream.getvalue()[:-2] + "\n"
+
+
+def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table, the header first, whole or not at all."""
+    with atomic_write(path) as stream:
+        stream.writelines(csv_line(row) for row in rows)
 
 
 def sha256(path: str | Path) -> str:

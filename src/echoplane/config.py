@@ -120,7 +120,10 @@ def apply_override(data: dict[str, Any], word: str) -> None:
         if not isinstance(child, dict):
             raise ConfigError(f"{word!r}: {name!r} is a value, not a group of settings.")
         node = child
-    node[last] = yaml.load(text, Loader=_yaml()[0])
+    try:
+        node[last] = yaml.load(text, Loader=_yaml()[0])
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{word!r}: the value cannot be read as YAML ({' '.join(str(error).split())}).") from error
 
 
 @cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from echoplane._files import atomic_write
+from echoplane._files import write_csv
 from echoplane.errors import DataError
 from echoplane.views import VIEWS, find_view, suggest
 
@@ -110,11 +110,8 @@ class LabelTable:
 
 def save_table(meanings: Mapping[str, str], path: str | Path, counts: Mapping[str, int] | None = None) -> None:
     """Write given label, view (and number of cines) as a table that :meth:`LabelTable.load` reads."""
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("given", "label", "cines"))
-        for given, label in sorted(meanings.items()):
-            writer.writerow((given, label, (counts or {}).get(given, "")))
+    rows = [(given, label, (counts or {}).get(given, "")) for given, label in sorted(meanings.items())]
+    write_csv(path, [("given", "label", "cines"), *rows])
 
 
 def _parse(text: str, where: str) -> LabelTable:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import atomic_write
+from echoplane._files import write_csv
 from echoplane.data.groups import Groups, group_rows
 from echoplane.data.leaks import check_leaks, raise_leaks
 from echoplane.errors import DataError, UsageError
@@ -98,13 +98,8 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write a CSV with the columns cine, part, fold, group, label."""
-        with atomic_write(path) as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for row in self.rows:
-                writer.writerow(
-                    (row.cine, row.part, "" if row.fold is None else row.fold, row.group, row.label),
-                )
+        rows = [(row.cine, row.part, "" if row.fold is None else row.fold, row.group, row.label) for row in self.rows]
+        write_csv(path, [COLUMNS, *rows])
 
     @staticmethod
     def load(path: str | Path) -> Split:

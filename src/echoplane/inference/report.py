@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import msgspec
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, csv_line
 from echoplane._optional import need
 from echoplane.errors import UsageError
 from echoplane.inference.rows import Row, columns, to_row
@@ -77,9 +77,24 @@ def rows_done(path: str | Path) -> dict[str, str]:
     """Return file and status of every whole row in a result file; empty when there is no such file.
 
     Files are spelled as :func:`file_cell` spells them. A torn last row is cut off the file.
+
+    Raises
+    ------
+    UsageError
+        When it holds no rows of results, for example since a spreadsheet has saved it anew.
     """
     path = Path(path)
     check_suffix(path)
+    try:
+        return _rows_done(path)
+    except (KeyError, TypeError, ValueError) as error:  # of pyarrow, too: its ArrowInvalid is a ValueError
+        raise UsageError(
+            f"{path}: cannot be gone on with, for its rows are not as they were written ({type(error).__name__}). "
+            "If another program has saved it anew, write to another file."
+        ) from error
+
+
+def _rows_done(path: Path) -> dict[str, str]:
     if path.suffix == ".csv":
         if not path.exists():
             return {}
@@ -137,7 +152,7 @@ class _CsvWriter(_LineWriter):
         super().__init__(path, vocabulary, append)
         names = columns(vocabulary)
         if self._is_new:
-            self._put(_csv_line(names))
+            self._put(csv_line(names))
             return
         with path.open(encoding="utf-8", newline="") as stream:
             found = next(csv.reader(stream), [])
@@ -146,7 +161,7 @@ class _CsvWriter(_LineWriter):
             raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
 
     def write(self, result: ViewResult) -> None:
-        self._put(_csv_line([_text_cell(value) for value in self._row(result).values()]))
+        self._put(csv_line([_text_cell(value) for value in self._row(result).values()]))
 
 
 class _JsonlWriter(_LineWriter):
@@ -194,12 +209,6 @@ class _ParquetWriter:
 def journal_path(path: Path) -> Path:
     """Return where the rows of a Parquet file lie until it is finished."""
     return path.with_name(path.name + ".partial.jsonl")
-
-
-def _csv_line(values: Iterable[Any]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(["" if value is None else value for value in values])
-    return stream.getvalue()
 
 
 def _json_rows(path: Path) -> Iterator[Row]:

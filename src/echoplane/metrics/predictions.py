@@ -121,7 +121,7 @@ class Predictions:
                     raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")
                 return cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
                            file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: is not a file of predictions ({error}).") from error
 
     @classmethod

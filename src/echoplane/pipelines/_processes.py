@@ -7,13 +7,13 @@ a second as one. Processes share nothing, and a decoder that crashes takes one o
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from echoplane._orphans import settle_in
 from echoplane.inference.classifier import AHEAD
 
 Item = TypeVar("Item")
@@ -89,8 +89,7 @@ def _start(make: Callable[[], Callable[[Any], Any]], jobs: int) -> ProcessPoolEx
 def _begin(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _make  # one process, one worker
     _make = make
-    # Ctrl-C reaches all processes of a terminal; the first one decides what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settle_in()  # Ctrl-C reaches all processes of a terminal; the first one decides what ends
 
 
 def _run(item: Any) -> Any:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
 from typing import TypeVar
+
+from echoplane._orphans import settle_in
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -100,13 +98,4 @@ def _settle_in() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _leave_with(sentinel: int) -> None:
-    # A parent killed by SIGKILL cannot tell its workers, and they would wait for work for ever.
-    connection.wait([sentinel])
-    os._exit(1)
+    settle_in()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, write_csv
 from echoplane._optional import need
 from echoplane.metrics import classification
 from echoplane.metrics.aggregate import majority_with_sum
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import Summary
 from echoplane.pipelines.evaluate import Pictures, evaluate, write_evaluation
+from echoplane.records import FloatArray
 
 if TYPE_CHECKING:
     from echoplane.training.order_test import OrderEffect
@@ -134,18 +135,17 @@ def count_folds(predictions: Predictions) -> dict[str, dict[str, Matrix]]:
 
 def write_clips(predictions: Predictions, path: Path) -> None:
     """Write a CSV with a row a clip: cine, group, fold, number of the clip, true view, answer, probabilities."""
-    probabilities = predictions.clip_probabilities()
     numbers: dict[int, int] = {}
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["cine", "group", "fold", "clip", "true_view", "answer", *predictions.views])
-        for row, line in zip(predictions.cine_of_clip.tolist(), probabilities, strict=True):
-            numbers[row] = numbers.get(row, -1) + 1
-            writer.writerow(
-                [predictions.cines[row], predictions.groups[row], int(predictions.folds[row]), numbers[row],
-                 predictions.views[predictions.y_true[row]], predictions.views[int(line.argmax())],
-                 *(f"{p:.6f}" for p in line)]
-            )  # fmt: skip
+
+    def cells(row: int, line: FloatArray) -> list[Any]:
+        numbers[row] = numbers.get(row, -1) + 1
+        return [predictions.cines[row], predictions.groups[row], int(predictions.folds[row]), numbers[row],
+                predictions.views[predictions.y_true[row]], predictions.views[int(line.argmax())],
+                *(f"{p:.6f}" for p in line)]  # fmt: skip
+
+    header = ["cine", "group", "fold", "clip", "true_view", "answer", *predictions.views]
+    clips = zip(predictions.cine_of_clip.tolist(), predictions.clip_probabilities(), strict=True)
+    write_csv(path, itertools.chain([header], itertools.starmap(cells, clips)))
 
 
 def pictures_of(stores: Sequence[str]) -> Pictures:

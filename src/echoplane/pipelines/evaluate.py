@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, write_csv
 from echoplane.errors import StoreError, UsageError
 from echoplane.inference.engine import load_engine
 from echoplane.metrics import plots
@@ -142,10 +141,8 @@ def write_evaluation(
         stream.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     with atomic_write(paths[1]) as stream:
         stream.write(report(found, predictions, pictures, words))
-    with atomic_write(paths[2]) as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["cine", "true_view", "answer", "probability"])
-        rows.writerows((c, t, a, f"{p:.4f}") for c, t, a, p in found.summary.misread)
+    misread = [(c, t, a, f"{p:.4f}") for c, t, a, p in found.summary.misread]
+    write_csv(paths[2], [("cine", "true_view", "answer", "probability"), *misread])
     return paths
 
 
@@ -289,6 +286,8 @@ def predictions_from(
     if files:
         if len(inputs) != 1:
             raise UsageError("give one file of predictions, or stores; not both, and not several files.")
+        if split:
+            raise UsageError(f"a split ({split}) is for stores; {files[0]} holds answers of which all count.")
         return Predictions.load(files[0]), {}
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     engine = load_engine(loaded)

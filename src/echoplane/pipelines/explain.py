@@ -225,7 +225,7 @@ def _phantom_file(path: Path) -> tuple[Cine, FloatArray]:
         # Opened here, for np.load leaves a file open that it cannot read.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             frames, phases, fps = file["frames"], file["phases"], float(file["fps"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UnreadableError(
             path, f"Is no phantom clip ({type(error).__name__}).", "Write one: echoplane phantom clip -o clip.npz"
         ) from error

@@ -91,7 +91,7 @@ class ExportRow:
     status : Status
         ``ok``, or why nothing was written.
     output : str
-        The file or folder written; empty when nothing was.
+        The file or folder written, or that is there already; empty where there is none.
     n_frames : int
     fps : float or None
         As written.
@@ -234,7 +234,7 @@ def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> Ex
     try:
         cine = open_cine(item, limits=settings.limits)
         target = place.target(item, settings)
-        _require_free(target, item.source, settings)
+        _require_free(target, item, settings)
         sector = _sector(cine, settings)
         fps = cine.fps or settings.fps or DEFAULT_FPS
         with reading(target, "Cannot be written"):
@@ -245,6 +245,8 @@ def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> Ex
             else:
                 size = {"height": cine.height, "width": cine.width}
                 write_video(target, parts, kind=place.kind, fps=fps, color=settings.color, **size)
+    except _TakenError as error:
+        return ExportRow(item.source, Status.REFUSED, str(target), reasons=(error.sentence,), seconds=_since(started))
     except (ReadError, PrepareError) as error:
         return ExportRow(item.source, Status(error.status), reasons=(error.sentence,), seconds=_since(started))
     except EchoplaneError as error:
@@ -286,11 +288,18 @@ def _sector(cine: Cine, settings: ExportSettings) -> Sector | None:
     return sector
 
 
-def _require_free(target: Path, source: str, settings: ExportSettings) -> None:
+class _TakenError(RefusedError):
+    """The output of a cine is there already."""
+
+
+def _require_free(target: Path, item: SourceItem, settings: ExportSettings) -> None:
     if not target.exists():
         return
+    source = item.source
+    if any(target.samefile(file) for file in (item.path, *_files(item)) if file.exists()):
+        raise RefusedError(source, f"{target.name} is the input itself; it is not replaced.", "Write elsewhere.")
     if not settings.overwrite:
-        raise RefusedError(source, f"{target.name} is there already.", "--overwrite replaces it.")
+        raise _TakenError(source, f"{target.name} is there already.", "--overwrite replaces it.")
     if target.is_dir() and not only_frames(target):
         raise RefusedError(source, f"{target} holds other files than exported frames; it is not replaced.")
 

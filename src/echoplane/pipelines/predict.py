@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from echoplane import config
+from echoplane._files import absolute_name
 from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
@@ -92,6 +93,8 @@ class PredictRun:
         Where it was written.
     overlays : int
         Pictures written into the folder of :attr:`PredictSettings.cam`.
+    failed_before : int
+        Of `skipped`, those that an earlier run could not deal with.
     """
 
     counts: dict[str, int]
@@ -101,6 +104,7 @@ class PredictRun:
     bundle: str
     manifest: Path | None
     overlays: int = 0
+    failed_before: int = 0
 
     @property
     def files(self) -> int:
@@ -109,8 +113,8 @@ class PredictRun:
 
     @property
     def failed(self) -> int:
-        """How many of them are files that could not be dealt with."""
-        return sum(n for status, n in self.counts.items() if Status(status) in FAILED)
+        """How many files could not be dealt with, those of the runs that this one went on with included."""
+        return self.failed_before + sum(n for status, n in self.counts.items() if Status(status) in FAILED)
 
 
 def predict(
@@ -162,7 +166,7 @@ def predict(
     bundle = Bundle.load(settings.bundle)
     manifest = _new_manifest(bundle, settings, with_versions=output is not None)
     done = table.rows_there(manifest)
-    items, skipped = _to_do(paths, settings, done, table)
+    items, there = _to_do(paths, settings, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
     overlays = Overlays(settings.cam) if settings.cam is not None else None
     classifier = _classifier(bundle, settings, jobs, overlays)
@@ -188,7 +192,8 @@ def predict(
         table.close(Counter(done.values()) + counts, seconds, interrupted)
     label = f"{bundle.name} {bundle.hash[:12]}"
     drawn = overlays.written if overlays else 0
-    return PredictRun(dict(counts), skipped, seconds, interrupted, label, table.manifest_path, drawn)
+    failed_before = sum(status in FAILED for status in there)
+    return PredictRun(dict(counts), len(there), seconds, interrupted, label, table.manifest_path, drawn, failed_before)
 
 
 def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int, overlays: Overlays | None) -> ViewClassifier:
@@ -235,13 +240,21 @@ def _engine_facts(engine: Engine) -> dict[str, str]:
 
 def _to_do(
     paths: Iterable[str | Path], settings: PredictSettings, done: Mapping[str, str], table: ResultTable
-) -> tuple[list[SourceItem], int]:
-    """Find the items, and leave out those that have a row; also return how many were left out."""
+) -> tuple[list[SourceItem], list[str]]:
+    """Find the items, once each however spelled; apart from them, the statuses of those that have a row already."""
     given = [str(path) for path in paths]
     found = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
     if not found:
         raise UsageError(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
         )
-    items = [item for item in found if table.cell(item.source) not in done]
-    return items, len(found) - len(items)
+    status_of = {absolute_name(name): status for name, status in done.items()}
+    items: dict[str, SourceItem] = {}
+    there: dict[str, str] = {}
+    for item in found:
+        place = absolute_name(table.cell(item.source))
+        if place in status_of:
+            there[place] = status_of[place]
+        elif place not in table.own_files:
+            items.setdefault(place, item)
+    return list(items.values()), list(there.values())

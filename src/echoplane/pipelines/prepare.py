@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, write_csv
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
@@ -319,10 +319,8 @@ def _crashed(task: _Task) -> Failure:
 
 def write_failures(failures: list[Failure], path: Path) -> None:
     """Write ``failures.csv``: file, status, reason."""
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("file", "status", "reason"))
-        writer.writerows((failure.file, failure.status, failure.reason) for failure in failures)
+    rows = [(failure.file, failure.status, failure.reason) for failure in failures]
+    write_csv(path, [("file", "status", "reason"), *rows])
 
 
 def read_failures(path: str | Path) -> Iterator[Failure]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from echoplane import config
+from echoplane._files import absolute_name
 from echoplane.errors import UsageError
 from echoplane.inference.report import ResultWriter, check_suffix, file_cell, journal_path, open_writer, rows_done
 from echoplane.pipelines.run_manifest import RunManifest, check_same, load_manifest, manifest_path, now
@@ -38,18 +39,26 @@ class ResultTable:
         """Where the manifest lies, or None."""
         return None if self.path is None else manifest_path(self.path)
 
+    @property
+    def own_files(self) -> frozenset[str]:
+        """Absolute paths of what this table writes: none of it is input, where it lies in a folder that is read."""
+        if self.path is None:
+            return frozenset()
+        files = (self.path, manifest_path(self.path), journal_path(self.path))
+        return frozenset(absolute_name(file) for file in files)
+
     def rows_there(self, manifest: RunManifest) -> dict[str, str]:
         """Return file and status of the rows to keep, after making sure that this run would write the same."""
         if self.path is None or not self._resume:
             return {}
-        done = rows_done(self.path)
-        if not done:
+        if not (self.path.exists() or journal_path(self.path).exists()):
             self._resume = False
             return {}
+        # Before the file is touched: without a manifest it may be anybody's.
         earlier = load_manifest(self.path)
         check_same(earlier, manifest, self.path)
         self._seconds_before = earlier.seconds
-        return done
+        return rows_done(self.path)
 
     def cell(self, source: str) -> str:
         """Return a file's name as the result file spells it."""

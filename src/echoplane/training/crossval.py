@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from echoplane import config
+from echoplane._orphans import settle_in
 from echoplane.data.split import Split, make_split
 from echoplane.errors import ConfigError, UsageError
 from echoplane.metrics.predictions import Predictions
@@ -147,6 +148,7 @@ def _share_cores(jobs: int) -> None:
 
     from echoplane.training.allocator import keep_freed_memory
 
+    settle_in()
     keep_freed_memory()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 

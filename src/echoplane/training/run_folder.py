@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import platform
@@ -30,7 +29,7 @@ from typing import Any
 import msgspec
 
 from echoplane import config
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, write_csv
 from echoplane.errors import UsageError
 from echoplane.store import StoreReader
 from echoplane.training.checkpoint import BEST, LAST
@@ -117,10 +116,7 @@ def content_hash(store: StoreReader) -> str:
 def write_table(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write rows of figures as CSV, whole or not at all; every column that any row has."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    write_csv(path, [columns, *([_cell(row.get(name)) for name in columns] for row in rows)])
 
 
 def git_commit(folder: Path) -> str:

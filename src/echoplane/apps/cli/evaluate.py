@@ -173,11 +173,15 @@ def _register_calibrate(app: typer.Typer) -> None:
             ),
         ] = 0.03,
         on: Annotated[str, typer.Option(help="The data in words, kept in the bundle.")] = "",
+        force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     ) -> None:
         from echoplane import config
+        from echoplane.errors import UsageError
         from echoplane.models.bundle import Bundle
         from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, with_mirror_margin
 
+        if output.exists() and not force:
+            raise UsageError(f"{output}: is there already; use --force to replace it.")
         loaded = Bundle.load(bundle)
         predictions = _read(inputs, bundle, split)
         chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}

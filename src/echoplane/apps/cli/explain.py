@@ -77,6 +77,9 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(EXIT_USAGE)
         try:
             check_ending(output)  # before the work
+            if output.exists() and Path(paths[0]).exists() and output.samefile(paths[0]):
+                print_error(f"{printable(str(output))}: is the cine itself; write elsewhere.")
+                raise typer.Exit(EXIT_USAGE)
             found = Explainer(settings).explain(paths[0])
             write(found, output, side_by_side=not blended)
         except (ReadError, PrepareError) as error:

@@ -117,31 +117,30 @@ def _warn(text: str) -> None:
 
 
 def _write_table(path: Path, rows: list[ExportRow]) -> None:
-    import csv
+    from echoplane._files import write_csv
+    from echoplane.inference.report import file_cell
 
-    from echoplane._files import atomic_write
-
-    with atomic_write(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("file", "status", "output", "frames", "fps", "masked", "sector_confidence", "reason"))
-        for row in rows:
-            sure = "" if row.sector is None else f"{row.sector.confidence:.2f}"
-            rate = "" if row.fps is None else f"{row.fps:.3f}".rstrip("0").rstrip(".")
-            reason = " ".join(row.reasons)
-            masked = str(row.masked).lower()
-            writer.writerow((row.file, str(row.status), row.output, row.n_frames or "", rate, masked, sure, reason))
+    lines: list[tuple[object, ...]] = [
+        ("file", "status", "output", "frames", "fps", "masked", "sector_confidence", "reason")
+    ]
+    for row in rows:
+        sure = "" if row.sector is None else f"{row.sector.confidence:.2f}"
+        rate = "" if row.fps is None else f"{row.fps:.3f}".rstrip("0").rstrip(".")
+        name, masked, reason = file_cell(row.file, ".csv"), str(row.masked).lower(), " ".join(row.reasons)
+        lines.append((name, str(row.status), row.output, row.n_frames or "", rate, masked, sure, reason))
+    write_csv(path, lines)
 
 
 def _print(rows: list[ExportRow], run: ExportRun, output: Path, *, quiet: bool) -> None:
     if quiet:
         for row in rows:
-            if not row.output:
+            if row.status != "ok":
                 print_error(f"{row.file}: {' '.join(row.reasons)}")
         return
     from echoplane.apps.cli._common import short_names
 
     most = 60
-    shown = rows if len(rows) <= most else [row for row in rows if not row.output][:most]
+    shown = rows if len(rows) <= most else [row for row in rows if row.status != "ok"][:most]
     names = short_names([printable(row.file) for row in shown], 36)
     if shown:
         console().print(_table(list(zip(names, shown, strict=True)), "" if shown is rows else "Not exported"))
@@ -164,7 +163,7 @@ def _table(rows: list[tuple[str, ExportRow]], title: str) -> object:
             name, no_wrap=name in ("frames", "fps"), justify="right" if name in ("frames", "fps") else "left"
         )
     for name, row in rows:
-        written = Text(Path(row.output).name) if row.output else Text(str(row.status), style="red")
+        written = Text(Path(row.output).name) if row.status == "ok" else Text(str(row.status), style="red")
         rate = "" if row.fps is None else f"{row.fps:.4g}"
         table.add_row(Text(name), written, str(row.n_frames or ""), rate, Text(printable(" ".join(row.reasons))))
     return table

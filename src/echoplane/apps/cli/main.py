@@ -8,6 +8,7 @@ Everything that costs time to import is imported inside the commands, so that ``
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Annotated
@@ -97,6 +98,9 @@ def build_app() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's letters cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     try:
         build_app()(arguments, prog_name="echoplane")
     except EchoplaneError as error:
