@@ -97,6 +97,40 @@ def test_sheet(tmp_path, kind):
     assert labels(read_manifest("sheet", tmp_path, Options(sheet))) == labels(manifest)
 
 
+@pytest.mark.parametrize(
+    "header", ["Study ID,File Name,View,Patient ID,Split,Frame Rate", "study-id;FILE_NAME;view;patient id;split;fps"]
+)
+def test_a_sheet_as_spreadsheets_write_it(tmp_path, header):
+    mark = ";" if ";" in header else ","
+    rate = "52,5" if mark == ";" else '"52,5"'
+    for name in ("a", "b"):
+        text(tmp_path / "s1" / name, "")
+    lines = [header, mark.join(("s1", "a", "A4C", "7", "train", rate)), mark.join(("s1", "b", "A4C", "7", "", "50"))]
+    sheet = text(tmp_path / "labels.csv", "\n".join(lines))
+    one, two = read_manifest("sheet", tmp_path, Options(sheet)).rows
+    assert (one.patient, one.study, one.split, one.fps) == ("7", "s1", "train", 52.5)
+    assert (two.patient, two.fps) == ("7", 50.0)
+    sheet.write_text("\n".join([lines[0], lines[1].replace(rate, "fast")]))
+    with pytest.raises(DataError, match=r"labels.csv:2: the frame rate 'fast' is no number"):
+        read_manifest("sheet", tmp_path, Options(sheet))
+
+
+def test_lines_of_one_file_that_say_different_things(tmp_path):
+    for name in "abcd":
+        text(tmp_path / "s1" / name, "")
+    sheet = text(
+        tmp_path / "labels.csv",
+        "study,file,view,patient,split\ns1,a,A4C,1,train\ns1,a,A4C,2,train\ns1,b,A4C,1,train\ns1,b,A4C,1,test\n"
+        "s1,c,A4C,,\ns1,c,a4c,1,train\ns1,d,A4C,1,\n",
+    )
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert [(row.cine, row.patient, row.split) for row in manifest.rows] == [("s1/c", "1", "train"), ("s1/d", "1", "")]
+    assert {failure.file: failure.reason for failure in manifest.failures} == {
+        "s1/a": "Is of patient '1' and '2'. Correct that; it is not used.",
+        "s1/b": "Is for 'test' and 'train'. Correct that; it is not used.",
+    }
+
+
 def test_a_sheet_with_faults(tmp_path):
     for name in ("s1/a", "s1/b", "s1/c"):
         avi(tmp_path / "x.avi").rename(text(tmp_path / name, ""))

@@ -57,3 +57,12 @@ def test_refusals() -> None:
         compare(np.array([True, False]), np.array([True]), ["a", "b"])
     with pytest.raises(UsageError, match="there are none"):
         bootstrap(lambda rows: 0.0, [])
+
+
+def test_one_patient_gives_no_interval() -> None:
+    right = np.array([1.0] * 19 + [0.0])
+    found = bootstrap(lambda rows: float(right[rows].mean()), ["p"] * 20)
+    assert found.value == pytest.approx(0.95)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+    assert str(found) == "0.950 (no interval: too few patients)"

@@ -2,9 +2,13 @@
 
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -235,3 +239,116 @@ def test_numbered_pictures_can_be_stills_and_links_followed(study, settings, tmp
 
 def test_failed_are_the_statuses_that_need_a_look():
     assert {Status.UNREADABLE, Status.UNSUPPORTED, Status.REFUSED, Status.TOO_SHORT} == FAILED
+
+
+FOREIGN = {
+    "a table": b"patient,visit\n1,2\n2,3",
+    "one line": b"clip1.dcm A4C",
+    "a header": b"a,b,c\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_resume_leaves_a_file_alone_that_is_not_its_own(study, settings, tmp_path, content, suffix):
+    output = tmp_path / f"labels{suffix}"
+    output.write_bytes(content)
+    with pytest.raises(UsageError, match="its manifest does not tell how it was made"):
+        predict([study], settings, output=output, resume=True)
+    assert output.read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == [output.name, "toy.echoplane"]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: "\ufeff" + t, lambda t: t.replace(",", ";"), lambda t: t.replace("clip", "cl\xefp")],
+    ids=["byte-order mark", "semicolons", "another encoding"],
+)  # fmt: skip
+def test_a_table_that_a_spreadsheet_has_saved_anew_is_refused(study, settings, tmp_path, change):
+    output = tmp_path / "o.csv"
+    predict([study], settings, output=output)
+    output.write_bytes(change(output.read_text()).encode("cp1252" if "cl\xefp" in change("clip") else "utf-8"))
+    with pytest.raises(UsageError, match="saved it anew, write to another file"):
+        predict([study], settings, output=output, resume=True)
+
+
+def test_a_foreign_parquet_file_beside_a_manifest_is_refused(study, settings, tmp_path):
+    output = tmp_path / "o.parquet"
+    predict([study], settings, output=output)
+    output.write_bytes(b"PAR1 and no more")
+    with pytest.raises(UsageError, match="saved it anew, write to another file"):
+        predict([study], settings, output=output, resume=True)
+
+
+def test_a_file_is_one_row_however_it_is_spelled(study, settings, tmp_path, monkeypatch):
+    output = tmp_path / "o.csv"
+    monkeypatch.chdir(study.parent)
+    run = predict([study.name, f"{study.name}/notes.txt", study / "zero.dcm"], settings, output=output)
+    assert run.files == len(rows(output)) == 8
+    for spelled in (f"./{study.name}", study, f"{study.name}/../{study.name}"):
+        again = predict([spelled], settings, output=output, resume=True)
+        assert (again.files, again.skipped) == (0, 8)
+    assert len(rows(output)) == 8
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_a_run_writes_is_not_its_input(study, settings, tmp_path, suffix):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    output = folder / f"views{suffix}"
+    assert predict([folder], settings, output=output).files == 8
+    again = predict([folder], settings, output=output, resume=True)
+    assert (again.files, again.skipped) == (0, 8)
+
+
+def test_what_failed_before_still_counts_when_there_is_nothing_left_to_do(study, settings, tmp_path):
+    output = tmp_path / "o.csv"
+    assert predict([study], settings, output=output).failed == 1
+    again = predict([study], settings, output=output, resume=True)
+    assert (again.files, again.failed) == (0, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_name_with_a_carriage_return_is_one_row(study, settings, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    (folder / "Icon\r").write_bytes(b"\0")  # macOS puts such files into folders
+    output = tmp_path / "o.csv"
+    assert predict([folder], settings, output=output).files == 9
+    assert {row["file"] for row in rows(output)} >= {str(folder / "Icon\r")}
+    again = predict([folder], settings, output=output, resume=True)
+    assert (again.files, again.skipped) == (0, 9)
+
+
+_TERMINATED = """
+import multiprocessing, sys
+from echoplane.pipelines import predict as module
+from echoplane.pipelines.predict import PredictSettings, predict
+
+if __name__ == "__main__":
+    module.MANY = 1
+    def show(result):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        sys.stdin.readline()
+    predict([sys.argv[1]], PredictSettings(bundle=sys.argv[2], threads=1, jobs=2), processes=True, on_result=show)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for processes")
+def test_processes_end_with_a_terminated_run(study, bundle_file, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(_TERMINATED)
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(study), bundle_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    workers = [int(pid) for pid in run.stdout.readline().split()]
+    assert len(workers) == 2
+    run.terminate()
+    run.wait()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        os.sched_yield()
+    run.stdin.close()
+    run.stdout.close()

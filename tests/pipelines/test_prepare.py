@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -97,7 +98,7 @@ def test_another_recipe_or_label_is_refused(clips, tmp_path):
     with pytest.raises(StoreError, match="made with recipe"):
         prepare_dataset(clips, tmp_path / "s")
     table = LabelTable({"a4c": "A5C"})
-    with pytest.raises(DataError, match="3 stored cines have another label than now"):
+    with pytest.raises(DataError, match="of 3 stored cines something else is said now"):
         prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, labels=table))
 
 
@@ -236,3 +237,48 @@ def test_killed_at_random_moments_it_gives_the_same_store(tmp_path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_ten_times_it_gives_the_same_store(tmp_path, jobs):
     _kill_and_resume(tmp_path, rounds=10, jobs=jobs, seed=2)
+
+
+def sheet(tmp_path, *lines, header="study;file;view;patient;split;fps"):
+    for n in range(4):
+        avi(tmp_path / "data" / "s" / f"{n}.avi", seed=n)
+    path = tmp_path / "sheet.csv"
+    path.write_text("\n".join([header, *lines]))
+    return PrepareSettings(recipe=SMALL, layout="sheet", sheet=path, patients="none")
+
+
+FOUR = ("s;0.avi;A4C;a;train;", "s;1.avi;A2C;a;train;", "s;2.avi;A4C;b;test;", "s;3.avi;A2C;b;test;")
+
+
+def prepared(tmp_path, *lines, **options):
+    return prepare_dataset(tmp_path / "data", tmp_path / "store", sheet(tmp_path, *lines, **options))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("s;0.avi;A3C;a;train;", "label 'A4C', now 'A3C'"),
+        ("s;0.avi;A4C;c;train;", "patient 'a', now 'c'"),
+        ("s;0.avi;A4C;a;test;", "part 'train', now 'test'"),
+        ("s;0.avi;A4C;a;train;\ns;0.avi;A2C;a;train;", "Is labelled 'A2C' and 'A4C'"),
+    ],
+)
+def test_a_store_is_not_gone_on_with_when_something_else_is_said_of_its_cines(tmp_path, line, said):
+    assert prepared(tmp_path, *FOUR).stored == 4
+    with pytest.raises(DataError, match="use a new folder") as caught:
+        prepared(tmp_path, line, *FOUR[1:])
+    assert said in str(caught.value)
+    assert prepared(tmp_path, *FOUR).skipped == 4
+
+
+def test_a_label_left_out_later_is_not_gone_on_with(tmp_path):
+    prepared(tmp_path, *FOUR)
+    settings = replace(sheet(tmp_path, *FOUR), labels=LabelTable({"a2c": "skip"}))
+    with pytest.raises(DataError, match="of 2 stored cines something else is said now"):
+        prepare_dataset(tmp_path / "data", tmp_path / "store", settings)
+
+
+def test_patients_named_later_are_noticed(tmp_path):
+    prepared(tmp_path, *(line.replace(";a;", ";;").replace(";b;", ";;") for line in FOUR))
+    with pytest.raises(DataError, match="patient '', now 'a'"):
+        prepared(tmp_path, *FOUR)

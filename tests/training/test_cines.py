@@ -102,3 +102,10 @@ def test_shares_and_sides_of_stores(make_store: Any, make_recipe: Any) -> None:
     of = data.train.store_of[data.train.row_of_clip]
     assert data.chance[of == 0].sum() == pytest.approx(0.25)
     assert data.names == ("phantom", "real")
+
+
+def test_stores_of_one_title_are_told_apart_by_their_folders(make_store: Any, make_recipe: Any) -> None:
+    stores = [make_store(f"{place}/store", prefix=place) for place in ("north", "south")]
+    assert open_data(make_recipe(*stores)).names == ("north/store", "south/store")
+    alike = [make_store(f"{place}/a/store", prefix=f"{place}-a") for place in ("north", "south")]
+    assert open_data(make_recipe(*alike, stores[0])).names == ("a/store#1", "a/store#2", "north/store")

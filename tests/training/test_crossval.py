@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from echoplane.errors import ConfigError, UsageError
 from echoplane.pipelines.crossvalidate import crossvalidate
+from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training import fit
 from echoplane.training.events import Event, FoldStarted, Stepped
 
@@ -111,3 +112,51 @@ def test_another_recipe_or_number_of_folds_is_refused(make_store: Any, make_reci
         crossvalidate(make_recipe(store), tmp_path / "other", 1)
     with pytest.raises(UsageError, match="hold_out"):
         crossvalidate(make_recipe(store, data__hold_out="[p1]"), tmp_path / "other", 2)
+
+
+def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(patients=4), fit__epochs=1)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, FoldStarted) and event.fold == 1:
+            raise StopError
+
+    with pytest.raises(StopError):
+        crossvalidate(recipe, tmp_path / "cv", 2, report=stop)
+    before = (tmp_path / "cv" / "split.csv").read_bytes()
+    grow(tmp_path / "store", make_store, first=4)
+    with pytest.raises(ConfigError, match="the stores have changed"):
+        crossvalidate(recipe, tmp_path / "cv", 2)
+    assert (tmp_path / "cv" / "split.csv").read_bytes() == before
+
+
+def grow(store: Path, make_store: Any, first: int) -> None:
+    """Add patients to a store."""
+    more = StoreReader(make_store("more", patients=2, seed=9, prefix=f"{first}-"))
+    info = StoreReader(store).info
+    with StoreWriter(store, recipe=dict(info.recipe), views=info.views, height=info.height, width=info.width) as writer:
+        for i, row in enumerate(more.rows):
+            writer.append(more.frames(i), row)
+
+
+def test_a_fold_that_nobody_could_judge_is_refused_before_training(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    store = make_store(patients=3)
+    info, frames = StoreReader(store).info, StoreReader(store).frames(0)
+    with StoreWriter(store, recipe=dict(info.recipe), views=info.views, height=info.height, width=info.width) as writer:
+        writer.append(frames, StoreRow("v/PSAX", label="PSAX", group="v", fps=30.0))
+    recipe = make_recipe(store)
+    recipe = dataclasses.replace(recipe, views=("A4C", "PSAX-MV", "PSAX-PM"), labels={"PSAX": ("PSAX-MV", "PSAX-PM")})
+    with pytest.raises(ConfigError, match="no cine whose view is known"):
+        crossvalidate(recipe, tmp_path / "cv", 4)
+    assert not (tmp_path / "cv").exists()
+
+
+def test_a_store_for_validation_only_is_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), make_store("judge", prefix="j"))
+    first, second = recipe.data.stores
+    stores = (first, dataclasses.replace(second, use="validation"))
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, stores=stores))
+    with pytest.raises(UsageError, match="would be answered in every fold"):
+        crossvalidate(recipe, tmp_path / "cv", 2)

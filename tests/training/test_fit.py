@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,21 @@ def test_another_recipe_is_not_resumed(make_store: Any, make_recipe: Any, tmp_pa
         fit(make_recipe(store), tmp_path / "run")
     with pytest.raises(ConfigError, match=r"fit\.epochs, optimizer\.lr differ"):
         fit(make_recipe(store, optimizer__lr=0.1), tmp_path / "run", resume=True)
+
+
+def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    recipe = make_recipe(make_store())
+    with pytest.raises(StopError):
+        fit(recipe, tmp_path / "run", report=stop_after(1))
+    shutil.rmtree(tmp_path / "store")
+    make_store(patients=9)
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
+        fit(recipe, tmp_path / "run", resume=True)
+    shutil.rmtree(tmp_path / "store")
+    make_store()
+    assert len(fit(recipe, tmp_path / "run", resume=True).history) == 3
 
 
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from echoplane.errors import DataError
 from echoplane.training.order import MOST_REPEATS, EpochBatches, chances, draw_epoch
 
 
@@ -70,3 +71,12 @@ def test_numbers_of_epochs_do_not_meet() -> None:
     second = {i for batch in batches for i in batch}
     assert not first & second
     assert min(second) >= 2 * MOST_REPEATS
+
+
+def test_what_would_come_too_often_is_said_at_once() -> None:
+    chance = np.full(12_001, 0.5 / 12_000)
+    chance[0] = 0.5
+    with pytest.raises(DataError, match="6000 times in an epoch of 12000"):
+        EpochBatches(chance, 12_000, 32, 0)
+    whole = [len(batch) for batch in EpochBatches(chance, 2_000, 32, 0)]
+    assert sum(whole) == 2_000

@@ -65,3 +65,10 @@ def test_mistakes_are_named(word: str, message: str) -> None:
 def test_a_missing_recipe_lists_those_that_ship() -> None:
     with pytest.raises(ConfigError, match="compact, quick, reference"):
         load_recipe("nothing.yaml")
+
+
+def test_a_negative_seed_and_a_torn_override_are_errors_of_the_recipe() -> None:
+    with pytest.raises(ConfigError, match="seed -1: must be 0 or more"):
+        load_recipe("quick", ["seed=-1"])
+    with pytest.raises(ConfigError, match=r"'data\.stores=\[store': the value cannot be read as YAML"):
+        load_recipe("quick", ["data.stores=[store"])

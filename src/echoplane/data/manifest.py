@@ -90,7 +90,7 @@ class Manifest:
 
 
 def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
-    """Make every key stand once: equal lines become one, and cines with two labels are failures.
+    """Make every key stand once: equal lines become one, and cines with two labels, patients or parts are failures.
 
     A cine with two labels is not used at all, because there is no telling which of them is right.
     """
@@ -99,10 +99,16 @@ def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
         by_key.setdefault(row.cine, []).append(row)
     kept = []
     for key, same in by_key.items():
-        labels = sorted({row.given_label for row in same})
-        if len(labels) > 1:
-            reason = f"Is labelled {' and '.join(map(repr, labels))}. Correct the labels; it is not used."
+        said = {
+            "labelled": {row.given_label.strip().casefold(): row.given_label for row in same},
+            "of patient": {row.patient: row.patient for row in same if row.patient},
+            "for": {row.split: row.split for row in same if row.split},
+        }
+        odd = next(((word, sorted(values.values())) for word, values in said.items() if len(values) > 1), None)
+        if odd:
+            reason = f"Is {odd[0]} {' and '.join(map(repr, odd[1]))}. Correct that; it is not used."
             failures.append(Failure(key, "label_conflict", reason))
         else:
-            kept.append(same[0])
+            # Of equal lines the one that says most: a patient in one of them counts for all.
+            kept.append(max(same, key=lambda row: sum(map(bool, (row.patient, row.study, row.split, row.fps)))))
     return Manifest(tuple(sorted(kept, key=lambda row: row.cine)), tuple(failures))

@@ -10,9 +10,9 @@ McNemar, Psychometrika 1947;12:153-157 (here the exact binomial form).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ class Interval:
     level: float = 0.95
 
     def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.3f} (no interval: too few patients)"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
@@ -58,7 +60,7 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return a figure on all rows, with the interval over resampled patients.
+    """Return a figure on all rows, with the interval over resampled patients; NaN bounds where there is only one.
 
     Parameters
     ----------
@@ -77,7 +79,10 @@ def bootstrap(
     ids = np.asarray(groups)
     if len(ids) == 0:
         raise UsageError("an interval needs samples, and there are none")
-    return _percentiles([figure(rows) for rows in _draws(ids, repeats, seed)], figure(np.arange(len(ids))), level)
+    value = figure(np.arange(len(ids)))
+    if len(np.unique(ids)) < 2:  # drawn again and again it is the same, which says nothing about others
+        return Interval(value, math.nan, math.nan, level)
+    return _percentiles([figure(rows) for rows in _draws(ids, repeats, seed)], value, level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Comparison:
 def mcnemar_p(only_first: int, only_second: int) -> float:
     """Two-sided exact McNemar p-value: both discordant counts are equally likely under no difference."""
     n, smaller = only_first + only_second, min(only_first, only_second)
-    return min(1.0, 2 * sum(comb(n, i) for i in range(smaller + 1)) / 2**n) if n else 1.0
+    return min(1.0, 2 * sum(math.comb(n, i) for i in range(smaller + 1)) / 2**n) if n else 1.0
 
 
 def compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -42,13 +43,13 @@ def paragraph(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table; numbers stand to the right, None is an empty cell, floats have three decimals."""
+    """Return a table; numbers stand to the right, None and NaN are empty cells, floats have three decimals."""
     lines = "".join(f"<tr>{''.join(_cell(v) for v in row)}</tr>" for row in rows)
     return f"<table><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>{lines}</table>"
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "<td></td>"
     if isinstance(value, float):
         return f'<td class="n">{value:.3f}</td>'

@@ -200,7 +200,7 @@ def _collect(
     return Predictions(
         views,
         tuple(name(n, row) for n, row in rows),
-        tuple(row.group or name(n, row) for n, row in rows),
+        tuple(row.group or row.study or name(n, row) for n, row in rows),
         np.array([views.index(row.top_label()) for _, row in rows], dtype=np.int64),
         np.repeat(np.arange(len(rows)), clips_of),
         logits.astype(np.float32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,12 @@ def order_facts(effect: OrderEffect) -> dict[str, Any]:
     facts: dict[str, Any] = {"order": effect.order, "accuracy": effect.accuracy, "recall": effect.recall}
     if effect.against:
         lost = effect.against.difference
-        facts["lost"] = {"value": lost.value, "low": lost.low, "high": lost.high, "level": lost.level}
+        facts["lost"] = {
+            "value": lost.value,
+            "low": None if math.isnan(lost.low) else lost.low,
+            "high": None if math.isnan(lost.high) else lost.high,
+            "level": lost.level,
+        }
         facts["p_value"] = effect.against.p_value
     return facts
 

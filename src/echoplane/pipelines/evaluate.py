@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,10 +158,12 @@ def verdict(comparison: Comparison, first: str, second: str) -> str:
         word, value, low, high = f"{second} reads more cines right than {first}", -d.value, -d.high, -d.low
     else:
         word = f"No difference between {first} and {second} can be told on these cines"
+    interval = f"{100 * low:+.1f} to {100 * high:+.1f}, {100 * d.level:.0f} % interval by patient"
+    if math.isnan(low):
+        interval = "no interval: too few patients"
     return (
-        f"{word}: {100 * value:+.1f} points of accuracy ({100 * low:+.1f} to {100 * high:+.1f}, "
-        f"{100 * d.level:.0f} % interval by patient); {comparison.only_first} cines only {first} reads right, "
-        f"{comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
+        f"{word}: {100 * value:+.1f} points of accuracy ({interval}); {comparison.only_first} cines only {first} reads "
+        f"right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
     )
 
 

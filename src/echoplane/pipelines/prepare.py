@@ -31,6 +31,8 @@ LABELS_FILE = "labels.csv"
 #: Secret with which patient identifiers are hashed; stays beside the store and is not part of it.
 KEY_FILE = ".patient-key"
 
+#: Failures that say that a cine is not to be used, whether it was stored before or not.
+_NOT_TO_BE_USED = frozenset({"left_out", "label_conflict"})
 _NOT_B_MODE: Mapping[CineKind, str] = {
     CineKind.COLOR_DOPPLER: "Shows colour Doppler. Use --include-color to store it all the same.",
     CineKind.SPECTRAL_DOPPLER: "Shows spectral Doppler, no picture of the heart.",
@@ -168,7 +170,7 @@ def prepare_dataset(
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
-        _refuse_other_labels(StoreReader(out), tasks)
+        _refuse_what_changed(StoreReader(out), tasks, failures)
         save_table(meanings, Path(out) / LABELS_FILE, given)
         todo = [task for task in tasks if task.row.cine not in writer]
         done = len(tasks) - len(todo)
@@ -238,14 +240,36 @@ def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task]
     return tasks, failures
 
 
-def _refuse_other_labels(store: StoreReader, tasks: list[_Task]) -> None:
-    wanted = {task.row.cine: task.label for task in tasks}
-    other = [row for row in store if row.cine in wanted and row.label != wanted[row.cine]]
-    if other:
+def _refuse_what_changed(store: StoreReader, tasks: list[_Task], failures: list[Failure]) -> None:
+    """Make sure that what is stored is said of it now as well: rows that are there are not written again.
+
+    Raises
+    ------
+    DataError
+        Names a cine, and what has changed.
+    """
+    wanted = {task.row.cine: task for task in tasks}
+    dropped = {failure.file: failure.reason for failure in failures if failure.status in _NOT_TO_BE_USED}
+    changes = [(row.cine, change) for row in store if (change := _change(row, wanted.get(row.cine), dropped))]
+    if changes:
+        cine, change = changes[0]
         raise DataError(
-            f"{store.path}: {len(other)} stored cines have another label than now, for example {other[0].cine!r}: "
-            f"{other[0].label!r}, now {wanted[other[0].cine]!r}. Labels or table have changed; use a new folder."
+            f"{store.path}: of {len(changes)} stored cines something else is said now, for example {cine!r}: {change}. "
+            "Labels, table, patients or splits have changed; use a new folder."
         )
+
+
+def _change(row: StoreRow, task: _Task | None, dropped: Mapping[str, str]) -> str:
+    if task is None:
+        return dropped.get(row.cine, "")
+    pairs = [("label", row.label, task.label), ("part", row.split, task.row.split)]
+    # Where the layout does not tell, patient and study came from the file's own header.
+    pairs += [("patient", row.group, task.row.patient)] if task.row.patient else []
+    pairs += [("study", row.study, task.row.study)] if task.row.study else []
+    for what, before, after in pairs:
+        if before != after:
+            return f"{what} {before!r}, now {after!r}"
+    return "" if dict(row.shares) == dict(task.shares) else f"shares {dict(row.shares)}, now {dict(task.shares)}"
 
 
 def _patient_key(out: Path, settings: PrepareSettings) -> bytes:

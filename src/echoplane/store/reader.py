@@ -142,7 +142,10 @@ def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
             )
         for row in reader.rows:
             if row.cine in seen:
-                raise StoreError(f"cine {row.cine!r} is in {seen[row.cine]} and in {reader.path}.")
+                raise StoreError(
+                    f"cine {row.cine!r} is in {seen[row.cine]} and in {reader.path}. If they are different recordings, "
+                    "prepare the stores from a folder above, so that the names of their files differ."
+                )
             seen[row.cine] = reader.path
     return readers
 

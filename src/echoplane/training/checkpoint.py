@@ -46,7 +46,9 @@ class Progress:
     best_epoch: int = -1
 
 
-def save_last(folder: Path, progress: Progress, recipe: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+def save_last(
+    folder: Path, progress: Progress, recipe: Mapping[str, Any], states: Mapping[str, Any], data: str = ""
+) -> None:
     """Write ``last.ckpt``.
 
     Parameters
@@ -57,20 +59,23 @@ def save_last(folder: Path, progress: Progress, recipe: Mapping[str, Any], state
         The recipe as plain data; resuming with another one is refused.
     states : mapping of str to state dict
         Of the network, the optimiser and so on.
+    data : str
+        Hash of stores and split; resuming with others is refused.
     """
     plain = {"epoch": progress.epoch, "history": progress.history, "best_score": progress.best_score,
              "best_epoch": progress.best_epoch}  # fmt: skip
     with atomic_write(folder / LAST, "wb") as stream:
-        torch.save({"format": _FORMAT, "progress": plain, "recipe": dict(recipe), "states": dict(states)}, stream)
+        torch.save({"format": _FORMAT, "progress": plain, "recipe": dict(recipe), "states": dict(states),
+                    "data": data}, stream)  # fmt: skip
 
 
-def load_last(folder: Path, recipe: Mapping[str, Any]) -> tuple[Progress, dict[str, Any]] | None:
+def load_last(folder: Path, recipe: Mapping[str, Any], data: str = "") -> tuple[Progress, dict[str, Any]] | None:
     """Read ``last.ckpt``; None when the run ended before its first epoch did.
 
     Raises
     ------
     ConfigError
-        When the run was started with another recipe; names the keys.
+        When the run was started with another recipe, whose keys are named, or with other data.
     DataError
         When the file is damaged.
     """
@@ -91,6 +96,11 @@ def load_last(folder: Path, recipe: Mapping[str, Any]) -> tuple[Progress, dict[s
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
+        )
+    if data and content.get("data", data) != data:
+        raise ConfigError(
+            f"{folder}: the stores or the split have changed since this run was started, and it would go on with other "
+            "cines than it has learned from so far. Put them back as they were, or choose another folder."
         )
     return Progress(**plain), states
 

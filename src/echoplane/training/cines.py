@@ -18,7 +18,7 @@ from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, open_stores
 from echoplane.training.order import chances
-from echoplane.training.recipe import TrainRecipe
+from echoplane.training.recipe import StoreUse, TrainRecipe
 from echoplane.training.targets import hard_labels, make_targets, soften_levels
 
 
@@ -144,7 +144,7 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
     return TrainingData(
         views=tuple(views),
         stores=tuple(stores),
-        names=tuple(store.title for store in use.stores),
+        names=_names(use.stores),
         prepare=config.from_mapping(PrepareRecipe, dict(stores[0].info.recipe), f"{stores[0].path}: recipe"),
         split=split,
         train=train,
@@ -153,6 +153,14 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         epoch_clips=use.epoch_clips or len(train.clips),
         warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
     )
+
+
+def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
+    """Name every store; those of one title by their folders too, and where that does not tell them apart by number."""
+    titles = [store.title for store in stores]
+    longer = ["/".join(store.path.rstrip("/").split("/")[-2:]) for store in stores]
+    names = [title if titles.count(title) == 1 else path for title, path in zip(titles, longer, strict=True)]
+    return tuple(name if names.count(name) == 1 else f"{name}#{n}" for n, name in enumerate(names, 1))
 
 
 def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:

@@ -62,11 +62,13 @@ def crossvalidate(
     Raises
     ------
     UsageError, ConfigError
-        Fewer than two folds, or a folder that holds a cross-validation of another recipe.
+        Fewer than two folds, a fold without a cine whose view is known, a store for validation only, or a folder that
+        holds a cross-validation of another recipe or other stores.
     """
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
     split = _folds(recipe, folds)
+    _check_split(folder, split)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
@@ -159,7 +161,23 @@ def _folds(recipe: TrainRecipe, folds: int) -> Split:
         if split.folds != folds:
             raise UsageError(f"{recipe.data.split}: has {split.folds} folds, and {folds} are asked for.")
         return split
-    return make_split(rows_to_split(recipe), folds=folds, seed=recipe.seed)[0]
+    split = make_split(rows_to_split(recipe), folds=folds, seed=recipe.seed)[0]
+    for fold in range(split.folds):
+        if not any(row.label for row in split.rows if row.fold == fold):
+            raise ConfigError(
+                f"fold {fold} would hold no cine whose view is known, only such as may be one of several views; "
+                "ask for fewer folds, or give a split."
+            )
+    return split
+
+
+def _check_split(folder: Path, split: Split) -> None:
+    """Refuse other folds than a cross-validation was begun with."""
+    if (folder / RECIPE).exists() and Split.load(folder / SPLIT) != split:
+        raise ConfigError(
+            f"{folder}: the stores have changed since this cross-validation was begun, and would be divided otherwise "
+            "now. Put them back as they were, or choose another folder."
+        )
 
 
 def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
@@ -167,6 +185,10 @@ def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
         raise UsageError(f"{folds} folds: a cross-validation needs at least 2.")
     if recipe.data.fold is not None or recipe.data.hold_out:
         raise UsageError("data.fold and data.hold_out are for single runs; a cross-validation makes its own folds.")
+    if any(store.use == "validation" for store in recipe.data.stores):
+        raise UsageError(
+            "a store with `use: validation` would be answered in every fold; leave it out, and use evaluate."
+        )
     if (folder / RECIPE).exists():
         before = config.load(TrainRecipe, folder / RECIPE)
         if before != recipe:

@@ -35,7 +35,16 @@ from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
 from echoplane.training.optim import make_optimizer, rate_factor, set_rate
 from echoplane.training.order import EpochBatches
 from echoplane.training.recipe import TrainRecipe
-from echoplane.training.run_folder import HISTORY, TIMINGS, VALIDATION, absolute, check_folder, write_start, write_table
+from echoplane.training.run_folder import (
+    HISTORY,
+    TIMINGS,
+    VALIDATION,
+    absolute,
+    check_folder,
+    data_hash,
+    write_start,
+    write_table,
+)
 from echoplane.training.scores import score
 from echoplane.training.start import start_network
 from echoplane.training.summary import device_line, summarise
@@ -133,6 +142,7 @@ class _Run:
     ) -> None:
         self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
         self.plain = config.to_mapping(recipe)
+        self.data_hash = data_hash(data)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)
@@ -165,7 +175,7 @@ class _Run:
         return self.mean.network if self.mean else self.network
 
     def start(self, resume: bool) -> None:
-        saved = load_last(self.folder, self.plain) if resume else None
+        saved = load_last(self.folder, self.plain, self.data_hash) if resume else None
         if saved:
             self.progress, states = saved
             self._restore(states)
@@ -307,7 +317,7 @@ class _Run:
         if self.mean:
             states["mean"] = self.mean.network.state_dict()
             states["mean_steps"] = self.mean.steps
-        save_last(self.folder, self.progress, self.plain, states)
+        save_last(self.folder, self.progress, self.plain, states, self.data_hash)
         write_table(self.folder / HISTORY, self.progress.history)
         write_table(self.folder / TIMINGS, self.timings)
         figures = {k: v for k, v in self.progress.history[-1].items() if k != "epoch"}

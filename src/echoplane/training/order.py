@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from echoplane.errors import DataError
 from echoplane.records import FloatArray, IntArray
 
 #: An item is drawn at most so often in one epoch; every repeat is augmented anew.
@@ -91,6 +92,12 @@ class EpochBatches:
     def __init__(
         self, chance_I: npt.NDArray[np.float64], size: int, batch: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
+        most = float(chance_I.max()) * size
+        if most > MOST_REPEATS:
+            raise DataError(
+                f"one clip would come {most:.0f} times in an epoch of {size}, and {MOST_REPEATS} are the most: its "
+                "view or its store is too rare for that. Take a smaller data.share, data.balance or data.epoch_clips."
+            )
         self.chance_I, self.size, self.batch, self.seed = chance_I, size, batch, seed
         self.rank, self.world = rank, world
         self.epoch = 0

@@ -64,11 +64,17 @@ def _uses(result: FitResult, part: LabelledClips | None, use: str) -> tuple[Data
 
 def _metrics(predictions: Predictions) -> tuple[Metric, ...]:
     summary = summarise(predictions)
+    # One patient gives no interval: then all that a share can be is between 0 and 1.
+    known = summary.patients > 1
     return tuple(
         Metric(
-            name, summary.figures[key].value, summary.figures[key].low, summary.figures[key].high,
+            name,
+            (figure := summary.figures[key]).value,
+            figure.low if known else 0.0,
+            figure.high if known else 1.0,
             on="validation cines of the training run, which also chose the epoch",
-            cines=summary.cines, groups=summary.patients,
+            cines=summary.cines,
+            groups=summary.patients,
         )
         for key, name in _METRICS.items()
-    )  # fmt: skip
+    )

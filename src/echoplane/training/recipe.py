@@ -305,6 +305,7 @@ class TrainRecipe:
     licence: str = ""
 
     def __post_init__(self) -> None:
+        _check(self.seed >= 0, f"seed {self.seed}: must be 0 or more.")
         if isinstance(self.augment, str):
             augment_named(self.augment)
         for tracker, options in self.trackers.items():

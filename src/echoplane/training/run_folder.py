@@ -107,6 +107,13 @@ def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
     }
 
 
+def data_hash(data: TrainingData) -> str:
+    """Return a SHA-256 over the stores' content and the split: the same, and a run can be gone on with."""
+    parts = [content_hash(store) for store in data.stores]
+    parts += [f"{row.cine}\t{row.part}\t{row.fold}" for row in data.split.rows]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def content_hash(store: StoreReader) -> str:
     """Return a SHA-256 over keys, labels and checksums of all cines: the same content, the same hash."""
     text = "\n".join(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)

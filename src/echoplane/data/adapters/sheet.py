@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +14,14 @@ from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
 from echoplane.errors import DataError
 
+#: Spellings of the columns, without spaces, hyphens and underscores.
 _COLUMNS = {
-    "study": ("study", "folder", "study folder", "study_id", "exam"),
-    "file": ("file", "filename", "file name", "file_name", "name", "path"),
+    "study": ("study", "folder", "studyfolder", "studyid", "exam", "examid"),
+    "file": ("file", "filename", "name", "path"),
     "view": ("view", "label", "class", "plane"),
-    "patient": ("patient", "patient_id", "patientid", "subject", "subject_id"),
+    "patient": ("patient", "patientid", "patientnumber", "subject", "subjectid"),
     "split": ("split", "part", "set"),
-    "fps": ("fps", "frame rate", "framerate"),
+    "fps": ("fps", "framerate"),
 }
 _ENDINGS = (".txt", ".csv", ".tsv", ".lst")
 
@@ -79,7 +82,8 @@ def _cells(line: str, separator: str | None) -> list[str]:
 
 
 def _header(cells: list[str]) -> dict[str, int] | None:
-    names = {name: i for i, cell in enumerate(cells) for name, known in _COLUMNS.items() if cell.casefold() in known}
+    bare = [re.sub(r"[\s_-]+", "", cell.casefold()) for cell in cells]
+    names = {name: i for i, cell in enumerate(bare) for name, known in _COLUMNS.items() if cell in known}
     return names if "file" in names and ("view" in names or "study" in names) else None
 
 
@@ -127,10 +131,17 @@ def read(root: Path, options: Options) -> Manifest:
                 patient=line.patient,
                 study=line.study,
                 split=column_split(line.split, sheet, "split"),
-                fps=number(line.fps),
+                fps=_rate(line, sheet),
             )
         )
     return settle(rows, failures)
+
+
+def _rate(line: SheetLine, sheet: Path) -> float | None:
+    rate = number(line.fps.replace(",", "."))  # a decimal comma, as many spreadsheets write
+    if line.fps and (rate is None or not 0 < rate < math.inf):
+        raise DataError(f"{sheet}:{line.number}: the frame rate {line.fps!r} is no number above 0.")
+    return rate
 
 
 LAYOUT = Layout("sheet", "a label sheet (study, file, view) and the files under <study>/<file>", read)
