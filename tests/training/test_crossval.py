@@ -145,7 +145,7 @@ def test_a_fold_that_nobody_could_judge_is_refused_before_training(
     store = make_store(patients=3)
     info, frames = StoreReader(store).info, StoreReader(store).frames(0)
     with StoreWriter(store, recipe=dict(info.recipe), views=info.views, height=info.height, width=info.width) as writer:
-        writer.append(frames, StoreRow("v/PSAX", label="PSAX", group="v", fps=30.0))
+        writer.append(255 - frames, StoreRow("v/PSAX", label="PSAX", group="v", fps=30.0))
     recipe = make_recipe(store)
     recipe = dataclasses.replace(recipe, views=("A4C", "PSAX-MV", "PSAX-PM"), labels={"PSAX": ("PSAX-MV", "PSAX-PM")})
     with pytest.raises(ConfigError, match="no cine whose view is known"):
