@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -130,3 +131,63 @@ def test_wrong_usage(parts: Path, words: list[str], message: str) -> None:
     code, text = run(*(w.format(parts) for w in words))
     assert code != 0
     assert message in text
+
+
+def test_a_split_is_for_stores(parts: Path, tmp_path: Path) -> None:
+    code, text = run("evaluate", parts / "ours.npz", "-o", tmp_path / "r", "--split", "nosuch.csv:test")
+    assert (code, "a split (nosuch.csv:test) is for stores" in text) == (99, True)
+    words = ("calibrate", parts / "b.echoplane", parts / "ours.npz", "--split", "test", "-o", tmp_path / "c.echoplane")
+    assert "a split (test) is for stores" in run(*words)[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_calibrate_does_not_write_over_a_bundle(parts: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "b.echoplane"
+    bundle.write_bytes((parts / "b.echoplane").read_bytes())
+    words = ("calibrate", bundle, parts / "ours.npz", "-o", bundle)
+    code, text = run(*words)
+    assert (code, "is there already; use --force" in text) == (99, True)
+    assert bundle.read_bytes() == (parts / "b.echoplane").read_bytes()
+    assert run(*words, "--force")[0] == 0
+    assert Bundle.load(bundle).facts.calibration != Bundle.load(parts / "b.echoplane").facts.calibration
+
+
+def test_an_empty_file_of_predictions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "e.npz").touch()
+    code, text = run("evaluate", tmp_path / "e.npz", "-o", tmp_path / "r")
+    assert (code, "e.npz: is not a file of predictions" in text) == (99, True)
+
+
+def test_cines_of_one_study_are_one_patient_where_no_patient_is_known(parts: Path, tmp_path: Path) -> None:
+    recipe = PrepareRecipe(size=(32, 32))
+    rng = np.random.default_rng(1)
+    with StoreWriter(tmp_path / "s", recipe=config.to_mapping(recipe), views=VIEWS, height=32, width=32) as writer:
+        for i in range(12):
+            row = StoreRow(f"c{i}", label=VIEWS[i % 3], study=f"s{i // 4}", fps=20.0)
+            writer.append(rng.integers(0, 255, (20, 32, 32), dtype=np.uint8), row)
+    code, text = run(
+        "evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10
+    )
+    assert code == 0, text
+    assert "12 cines (24 clips) of 3 patients" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_one_patient_gives_no_winner(parts: Path, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        one = dataclasses.replace(Predictions.load(parts / f"{name}.npz"), groups=("p",) * 90)
+        one.save(tmp_path / f"{name}.npz")
+    words = (
+        "evaluate",
+        tmp_path / "ours.npz",
+        "--against",
+        tmp_path / "theirs.npz",
+        "-o",
+        tmp_path / "r",
+        "--repeats",
+        10,
+    )
+    code, text = run(*words)
+    assert code == 0, text
+    assert "No difference between ours and theirs can be told" in text
+    assert "no interval: too few patients" in text
+    assert "nan" not in (tmp_path / "r" / "report.html").read_text().lower()

@@ -2,12 +2,14 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import echoplane
 from echoplane.apps.cli import main as module
@@ -215,3 +217,23 @@ def test_help_imports_nothing_heavy():
 def test_verbs_are_registered_once():
     names = [verb.__name__ for verb in module.VERBS]
     assert len(names) == len(set(names))
+
+
+def test_explain_does_not_write_over_the_cine(run, tmp_path):
+    cine = tmp_path / "clip.gif"
+    frames = [Image.fromarray(np.full((48, 64), 20 * i, np.uint8)) for i in range(6)]
+    frames[0].save(cine, save_all=True, append_images=frames[1:], duration=40)
+    before = cine.read_bytes()
+    code, _, err = run("explain", cine, "-o", tmp_path / "." / "clip.gif")
+    assert (code, "is the cine itself" in err) == (2, True)
+    assert cine.read_bytes() == before
+
+
+def test_names_that_the_output_cannot_spell_are_no_reason_to_stop(bundle, tmp_path):
+    for n in range(4):
+        cv2.imwrite(str(tmp_path / f"Łódź_{n}.png"), np.full((24, 32), 200 + n, np.uint8))
+    words = [sys.executable, "-m", "echoplane", "predict", str(tmp_path), "--bundle", str(bundle), "--threads", "1"]
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+    assert rb"\u0141" + "ó".encode("cp1252") + rb"d\u017a" in done.stdout

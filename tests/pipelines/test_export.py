@@ -231,3 +231,30 @@ def test_the_command_line(tmp_path, capsys):
     assert "warning: --keep-names" in err
     assert "error:" in err
     assert (tmp_path / "raw" / "Doe_Jane.mp4").exists()
+
+
+def test_the_table_still_names_what_was_exported_before(tmp_path, sure):
+    folder, table = write_frames(tmp_path / "in"), tmp_path / "t.csv"
+    words = ["export", str(folder), "-o", str(tmp_path / "out"), "--table", str(table), "-q"]
+
+    def outputs(*more):
+        with pytest.raises(SystemExit) as end:
+            main([*words, *more])
+        with table.open(newline="") as stream:
+            return end.value.code, [(row["status"], row["output"]) for row in csv.DictReader(stream)]
+
+    code, [(status, first)] = outputs()
+    assert (code, status) == (0, "ok")
+    assert outputs() == (1, [("refused", first)])
+    assert outputs("--overwrite") == (0, [("ok", first)])
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
+    _, (made,) = run([write_frames(tmp_path / "in")], tmp_path / "a.mp4")
+    before = (tmp_path / "a.mp4").read_bytes()
+    assert made.status == Status.OK
+    done, (row,) = run([tmp_path / "a.mp4"], tmp_path, keep_names=True, overwrite=overwrite)
+    assert (done.written, row.status) == (0, Status.REFUSED)
+    assert "is the input itself" in row.reasons[0]
+    assert (tmp_path / "a.mp4").read_bytes() == before
