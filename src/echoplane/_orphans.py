@@ -12,6 +12,11 @@ from multiprocessing import connection
 def settle_in() -> None:
     """Make this worker process deaf to Ctrl-C, which the parent handles, and end it when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_with_parent()
+
+
+def leave_with_parent() -> None:
+    """End this worker process when the parent has ended; Ctrl-C ends it too, for its work takes long."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()

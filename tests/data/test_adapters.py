@@ -121,14 +121,21 @@ def test_lines_of_one_file_that_say_different_things(tmp_path):
     sheet = text(
         tmp_path / "labels.csv",
         "study,file,view,patient,split\ns1,a,A4C,1,train\ns1,a,A4C,2,train\ns1,b,A4C,1,train\ns1,b,A4C,1,test\n"
-        "s1,c,A4C,,\ns1,c,a4c,1,train\ns1,d,A4C,1,\n",
+        "s1,c,A4C,,\ns1,c,a4c,1,\ns1,c,A4C,,train\ns1,d,A4C,1,\n",
     )
     manifest = read_manifest("sheet", tmp_path, Options(sheet))
     assert [(row.cine, row.patient, row.split) for row in manifest.rows] == [("s1/c", "1", "train"), ("s1/d", "1", "")]
     assert {failure.file: failure.reason for failure in manifest.failures} == {
-        "s1/a": "Is of patient '1' and '2'. Correct that; it is not used.",
+        "s1/a": "Is said to be of different patients. Correct that; it is not used.",
         "s1/b": "Is for 'test' and 'train'. Correct that; it is not used.",
     }
+
+
+def test_of_two_columns_for_one_thing_the_first_counts(tmp_path):
+    text(tmp_path / "s1" / "a", "")
+    lines = "Study,Exam ID,File,View,patient,Patient-ID\ns1,E77,a,A4C,P1,\n"
+    (row,) = read_manifest("sheet", tmp_path, Options(text(tmp_path / "labels.csv", lines))).rows
+    assert (row.cine, row.study, row.patient) == ("s1/a", "s1", "P1")
 
 
 def test_a_sheet_with_faults(tmp_path):

@@ -1,6 +1,7 @@
 # ruff: noqa: E402 (torch is an extra)
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from dataclasses import replace
 
@@ -218,3 +219,12 @@ def test_looks_come_from_another_store(tmp_path, monkeypatch):
     assert {theirs for _, theirs in got} == set(range(10))
     assert got == pairs(stores)
     assert pairs(stores[0]) == []  # one store: nobody else to look like
+    for dataset in (
+        ClipDataset(some, VIEWS, rule=RULE, per_cine=8, augment=style, seed=2) for some in (stores, stores[0])
+    ):
+        asked.clear()
+        all_of(dataset)
+        here = list(asked)
+        asked.clear()
+        all_of(pickle.loads(pickle.dumps(dataset)))  # as a worker process gets it
+        assert asked == here

@@ -256,5 +256,5 @@ def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
     assert made.status == Status.OK
     done, (row,) = run([tmp_path / "a.mp4"], tmp_path, keep_names=True, overwrite=overwrite)
     assert (done.written, row.status) == (0, Status.REFUSED)
-    assert "is the input itself" in row.reasons[0]
+    assert "is one of the inputs" in row.reasons[0]
     assert (tmp_path / "a.mp4").read_bytes() == before

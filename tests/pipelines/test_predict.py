@@ -245,8 +245,12 @@ FOREIGN = {
     "a table": b"patient,visit\n1,2\n2,3",
     "one line": b"clip1.dcm A4C",
     "a header": b"a,b,c\n",
-    "nothing": b"",
 }
+
+
+def test_resume_begins_where_a_file_is_empty(study, settings, tmp_path):
+    (tmp_path / "o.csv").touch()
+    assert predict([study], settings, output=tmp_path / "o.csv", resume=True).files == 8
 
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)

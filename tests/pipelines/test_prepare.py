@@ -258,7 +258,7 @@ def prepared(tmp_path, *lines, **options):
     ("line", "said"),
     [
         ("s;0.avi;A3C;a;train;", "label 'A4C', now 'A3C'"),
-        ("s;0.avi;A4C;c;train;", "patient 'a', now 'c'"),
+        ("s;0.avi;A4C;c;train;", "another patient, or none"),
         ("s;0.avi;A4C;a;test;", "part 'train', now 'test'"),
         ("s;0.avi;A4C;a;train;\ns;0.avi;A2C;a;train;", "Is labelled 'A2C' and 'A4C'"),
     ],
@@ -280,5 +280,17 @@ def test_a_label_left_out_later_is_not_gone_on_with(tmp_path):
 
 def test_patients_named_later_are_noticed(tmp_path):
     prepared(tmp_path, *(line.replace(";a;", ";;").replace(";b;", ";;") for line in FOUR))
-    with pytest.raises(DataError, match="patient '', now 'a'"):
+    with pytest.raises(DataError, match="a patient, where there was none"):
         prepared(tmp_path, *FOUR)
+
+
+def test_patients_taken_in_another_way_are_noticed(tmp_path):
+    for n in range(2):
+        avi(tmp_path / "data" / "A4C" / f"P7_{n}.avi", seed=n)
+    by_name = PrepareSettings(recipe=SMALL, patients=r"(?P<patient>P\d+)_")
+    assert prepare_dataset(tmp_path / "data", tmp_path / "store", by_name).stored == 2
+    for other in ("header", "none"):
+        with pytest.raises(DataError, match="another patient, or none") as caught:
+            prepare_dataset(tmp_path / "data", tmp_path / "store", replace(by_name, patients=other))
+        assert "'P7'" not in str(caught.value)
+    assert prepare_dataset(tmp_path / "data", tmp_path / "store", by_name).skipped == 2

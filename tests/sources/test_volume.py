@@ -225,30 +225,3 @@ class TestBadInput:
         (tmp_path / "c.mhd").write_text(head)
         with pytest.raises(UnreadableError, match="ElementDataFile"):
             open_cine(tmp_path / "c.mhd")
-
-
-@pytest.mark.parametrize(
-    ("shape", "kind"),
-    [
-        ((1, T, H, W), CineKind.B_MODE),
-        ((1, 1, T, H, W), CineKind.B_MODE),
-        ((1, T, 1, H, W), CineKind.B_MODE),
-        ((1, 3, 5, H, W), CineKind.VOLUME),
-    ],
-)
-def test_axes_of_length_one_at_the_end_change_nothing(tmp_path, shape, kind):
-    samples = np.resize(CINE, shape)
-    path = tmp_path / "a.nii"
-    head = bytearray(352)
-    dim = (len(shape), *shape[::-1])
-    struct.pack_into("<i", head, 0, 348)
-    struct.pack_into("<8h", head, 40, *dim, *[1] * (8 - len(dim)))
-    struct.pack_into("<2h", head, 70, 2, 8)
-    struct.pack_into("<8f", head, 76, 1, 0.3, 0.3, 1, 1, 1, 1, 1)
-    struct.pack_into("<2f", head, 108, 352, 1)
-    head[344:348] = b"n+1\0"
-    path.write_bytes(bytes(head) + samples.tobytes())
-    cine = open_cine(path)
-    assert cine.kind is kind
-    assert cine.n_frames == np.prod(shape[:-2])
-    assert np.array_equal(cine.reader.read(range(cine.n_frames)), samples.reshape(-1, H, W))

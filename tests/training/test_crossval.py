@@ -125,7 +125,7 @@ def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_rec
         crossvalidate(recipe, tmp_path / "cv", 2, report=stop)
     before = (tmp_path / "cv" / "split.csv").read_bytes()
     grow(tmp_path / "store", make_store, first=4)
-    with pytest.raises(ConfigError, match="the stores have changed"):
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
         crossvalidate(recipe, tmp_path / "cv", 2)
     assert (tmp_path / "cv" / "split.csv").read_bytes() == before
 

@@ -102,7 +102,7 @@ class ClipDataset(Dataset[Batch]):
         by_view = dict(weights or {})
         self.weights = np.array([by_view.get(row.top_label(), 1.0) for row in self.rows], np.float32)
         self.frame_size = self.table.frame_size
-        self._cines_of = _by_store(self.table)
+        self._store_of, self._cines_of = _by_store(self.table)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -171,7 +171,7 @@ class ClipDataset(Dataset[Batch]):
 
     def _elsewhere(self, row: int, store: float, group: float, cine: float) -> int | None:
         """Choose a cine of another store: any store, and any patient in it, as likely as the next."""
-        others = [groups for reader, groups in self._cines_of.items() if reader != id(self.table.places[row][0])]
+        others = [groups for number, groups in enumerate(self._cines_of) if number != self._store_of[row]]
         if not others:
             return None
         groups = others[int(store * len(others))]
@@ -179,12 +179,15 @@ class ClipDataset(Dataset[Batch]):
         return rows[int(cine * len(rows))]
 
 
-def _by_store(table: Table) -> dict[int, list[list[int]]]:
-    """Rows by store, and in it by patient."""
-    found: dict[int, dict[int, list[int]]] = {}
-    for row, (reader, _) in enumerate(table.places):
-        found.setdefault(id(reader), {}).setdefault(int(table.groups[row]), []).append(row)
-    return {store: list(groups.values()) for store, groups in found.items()}
+def _by_store(table: Table) -> tuple[list[int], list[list[list[int]]]]:
+    """Return the number of each row's store, and for each store its rows by patient."""
+    numbers: dict[int, int] = {}
+    # Numbers, for in a worker process the readers are others.
+    store_of = [numbers.setdefault(id(reader), len(numbers)) for reader, _ in table.places]
+    found: list[dict[int, list[int]]] = [{} for _ in numbers]
+    for row, store in enumerate(store_of):
+        found[store].setdefault(int(table.groups[row]), []).append(row)
+    return store_of, [list(groups.values()) for groups in found]
 
 
 def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from echoplane.sources.item import SourceItem
@@ -99,16 +99,28 @@ def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
         by_key.setdefault(row.cine, []).append(row)
     kept = []
     for key, same in by_key.items():
-        said = {
-            "labelled": {row.given_label.strip().casefold(): row.given_label for row in same},
-            "of patient": {row.patient: row.patient for row in same if row.patient},
-            "for": {row.split: row.split for row in same if row.split},
-        }
-        odd = next(((word, sorted(values.values())) for word, values in said.items() if len(values) > 1), None)
-        if odd:
-            reason = f"Is {odd[0]} {' and '.join(map(repr, odd[1]))}. Correct that; it is not used."
-            failures.append(Failure(key, "label_conflict", reason))
+        labels = {row.given_label.strip().casefold(): row.given_label for row in same}
+        splits = sorted({row.split for row in same if row.split})
+        # Who the patients are does not belong into a message.
+        said = (
+            f"Is labelled {' and '.join(map(repr, sorted(labels.values())))}." if len(labels) > 1 else "",
+            "Is said to be of different patients." if len({row.patient for row in same if row.patient}) > 1 else "",
+            f"Is for {' and '.join(map(repr, splits))}." if len(splits) > 1 else "",
+        )
+        if odd := [why for why in said if why]:
+            failures.append(Failure(key, "label_conflict", f"{odd[0]} Correct that; it is not used."))
         else:
-            # Of equal lines the one that says most: a patient in one of them counts for all.
-            kept.append(max(same, key=lambda row: sum(map(bool, (row.patient, row.study, row.split, row.fps)))))
+            kept.append(_merged(same))
     return Manifest(tuple(sorted(kept, key=lambda row: row.cine)), tuple(failures))
+
+
+def _merged(same: list[ManifestRow]) -> ManifestRow:
+    """Return one row for lines that agree: what one of them leaves open, another may say."""
+    first = same[0]
+    return replace(
+        first,
+        patient=next((row.patient for row in same if row.patient), ""),
+        study=next((row.study for row in same if row.study), ""),
+        split=next((row.split for row in same if row.split), ""),
+        fps=next((row.fps for row in same if row.fps is not None), None),
+    )

@@ -31,6 +31,12 @@ class Interval:
     high: float
     level: float = 0.95
 
+    def points(self, sign: str = "") -> str:
+        """Return it in hundredths, as tables show it; `sign` is "+" for differences."""
+        if math.isnan(self.low):
+            return f"{100 * self.value:{sign}.1f}"
+        return f"{100 * self.value:{sign}.1f} ({100 * self.low:{sign}.1f} to {100 * self.high:{sign}.1f})"
+
     def __str__(self) -> str:
         if math.isnan(self.low):
             return f"{self.value:.3f} (no interval: too few patients)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,6 +177,7 @@ def export(
     if not items:
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
     place = _Place.choose(Path(output), settings, len(items))
+    place.inputs.update(os.path.realpath(file) for item in items for file in (item.path, *item.all_files))
     on_start(len(items))
     started, counts, interrupted = time.perf_counter(), Counter[str](), False
     try:
@@ -195,6 +198,7 @@ class _Place:
     kind: str
     single: bool
     taken: set[str] = field(default_factory=set)
+    inputs: set[str] = field(default_factory=set)
 
     @classmethod
     def choose(cls, output: Path, settings: ExportSettings, count: int) -> _Place:
@@ -219,7 +223,7 @@ class _Place:
         """Return the output for an item; two items never share one."""
         if self.single:
             return self.path
-        name = safe_name(_stem(item)) if settings.keep_names else content_name(_files(item), item.source)
+        name = safe_name(_stem(item)) if settings.keep_names else content_name(item.all_files, item.source)
         free, number = name, 1
         while free.casefold() in self.taken:
             number += 1
@@ -234,7 +238,7 @@ def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> Ex
     try:
         cine = open_cine(item, limits=settings.limits)
         target = place.target(item, settings)
-        _require_free(target, item, settings)
+        _require_free(target, item.source, place.inputs, settings)
         sector = _sector(cine, settings)
         fps = cine.fps or settings.fps or DEFAULT_FPS
         with reading(target, "Cannot be written"):
@@ -292,12 +296,11 @@ class _TakenError(RefusedError):
     """The output of a cine is there already."""
 
 
-def _require_free(target: Path, item: SourceItem, settings: ExportSettings) -> None:
+def _require_free(target: Path, source: str, inputs: AbstractSet[str], settings: ExportSettings) -> None:
     if not target.exists():
         return
-    source = item.source
-    if any(target.samefile(file) for file in (item.path, *_files(item)) if file.exists()):
-        raise RefusedError(source, f"{target.name} is the input itself; it is not replaced.", "Write elsewhere.")
+    if os.path.realpath(target) in inputs:
+        raise RefusedError(source, f"{target.name} is one of the inputs; it is not replaced.", "Write elsewhere.")
     if not settings.overwrite:
         raise _TakenError(source, f"{target.name} is there already.", "--overwrite replaces it.")
     if target.is_dir() and not only_frames(target):
@@ -313,11 +316,6 @@ def _remarks(cine: Cine, sector: Sector | None, kind: str, fps: float) -> tuple[
     if kind == "mp4" and (cine.height % 2 or cine.width % 2):
         remarks.append("The last row or column was doubled, as MP4 needs even sides.")
     return tuple(remarks)
-
-
-def _files(item: SourceItem) -> list[Path]:
-    folder = item.path if item.format == "frames" else item.path.parent
-    return [folder / name for name in item.files] if item.files else [item.path]
 
 
 def _stem(item: SourceItem) -> str:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from echoplane._files import atomic_write
-from echoplane._orphans import settle_in
+from echoplane._orphans import leave_with_parent
 from echoplane.config import to_mapping
 from echoplane.errors import UsageError
 from echoplane.phantom.clip import PhantomCine
@@ -136,7 +136,7 @@ def _render_chunk(plan: DatasetPlan, chunk: list[int], recipe: PrepareRecipe) ->
 
 def _one_thread() -> None:
     cv2.setNumThreads(1)
-    settle_in()
+    leave_with_parent()
 
 
 #: Endings that :func:`write_clip` knows.

@@ -21,7 +21,7 @@ from echoplane.errors import DataError, PrepareError, ReadError, UsageError
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
 from echoplane.records import Cine, CineKind, UInt8Array
-from echoplane.sources.dicom.identity import patient_and_study
+from echoplane.sources.dicom.identity import LENGTH, patient_and_study
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
 from echoplane.store import StoreReader, StoreRow, StoreWriter
@@ -170,7 +170,7 @@ def prepare_dataset(
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
-        _refuse_what_changed(StoreReader(out), tasks, failures)
+        _refuse_what_changed(StoreReader(out), tasks, failures, settings)
         save_table(meanings, Path(out) / LABELS_FILE, given)
         todo = [task for task in tasks if task.row.cine not in writer]
         done = len(tasks) - len(todo)
@@ -240,7 +240,9 @@ def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task]
     return tasks, failures
 
 
-def _refuse_what_changed(store: StoreReader, tasks: list[_Task], failures: list[Failure]) -> None:
+def _refuse_what_changed(
+    store: StoreReader, tasks: list[_Task], failures: list[Failure], settings: PrepareSettings
+) -> None:
     """Make sure that what is stored is said of it now as well: rows that are there are not written again.
 
     Raises
@@ -250,7 +252,7 @@ def _refuse_what_changed(store: StoreReader, tasks: list[_Task], failures: list[
     """
     wanted = {task.row.cine: task for task in tasks}
     dropped = {failure.file: failure.reason for failure in failures if failure.status in _NOT_TO_BE_USED}
-    changes = [(row.cine, change) for row in store if (change := _change(row, wanted.get(row.cine), dropped))]
+    changes = [(row.cine, change) for row in store if (change := _change(row, wanted.get(row.cine), dropped, settings))]
     if changes:
         cine, change = changes[0]
         raise DataError(
@@ -259,17 +261,25 @@ def _refuse_what_changed(store: StoreReader, tasks: list[_Task], failures: list[
         )
 
 
-def _change(row: StoreRow, task: _Task | None, dropped: Mapping[str, str]) -> str:
+def _change(row: StoreRow, task: _Task | None, dropped: Mapping[str, str], settings: PrepareSettings) -> str:
     if task is None:
         return dropped.get(row.cine, "")
+    # Who a patient is does not belong into a message.
+    if row.group != task.row.patient and (task.row.patient or not _from_header(row.group, settings)):
+        return "another patient, or none" if row.group else "a patient, where there was none"
     pairs = [("label", row.label, task.label), ("part", row.split, task.row.split)]
-    # Where the layout does not tell, patient and study came from the file's own header.
-    pairs += [("patient", row.group, task.row.patient)] if task.row.patient else []
-    pairs += [("study", row.study, task.row.study)] if task.row.study else []
+    pairs += [("study", row.study, task.row.study)] if task.row.study else []  # else it is the header's
     for what, before, after in pairs:
         if before != after:
             return f"{what} {before!r}, now {after!r}"
     return "" if dict(row.shares) == dict(task.shares) else f"shares {dict(row.shares)}, now {dict(task.shares)}"
+
+
+def _from_header(group: str, settings: PrepareSettings) -> bool:
+    """Tell whether a stored patient is one that the headers of files may have given."""
+    if settings.patients != "header":
+        return not group
+    return not group or re.fullmatch(f"[0-9a-f]{{{LENGTH}}}", group) is not None
 
 
 def _patient_key(out: Path, settings: PrepareSettings) -> bytes:

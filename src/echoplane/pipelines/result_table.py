@@ -51,7 +51,8 @@ class ResultTable:
         """Return file and status of the rows to keep, after making sure that this run would write the same."""
         if self.path is None or not self._resume:
             return {}
-        if not (self.path.exists() or journal_path(self.path).exists()):
+        files = [file for file in (self.path, journal_path(self.path)) if file.exists()]
+        if not any(file.stat().st_size for file in files):
             self._resume = False
             return {}
         # Before the file is touched: without a manifest it may be anybody's.

@@ -35,6 +35,12 @@ class SourceItem:
     files: tuple[str, ...] = ()
     error: ReadError | None = None
 
+    @property
+    def all_files(self) -> list[Path]:
+        """Every file it is made of."""
+        folder = self.path if self.format == "frames" else self.path.parent
+        return [folder / name for name in self.files] if self.files else [self.path]
+
 
 def shown(path: str | Path) -> str:
     r"""Return a path as text that can be printed and written anywhere.

@@ -106,13 +106,10 @@ def _as_frames(file: VolumeFile) -> tuple[npt.NDArray[Any], bool, tuple[str, ...
     samples, axes = file.samples, len(file.spacing)
     colors = (3,) if file.color else ()
     shape = samples.shape[:axes]
-    while axes > 3 and shape[0] == 1:  # axes of length 1 that come last in the file
-        shape, axes = shape[1:], axes - 1
-    samples = samples.reshape(*shape, *colors)
     if axes < 3:
         return samples.reshape(1, *((1,) * (2 - axes)), *shape, *colors), False, ()
     if axes == 3:
-        x, y, z = file.spacing[:3]
+        x, y, z = file.spacing
         cube = max(x, y, z) - min(x, y, z) <= 0.01 * x and abs(x - 1) > 1e-6 and shape[0] >= _MIN_SLICES
         return samples, cube, ("Its slices have the spacing of its pixels: taken as a volume.",) if cube else ()
     times, slices = math.prod(shape[: axes - 3]), shape[axes - 3]

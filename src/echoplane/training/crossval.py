@@ -10,15 +10,20 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from echoplane import config
-from echoplane._orphans import settle_in
+from echoplane._files import atomic_write
+from echoplane._orphans import leave_with_parent
 from echoplane.data.split import Split, make_split
 from echoplane.errors import ConfigError, UsageError
 from echoplane.metrics.predictions import Predictions
+from echoplane.store import open_stores
 from echoplane.training.cines import rows_to_split
 from echoplane.training.events import FoldStarted, Report
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.recipe import TrainRecipe
-from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute
+from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hash
+
+#: Hash of stores and split, to notice when they have changed.
+DATA = "data.sha256"
 
 #: Out-of-fold answers by order of the frames; "recorded" is the ordinary one.
 Pooled = dict[str, Predictions]
@@ -68,10 +73,13 @@ def crossvalidate(
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
     split = _folds(recipe, folds)
-    _check_split(folder, split)
+    data = data_hash(open_stores([store.path for store in recipe.data.stores]), split)
+    _check_data(folder, data)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
+    with atomic_write(folder / DATA) as stream:
+        stream.write(f"{data}\n")
     tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
     notify = report or (lambda _event: None)
     if jobs == 1:
@@ -150,7 +158,7 @@ def _share_cores(jobs: int) -> None:
 
     from echoplane.training.allocator import keep_freed_memory
 
-    settle_in()
+    leave_with_parent()
     keep_freed_memory()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 
@@ -171,12 +179,13 @@ def _folds(recipe: TrainRecipe, folds: int) -> Split:
     return split
 
 
-def _check_split(folder: Path, split: Split) -> None:
-    """Refuse other folds than a cross-validation was begun with."""
-    if (folder / RECIPE).exists() and Split.load(folder / SPLIT) != split:
+def _check_data(folder: Path, data: str) -> None:
+    """Refuse other cines or folds than a cross-validation was begun with."""
+    file = folder / DATA
+    if file.exists() and file.read_text(encoding="utf-8").strip() != data:
         raise ConfigError(
-            f"{folder}: the stores have changed since this cross-validation was begun, and would be divided otherwise "
-            "now. Put them back as they were, or choose another folder."
+            f"{folder}: the stores or the split have changed since this cross-validation was begun. Put them back as "
+            "they were, or choose another folder."
         )
 
 

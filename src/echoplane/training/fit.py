@@ -142,7 +142,7 @@ class _Run:
     ) -> None:
         self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
         self.plain = config.to_mapping(recipe)
-        self.data_hash = data_hash(data)
+        self.data_hash = data_hash(data.stores, data.split)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)

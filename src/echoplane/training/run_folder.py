@@ -30,6 +30,7 @@ import msgspec
 
 from echoplane import config
 from echoplane._files import atomic_write, write_csv
+from echoplane.data.split import Split
 from echoplane.errors import UsageError
 from echoplane.store import StoreReader
 from echoplane.training.checkpoint import BEST, LAST
@@ -107,10 +108,11 @@ def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def data_hash(data: TrainingData) -> str:
+def data_hash(stores: Sequence[StoreReader], split: Split) -> str:
     """Return a SHA-256 over the stores' content and the split: the same, and a run can be gone on with."""
-    parts = [content_hash(store) for store in data.stores]
-    parts += [f"{row.cine}\t{row.part}\t{row.fold}" for row in data.split.rows]
+    parts = [content_hash(store) for store in stores]
+    parts += [f"{row.cine}\t{sorted(row.shares.items())}" for store in stores for row in store.rows if row.shares]
+    parts += [f"{row.cine}\t{row.part}\t{row.fold}" for row in split.rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -114,6 +114,20 @@ def test_a_misplaced_region_beside_one_that_fits_still_tells_the_mode(dicom):
         assert cine.kind is expected
 
 
+@pytest.mark.parametrize("other", [(3, 3), (2, 1), (1, 2)])
+def test_an_empty_region_beside_others_says_nothing(dicom, other):
+    def item(form, data, x1, y1):
+        found = Dataset()
+        found.RegionSpatialFormat, found.RegionDataType, found.RegionFlags = form, data, 0
+        found.RegionLocationMinX0 = found.RegionLocationMinY0 = 0
+        found.RegionLocationMaxX1, found.RegionLocationMaxY1 = x1, y1
+        return found
+
+    items = [item(1, 1, 63, 31), item(*other, 0, 0)]
+    path = dicom(bytes(32 * 64 * 2), photometric="MONOCHROME2", frames=2, SequenceOfUltrasoundRegions=items)
+    assert open_dicom(path).kind is K.B_MODE
+
+
 def test_the_image_type_of_another_modality_says_nothing():
     odd = ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")  # hexadecimal, by chance
     assert kind(ImageType=odd, sop=CT, Modality="MR") == (K.UNKNOWN, False)

@@ -26,11 +26,10 @@ def variants_table(figures: Sequence[VariantFigures]) -> Any:
     for name in heads:
         table.add_column(name, justify="right")
     for f in figures:
-        d = f.difference
         table.add_row(
             f.precision,
             f"{100 * f.accuracy.value:.1f} %",
-            f"{100 * d.value:+.1f} ({100 * d.low:+.1f} to {100 * d.high:+.1f})" if f is not figures[0] else "",
+            f.difference.points("+") if f is not figures[0] else "",
             f"{100 * f.agreement:.1f} %",
             f"{f.milliseconds:.2f}",
             f"{figures[0].milliseconds / f.milliseconds:.2f}",

@@ -147,8 +147,7 @@ def _print_orders(effects: Sequence[OrderEffect]) -> None:
     for effect in effects:
         lost, p = "", ""
         if effect.against:
-            d = effect.against.difference
-            lost = f"{100 * d.value:.1f} ({100 * d.low:.1f} to {100 * d.high:.1f})"
+            lost = effect.against.difference.points()
             p = f"{effect.against.p_value:.2g}"
         table.add_row(effect.order, f"{100 * effect.accuracy:.1f} %", lost, p)
     views = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Right, by view", title_justify="left")

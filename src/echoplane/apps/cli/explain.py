@@ -63,6 +63,7 @@ def register(app: typer.Typer) -> None:
         from echoplane.errors import PrepareError, ReadError
         from echoplane.pipelines.explain import Explainer, ExplainSettings
         from echoplane.pipelines.explain_write import check_ending, gallery, write
+        from echoplane.sources.discover import discover
 
         settings = ExplainSettings(bundle, method, view, minus, layer)
         if as_gallery:
@@ -77,8 +78,10 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(EXIT_USAGE)
         try:
             check_ending(output)  # before the work
-            if output.exists() and Path(paths[0]).exists() and output.samefile(paths[0]):
-                print_error(f"{printable(str(output))}: is the cine itself; write elsewhere.")
+            if output.exists() and any(
+                file.exists() and output.samefile(file) for item in discover(paths[0]) for file in item.all_files
+            ):
+                print_error(f"{printable(str(output))}: is the cine itself, or a part of it; write elsewhere.")
                 raise typer.Exit(EXIT_USAGE)
             found = Explainer(settings).explain(paths[0])
             write(found, output, side_by_side=not blended)

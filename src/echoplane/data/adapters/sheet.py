@@ -83,7 +83,10 @@ def _cells(line: str, separator: str | None) -> list[str]:
 
 def _header(cells: list[str]) -> dict[str, int] | None:
     bare = [re.sub(r"[\s_-]+", "", cell.casefold()) for cell in cells]
-    names = {name: i for i, cell in enumerate(bare) for name, known in _COLUMNS.items() if cell in known}
+    names: dict[str, int] = {}
+    for i, cell in enumerate(bare):
+        for name in (name for name, known in _COLUMNS.items() if cell in known):
+            names.setdefault(name, i)  # of two columns for one thing the first counts
     return names if "file" in names and ("view" in names or "study" in names) else None
 
 

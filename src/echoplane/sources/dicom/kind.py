@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from echoplane.records import CineKind
 from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.regions import is_empty
 
 _SOP = "1.2.840.10008.5.1.4.1.1."
 _VOLUME_CLASSES = frozenset({_SOP + "6.2"})
@@ -92,7 +93,9 @@ def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str,
 def _stated(header: Header) -> list[tuple[int, int]]:
     """Format and data type of each region; of misplaced ones too, since the mode is right where the place is not."""
     pairs = []
-    for item in header.items("SequenceOfUltrasoundRegions"):
+    items = header.items("SequenceOfUltrasoundRegions")
+    # Beside others an empty one is a leftover, of no part of any picture.
+    for item in [item for item in items if not is_empty(item)] or items:
         form, data = item.get("RegionSpatialFormat"), item.get("RegionDataType")
         pairs.append((form if isinstance(form, int) else 0, data if isinstance(data, int) else 0))
     return pairs

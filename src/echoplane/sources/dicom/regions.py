@@ -44,6 +44,12 @@ def read_regions(header: Header, height: int, width: int) -> tuple[tuple[Region,
     return tuple(regions), (f"{what} outside of the {width} x {height} picture; passed over.",)
 
 
+def is_empty(item: Mapping[str, Any]) -> bool:
+    """Tell whether a region has bounds, and no pixel between them."""
+    x0, y0, x1, y1 = (_integer(item, f"RegionLocation{end}") for end in ("MinX0", "MinY0", "MaxX1", "MaxY1"))
+    return None not in (x0, y0, x1, y1) and (x1 <= x0 or y1 <= y0)  # type: ignore[operator]
+
+
 def _region(item: Mapping[str, Any], height: int, width: int) -> Region | None:
     bounds = [_integer(item, f"RegionLocation{end}") for end in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
     if any(bound is None for bound in bounds):
