@@ -188,3 +188,9 @@ def test_motion_is_in_the_frames() -> None:
     clip = render_clip("PSAX-PM", 31, frames=30, fps=25, size=(112, 112), disease="none", nuisances=("pose",))
     areas = (clip.labels(range(0, 30, 2)) == Tissue.BLOOD_LV).sum((1, 2))
     assert areas.min() < 0.7 * areas.max()
+
+
+def test_a_page_has_no_tissue() -> None:
+    spectra = (render_clip("DOPPLER", seed, frames=2, size=(120, 160)) for seed in range(30))
+    page = next(clip for clip in spectra if clip.recording.content == "spectral")
+    assert (page.labels([0, 1]) == 255).all()

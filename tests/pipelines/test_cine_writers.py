@@ -76,6 +76,16 @@ def test_a_failure_on_the_way_leaves_nothing(tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("fps", "every"), [(50, 1), (60, 2), (120, 3), (1000, 20)])
+def test_a_gif_of_a_fast_cine_keeps_its_time_and_drops_frames(tmp_path, fps, every):
+    write_video(tmp_path / "a.gif", [GREY], kind="gif", fps=fps, height=H, width=W, color=False)
+    cine = open_cine(tmp_path / "a.gif")
+    kept = GREY[::every]
+    assert cine.n_frames == len(kept)
+    assert cine.fps == pytest.approx(fps / every, rel=0.05)
+    np.testing.assert_array_equal(cine.reader.read(range(len(kept))), kept)
+
+
 def test_one_frame(tmp_path):
     for kind in VIDEO_FORMATS:
         write_video(tmp_path / f"a.{kind}", [GREY[:1]], kind=kind, fps=25, height=H, width=W, color=False)

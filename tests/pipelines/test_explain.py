@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 from typer.testing import CliRunner
 
+from echoplane.apps.cli.main import build_app
 from echoplane.errors import PrepareError, UnreadableError, UsageError
 from echoplane.explain.enlarge import enlarge
 from echoplane.inference import mirror
@@ -206,3 +207,37 @@ def test_enlarge_is_trilinear_as_torch_has_it() -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
     expected = functional.interpolate(torch.from_numpy(x)[:, None], (8, 16, 20), mode="trilinear")[:, 0].numpy()
     np.testing.assert_allclose(enlarge(x, (8, 16, 20)), expected, atol=1e-5)
+
+
+def test_a_layer_asked_for_is_looked_at_or_refused(bundle: str, a4c: str) -> None:
+    assert Explainer(ExplainSettings(bundle, layer="features.1")).explain(a4c).found.method == "gradcam"
+    with pytest.raises(UsageError, match="'cam' has its own layer"):
+        Explainer(ExplainSettings(bundle, method="cam", layer="features.1"))
+    with pytest.raises(UsageError, match="nonsense"):
+        Explainer(ExplainSettings(bundle, layer="nonsense.layer")).explain(a4c)
+    with pytest.raises(UsageError, match="gives numbers, no maps"):
+        Explainer(ExplainSettings(bundle, layer="head")).explain(a4c)
+
+
+def test_a_black_cine_is_not_explained(bundle: str) -> None:
+    with pytest.raises(PrepareError, match="is black where the ultrasound picture should be"):
+        Explainer(ExplainSettings(bundle)).explain(cine_from_array(np.zeros((20, 48, 64), np.uint8), 30.0))
+
+
+def test_a_sector_that_is_a_guess_is_said_before_pictures_are_shared(bundle: str, a4c: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (20, 96, 128), np.uint8)
+    Image.fromarray(noise[0]).save(
+        tmp_path / "noise.gif",
+        save_all=True,
+        append_images=[Image.fromarray(frame) for frame in noise[1:]],
+        duration=40,
+    )
+
+    def said(cine: str) -> str:
+        words = ["explain", cine, "-o", str(tmp_path / "a.png"), "--bundle", bundle]
+        done = CliRunner().invoke(build_app(), words)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "burned-in text may be left" in said(str(tmp_path / "noise.gif"))
+    assert "burned-in text" not in said(a4c)

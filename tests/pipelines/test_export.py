@@ -258,3 +258,13 @@ def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
     assert (done.written, row.status) == (0, Status.REFUSED)
     assert "is one of the inputs" in row.reasons[0]
     assert (tmp_path / "a.mp4").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["rgb_color", "jpeg2k"])
+def test_a_still_whose_sector_only_pixels_tell_is_not_exported(tmp_path, name):
+    """Hospital and patient stand in the pictures themselves, above the sector and touching it."""
+    done, (row,) = run([examples.get_path(name)], tmp_path, kind="png")
+    assert (done.written, row.status) == (0, Status.REFUSED)
+    assert "burned-in text might be left" in row.reasons[0]
+    assert not list(tmp_path.iterdir())
+    assert run([examples.get_path(name)], tmp_path, kind="png", accept_guess=True)[0].written == 1

@@ -65,3 +65,20 @@ def test_command(bundle: Bundle, tmp_path: Path) -> None:
                              "-o", str(tmp_path / "one.webp")])  # fmt: skip
     assert made.exit_code == 0, made.output
     assert run(build_app(), ["filters", "features.0.0", "--bundle", bundle.where]).exit_code == 2
+
+
+def test_what_cannot_be_shown_is_said_before_the_work(bundle: Bundle, tmp_path: Path) -> None:
+    run, cine = CliRunner().invoke, str(pydicom.examples.get_path("ybr_color"))
+
+    def said(*words: str) -> str:
+        done = run(build_app(), ["filters", *words, "--bundle", bundle.where])
+        assert done.exit_code != 0
+        return f"{done.output} {done.exception}"
+
+    page = ["-o", str(tmp_path / "a.png")]
+    assert "gives numbers, and no maps" in said("head", "--on", cine, *page)
+    assert "has filters 0 to 15" in said("features.0.0", "--on", cine, "--filter", "99", *page)
+    assert "pages of filters end in" in said("features.0.0", "-o", str(tmp_path / "a.xyz"))
+    assert not list(tmp_path.iterdir())
+    words = ["filters", "features.0.0", "--on", cine, "--filter", "3", *page, "--bundle", bundle.where]
+    assert "1 pictures" in run(build_app(), words).output

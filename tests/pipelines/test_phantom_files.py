@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -163,3 +164,12 @@ def test_command_line(tmp_path: Path) -> None:
 def test_six_main_views_have_equal_weight() -> None:
     weights = DatasetPlan(1).view_weights
     assert len({weights[view] for view in MAIN_VIEWS}) == 1
+
+
+@pytest.mark.parametrize("change", [{"fps": 30.0}, {"frames": 3}, {"nuisances": ("pose",)}, {"clips_per_patient": 2}])
+def test_clips_rendered_otherwise_are_not_added(tmp_path: Path, change: dict[str, object]) -> None:
+    write_dataset(tmp_path / "s", replace(QUICK, clips=2))
+    with pytest.raises(UsageError, match=f"rendered with {next(iter(change))}"):
+        write_dataset(tmp_path / "s", replace(QUICK, clips=4, **change))
+    assert write_dataset(tmp_path / "s", replace(QUICK, clips=3)) == 1
+    assert write_dataset(tmp_path / "s", replace(QUICK, clips=1, seed=6)) == 1

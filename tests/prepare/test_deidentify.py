@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,15 +37,19 @@ def test_frames_decoded_smaller_are_masked_in_the_same_places(scale):
 
 
 def test_what_is_sure():
-    assert is_sure(FAN)
-    require_sure(FAN, "a.dcm")
-    for sector in (
-        Sector(SectorKind.PHASED, (0, 0, 9, 9), confidence=SURE - 0.01),
-        Sector(SectorKind.FULL, (0, 0, 9, 9), confidence=1.0),
+    assert is_sure(FAN, 30)
+    assert is_sure(replace(FAN, origin="pixels"), 30)
+    assert is_sure(replace(FAN, origin="dicom"), 1)
+    require_sure(FAN, 30, "a.dcm")
+    for sector, n_frames in (
+        (Sector(SectorKind.PHASED, (0, 0, 9, 9), confidence=SURE - 0.01), 30),
+        (Sector(SectorKind.FULL, (0, 0, 9, 9), confidence=1.0), 30),
+        (replace(FAN, origin="pixels"), 1),  # letters that touch the picture of a still are taken for picture
+        (replace(FAN, origin="pixels", left=-0.1, right=0.1), 30),  # no heart is looked at through such a slit
     ):
-        assert not is_sure(sector)
+        assert not is_sure(sector, n_frames)
         with pytest.raises(RefusedError, match=r"a\.dcm.*confidence .* --accept-guess or --no-mask") as caught:
-            require_sure(sector, "a.dcm")
+            require_sure(sector, n_frames, "a.dcm")
         assert caught.value.status == "refused"
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from echoplane.errors import UsageError
 from echoplane.explain.scored import Scored
 
 
@@ -31,6 +32,8 @@ def features_and_gradient(scored: Scored, layer: nn.Module, x_B1NHW: Tensor) -> 
     try:
         with torch.enable_grad():
             score = scored(x_B1NHW).sum()
+            if kept[0].ndim != 5:
+                raise UsageError("this layer gives numbers, no maps to be laid over the cine; take an earlier one.")
             gradient = torch.autograd.grad(score, kept[0])[0]
     finally:
         handle.remove()

@@ -77,10 +77,13 @@ class PhantomCine:
         Returns
         -------
         uint8 array, (len(indices), H, W)
-            :class:`echoplane.phantom.labels.Tissue` of every pixel; 255 outside the sector.
+            :class:`echoplane.phantom.labels.Tissue` of every pixel; 255 outside the sector, and in spectra, M-mode and
+            other pages, which show no plane.
         """
         height, width = self.frames.shape[1:3]
         rec = self.recording
+        if rec.content in PAGES:
+            return np.full((len(indices), height, width), 255, np.uint8)
         radius, angle = rec.framing.polar((0, 0, width, height), (height, width))
         along = (np.cos(angle) * radius - rec.fan.face_cm).astype(np.float32)
         across = (np.sin(angle) * radius).astype(np.float32)

@@ -19,6 +19,7 @@ from echoplane.inference.engine import Engine, load_engine
 from echoplane.models.bundle import Bundle
 from echoplane.models.registry import find
 from echoplane.phantom.clip import PhantomCine
+from echoplane.prepare.deidentify import is_sure
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan
 from echoplane.sampling.clips import gather, plan
@@ -73,12 +74,15 @@ class Explanation:
     found : CineMap
     phases : float32 array, (T,), or None
         Phase of the beat of every frame, where it is known: of phantoms.
+    masked_surely : bool
+        False where the sector is a guess, so that burned-in text may be left in the pictures.
     """
 
     cine: Cine
     answer: Answer
     found: CineMap
     phases: FloatArray | None = None
+    masked_surely: bool = True
 
 
 class Explainer:
@@ -100,6 +104,8 @@ class Explainer:
             if self.settings.method not in METHODS:
                 known = ", ".join([AUTO, CAM, *METHODS])
                 raise UsageError(f"method {self.settings.method!r} is not known; known: {known}.")
+        if self.settings.layer and self.settings.method == CAM:
+            raise UsageError("method 'cam' has its own layer; --layer goes with the other methods, such as gradcam.")
 
     @cached_property
     def method(self) -> str:
@@ -112,6 +118,9 @@ class Explainer:
         """
         if self.settings.method != AUTO:
             return self.settings.method
+        if self.settings.layer:
+            need("torch", "explain", "look at a layer")
+            return "gradcam"
         try:
             _ = self._cam_engine
         except UsageError:
@@ -153,6 +162,8 @@ class Explainer:
         if refusal.status is not None:
             raise PrepareError(cine.source, refusal.reason)
         clips, sampling, prepared = prepared_clips(cine, self.bundle)
+        if not prepared.frames.any():
+            raise PrepareError(cine.source, "Every frame looked at is black where the ultrasound picture should be.")
         # The same turn as prediction takes, so that what is explained is the answer that it gives.
         logits, features = self._look(clips)
         turned = np.ascontiguousarray(clips[..., ::-1])
@@ -167,7 +178,7 @@ class Explainer:
             answer, maps = replace(answer, reasons=(*answer.reasons, mirror.SENTENCE)), maps[..., ::-1]
         found = cine_map(maps, sampling, cine.n_frames, prepared.sector, prepared.crop,
                          method=self.method, target=target.name)  # fmt: skip
-        return Explanation(cine, answer, found, phases)
+        return Explanation(cine, answer, found, phases, is_sure(prepared.sector, cine.n_frames))
 
     def _look(self, clips: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """Return logits (C, K) and, where the engine hands them out, maps (C, K, n, h, w)."""

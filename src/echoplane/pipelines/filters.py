@@ -116,6 +116,8 @@ def maps_of(bundle: Bundle, layer: str, source: str | Path) -> UInt8Array:
 
     clips, _, _ = prepared_clips(open_cine(source), bundle)
     maps = feature_maps(load_network(bundle), layer, clips[:1])[0]
+    if maps.ndim != 4:
+        raise UsageError(f"layer {layer!r} gives numbers, and no maps that could be shown; take an earlier one.")
     low = maps.min(axis=(1, 2, 3), keepdims=True)
     high = maps.max(axis=(1, 2, 3), keepdims=True)
     grey: UInt8Array = (255 * (maps - low) / np.maximum(high - low, 1e-9)).astype(np.uint8)
@@ -129,6 +131,17 @@ def _corner(text: str, width: int) -> UInt8Array:
     image = Image.new("L", (width, _LETTERS))
     ImageDraw.Draw(image).text((2, 0), text, fill=255, font=ImageFont.load_default(10))
     return np.asarray(image)
+
+
+def check_ending(path: Path) -> None:
+    """Refuse endings that :func:`write_page` does not write.
+
+    Raises
+    ------
+    UsageError
+    """
+    if path.suffix.lower() not in (*MOVIES, ".png"):
+        raise UsageError(f"{path}: pages of filters end in {', '.join([*MOVIES, '.png'])}.")
 
 
 def write_page(pictures: UInt8Array, path: str | Path, numbers: Sequence[int] | None = None) -> Path:
@@ -153,8 +166,7 @@ def write_page(pictures: UInt8Array, path: str | Path, numbers: Sequence[int] | 
     from echoplane.explain.kernels import montage
 
     path = Path(path)
-    if path.suffix.lower() not in (*MOVIES, ".png"):
-        raise UsageError(f"{path}: pages of filters end in {', '.join([*MOVIES, '.png'])}.")
+    check_ending(path)
     times = max(1, -(-_SMALLEST // max(pictures.shape[2:])))
     grown = np.ascontiguousarray(pictures.repeat(times, axis=2).repeat(times, axis=3))
     for number, picture in zip(range(len(grown)) if numbers is None else numbers, grown, strict=True):

@@ -33,6 +33,8 @@ Progress = Callable[[int, int], None]
 
 #: Clips handed to a worker at once, and how many such hand-outs may wait for the writer.
 CHUNK, CHUNKS_AHEAD = 8, 4
+#: How the clips of a phantom store were rendered.
+PLAN = "phantom.json"
 ORIGIN = "echoplane phantom, rendered; no patient data; Apache-2.0"
 
 
@@ -82,6 +84,7 @@ def write_dataset(
     # Through JSON, as the store keeps it: tuples become lists, and a second run finds the same settings.
     settings = json.loads(json.dumps(to_mapping(recipe)))
     with StoreWriter(out, recipe=settings, views=views, height=rows, width=columns, origin=ORIGIN) as writer:
+        _same_plan(Path(out) / PLAN, plan)
         missing = [n for n in range(plan.clips) if plan.key(n) not in writer]
         done = plan.clips - len(missing)
         for number, clip in _rendered(plan, missing, recipe, jobs):
@@ -90,6 +93,23 @@ def write_dataset(
             if progress:
                 progress(done, plan.clips)
     return len(missing)
+
+
+def _same_plan(file: Path, plan: DatasetPlan) -> None:
+    """Keep what clips are made by beside the store; refuse to add others to them. Number and seed may differ."""
+    now = {name: value for name, value in to_mapping(plan).items() if name not in ("clips", "seed")}
+    now = json.loads(json.dumps(now))
+    if not file.exists():
+        with atomic_write(file) as stream:
+            stream.write(json.dumps(now, indent=2) + "\n")
+        return
+    before = json.loads(file.read_text(encoding="utf-8"))
+    odd = [name for name in now if before.get(name) != now[name]]
+    if odd:
+        raise UsageError(
+            f"{file.parent}: its clips were rendered with {odd[0]} {before.get(odd[0])!r}, and now it would be "
+            f"{now[odd[0]]!r}. Use the same, or another folder."
+        )
 
 
 def store_row(plan: DatasetPlan, number: int, clip: TrainingClip) -> StoreRow:

@@ -13,6 +13,7 @@ What is burned *into* the sector, and what a heart itself shows, stays: no softw
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from echoplane.sources.guard import reading
 
 #: Below this the sector is a guess, and text may lie inside of it (see :class:`echoplane.records.Sector`).
 SURE = 0.5
+#: Fans that open less than this (radians) are not believed when only pixels tell of them.
+NARROW = math.radians(20)
 
 
 def mask_outside(frames: UInt8Array, sector: Sector, scale: float = 1.0) -> UInt8Array:
@@ -52,12 +55,21 @@ def mask_outside(frames: UInt8Array, sector: Sector, scale: float = 1.0) -> UInt
     return masked
 
 
-def is_sure(sector: Sector) -> bool:
-    """Tell whether the sector's shape was found, so that its outside can be called outside."""
-    return sector.kind is not SectorKind.FULL and sector.confidence >= SURE
+def is_sure(sector: Sector, n_frames: int) -> bool:
+    """Tell whether the sector's shape was found, so that its outside can be called outside.
+
+    In a still of which only pixels tell, letters cannot be told from the picture that they touch; and a fan that hardly
+    opens is no heart's, but may be one that a column of text has made.
+    """
+    if sector.kind is SectorKind.FULL or sector.confidence < SURE:
+        return False
+    by_pixels = sector.origin == "pixels"
+    if by_pixels and sector.kind is not SectorKind.LINEAR and sector.right - sector.left < NARROW:
+        return False
+    return not (by_pixels and n_frames == 1)
 
 
-def require_sure(sector: Sector, source: str) -> None:
+def require_sure(sector: Sector, n_frames: int, source: str) -> None:
     """Refuse to go on where the mask would be a guess.
 
     Raises
@@ -65,8 +77,9 @@ def require_sure(sector: Sector, source: str) -> None:
     RefusedError
         With what was found and what to do.
     """
-    if not is_sure(sector):
+    if not is_sure(sector, n_frames):
         found = "no shape found" if sector.kind is SectorKind.FULL else str(sector.kind)
+        found += " in a still" if n_frames == 1 else ""
         raise RefusedError(
             source,
             f"The sector is not sure ({found}, confidence {sector.confidence:.2f}): burned-in text might be left.",

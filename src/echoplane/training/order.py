@@ -96,8 +96,8 @@ class EpochBatches:
         if most > MOST_REPEATS:
             raise DataError(
                 f"one clip would come {most:.0f} times in an epoch of {size}, and {MOST_REPEATS} are the most: its "
-                "view or its store is too rare for that. Take a smaller share in data.stores, a smaller data.balance or a "
-                "smaller data.epoch_clips."
+                "view or its store is too rare for that. Take a smaller share in data.stores, data.balance, or "
+                "data.epoch_clips."
             )
         self.chance_I, self.size, self.batch, self.seed = chance_I, size, batch, seed
         self.rank, self.world = rank, world

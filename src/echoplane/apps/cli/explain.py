@@ -88,6 +88,8 @@ def register(app: typer.Typer) -> None:
         except (ReadError, PrepareError) as error:
             print_error(str(error))
             raise typer.Exit(EXIT_USAGE) from error
+        if not found.masked_surely:
+            print_error("The sector is a guess: burned-in text may be left in the pictures. Look before sharing.")
         answer, shown_map = found.answer, found.found
         console(stderr=True).print(
             f"{answer.status}: {answer.best_view} {answer.probabilities[answer.best_view]:.2f}; "

@@ -55,12 +55,18 @@ def register(app: typer.Typer) -> None:
         if output is None:
             print_error("say where to write: -o page.gif")
             raise typer.Exit(EXIT_USAGE)
+        filters.check_ending(output)  # before the work
         if on is not None:
             pictures = filters.maps_of(loaded, layer, on)
+            if filter_:
+                if max(filter_) >= len(pictures):
+                    print_error(f"--filter {max(filter_)}: {layer} has filters 0 to {len(pictures) - 1}.")
+                    raise typer.Exit(EXIT_USAGE)
+                pictures = pictures[filter_]
         else:
             with progress("Searching", "filters") as bar:
                 pictures = filters.favourites(
                     loaded, layer, filter_, steps=steps, on_start=bar.start, on_done=lambda _: bar.step()
                 )
-        filters.write_page(pictures, output, filter_ if on is None and filter_ else None)
+        filters.write_page(pictures, output, filter_ or None)
         console(stderr=True).print(f"{len(pictures)} pictures in {printable(str(output))}.", markup=False)

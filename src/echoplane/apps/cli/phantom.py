@@ -45,7 +45,7 @@ def _add_clip(group: typer.Typer) -> None:
         seed: Seed = 0,
         frames: Annotated[int, typer.Option(min=1, help="Number of frames.")] = 60,
         fps: Annotated[
-            float | None, typer.Option(min=1, help="Frames a second.", show_default="drawn with the seed")
+            float | None, typer.Option(min=1, max=1000, help="Frames a second.", show_default="drawn with the seed")
         ] = None,
         size: Annotated[
             str, typer.Option(help="WIDTHxHEIGHT in pixels.", show_default="of the scanner drawn with the seed")
@@ -118,7 +118,7 @@ def _add_dataset(group: typer.Typer) -> None:
         jobs: Annotated[int, typer.Option(min=1, help="Processes. The data do not depend on it.")] = 1,
         seed: Seed = 0,
         frames: Annotated[int, typer.Option(min=1, help="Frames of a clip.")] = 20,
-        fps: Annotated[float, typer.Option(min=1, help="Frames a second.")] = 16.0,
+        fps: Annotated[float, typer.Option(min=1, max=1000, help="Frames a second.")] = 16.0,
         recipe: Annotated[
             str, typer.Option(help="How clips are prepared: default (112x112) or store (128x128).")
         ] = "store",
