@@ -220,3 +220,15 @@ def test_memory_stays_small_over_many_files(tmp_path):
 def test_natural_order():
     names = ["a10", "a2", "A3", "a02", "b", "心10", "心9", "1", "01", ""]
     assert sorted(names, key=natural_key) == ["", "01", "1", "a02", "a2", "A3", "a10", "b", "心9", "心10"]
+
+
+@pytest.mark.parametrize(("header", "data"), [("a.mhd", "a.raw"), ("b.MHD", "b.zraw"), ("c.hdr", "c.img.gz")])
+def test_a_header_given_alone_brings_its_data_half(tmp_path, header, data):
+    for name in (header, data):
+        (tmp_path / name).write_text("x")
+    (item,) = discover(tmp_path / header)
+    assert item.files == (header, data)
+    assert item.all_files == [tmp_path / header, tmp_path / data]
+    (tmp_path / data).unlink()
+    (item,) = discover(tmp_path / header)
+    assert item.all_files == [tmp_path / header]

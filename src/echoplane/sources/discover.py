@@ -166,6 +166,7 @@ class _Walker:
         """Items of the files of one folder, given as (name, source), in the order given."""
         sources = dict(files)
         halves = _halves(sources)
+        halves |= _halves_beside(folder, (name for name in sources if name not in halves))
         series, _ = find_series(sources) if self._group_frames else ([], None)
         labels = _labels(series, sources)
         first = {one.files[0]: one for one in series}
@@ -232,6 +233,17 @@ def _halves(names: Iterable[str]) -> dict[str, str]:
             data = next((lower[stem + other] for other in others if stem + other in lower), None)
             if stem != small and data is not None:
                 found[name] = data
+    return found
+
+
+def _halves_beside(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Find the data half on disk where only the header half was given."""
+    found = {}
+    for name in names:
+        for ending, others in _HALVES.items():
+            if name.lower().endswith(ending):
+                halves = (name[: -len(ending)] + other for other in others)
+                found.update({name: half for half in halves if (folder / half).is_file()})
     return found
 
 
