@@ -242,8 +242,9 @@ def _halves_beside(folder: Path, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         for ending, others in _HALVES.items():
             if name.lower().endswith(ending):
-                halves = (name[: -len(ending)] + other for other in others)
-                found.update({name: half for half in halves if (folder / half).is_file()})
+                halves = [name[: -len(ending)] + other for other in others]
+                there = [half for half in halves if (folder / half).is_file()]
+                found.update({name: there[0]} if there else {})
     return found
 
 
