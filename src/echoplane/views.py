@@ -66,21 +66,21 @@ VIEWS: tuple[View, ...] = (
         "A2C",
         "apical two-chamber",
         Family.APICAL,
-        ("2CH", "AP2", "apical 2 chamber", "apical two chamber"),
+        ("2CH", "AP2", "apical 2", "apical 2 chamber", "apical two chamber"),
         _sct("399232001", "Apical two chamber"),
     ),
     View(
         "A3C",
         "apical three-chamber (apical long axis)",
         Family.APICAL,
-        ("3CH", "ALAX", "APLAX", "AP3", "apical 3 chamber", "apical long axis"),
+        ("3CH", "ALAX", "APLAX", "AP3", "apical 3", "apical 3 chamber", "apical long axis"),
         _sct("399339008", "Apical long axis"),
     ),
     View(
         "A4C",
         "apical four-chamber",
         Family.APICAL,
-        ("4CH", "AP4", "apical 4 chamber", "apical four chamber"),
+        ("4CH", "AP4", "apical 4", "apical 4 chamber", "apical four chamber"),
         _sct("399214001", "Apical four chamber"),
     ),
     View(
@@ -130,7 +130,7 @@ VIEWS: tuple[View, ...] = (
         "A5C",
         "apical five-chamber",
         Family.APICAL,
-        ("5CH", "AP5", "apical 5 chamber"),
+        ("5CH", "AP5", "apical 5", "apical 5 chamber"),
         _sct("399214001", "Apical four chamber"),
         code_is_wider=True,
     ),
@@ -211,6 +211,11 @@ def suggest(name: str, among: Iterable[str] | None = None) -> str:
     }
     near = difflib.get_close_matches(_key(name), candidates, n=1, cutoff=0.6)
     return f"; did you mean {candidates[near[0]]!r}?" if near else ""
+
+
+def shows_the_heart(label: str) -> bool:
+    """Tell whether a label may be a view of the heart: not ``other``, Doppler, M-mode or noise; strange ones may."""
+    return label != OTHER and not (label in _BY_LABEL and _BY_LABEL[label].family is Family.NONE)
 
 
 def family_of(label: str) -> Family:

@@ -191,3 +191,23 @@ def test_one_patient_gives_no_winner(parts: Path, tmp_path: Path) -> None:
     assert "No difference between ours and theirs can be told" in text
     assert "no interval: too few patients" in text
     assert "nan" not in (tmp_path / "r" / "report.html").read_text().lower()
+
+
+def test_labels_count_as_the_network_was_taught_them(parts: Path, tmp_path: Path) -> None:
+    bundle = Bundle.load(parts / "b.echoplane")
+    facts = dataclasses.replace(bundle.facts, labels={"PLAX": "A4C"})
+    Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}).save(tmp_path / "b.echoplane")
+    words = ("--bundle", tmp_path / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10)
+    code, text = run("evaluate", parts / "store", *words)
+    assert code == 0, text
+    assert "left out" not in text
+    assert "12 cines" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_a_store_of_other_size_is_refused_even_where_it_does_not_say_how_it_was_prepared(
+    parts: Path, tmp_path: Path
+) -> None:
+    with StoreWriter(tmp_path / "s", recipe={"name": "legacy"}, views=VIEWS, height=40, width=40) as writer:
+        writer.append(np.zeros((20, 40, 40), np.uint8), StoreRow("c", label="A4C", fps=20.0))
+    code, text = run("evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r")
+    assert (code, "size (40, 40), expected (32, 32)" in text) == (99, True), text

@@ -78,3 +78,16 @@ def test_the_tables_that_come_with_layouts_are_sound(layout):
 
 def test_views_in_the_order_of_the_vocabulary():
     assert in_order(["PLAX", "A4C", "A2C", "nonsense", ""]) == ("A2C", "A4C", "PLAX")
+
+
+@pytest.mark.parametrize(
+    ("given", "view"), [("Apical 4", "A4C"), ("apical 2", "A2C"), ("apical-3", "A3C"), ("APICAL_5", "A5C")]
+)
+def test_apical_windows_by_number(given, view):
+    assert LabelTable().resolve(given) == view
+
+
+def test_a_guess_of_another_number_is_not_filled_in():
+    with pytest.raises(UnknownLabelsError) as caught:
+        LabelTable().resolve_all({"apical 6": 2, "apical 4 chambre": 1})
+    assert caught.value.template == {"apical 6": "", "apical 4 chambre": "A4C"}

@@ -139,3 +139,33 @@ def test_a_damaged_undo_file(tmp_path):
     (tmp_path / "u").write_text('{"how": 1}\n{"how": "copy", "source": "/x", "target": "/y/z"}\n')
     with pytest.raises(DataError, match="u:1: is damaged"):
         undo(tmp_path / "u")
+
+
+def test_a_file_that_lies_where_it_belongs_is_left(tmp_path):
+    place = tmp_path / "sorted" / "A4C" / "S1"
+    place.mkdir(parents=True)
+    for name, content in (("a.avi", VIDEO + b"a"), ("b.avi", VIDEO + b"b")):
+        (place / name).write_bytes(content)
+    (tmp_path / "sheet.csv").write_text("study,file,view\nS1,a.avi,A4C\nS1,b.avi,A2C\n")
+    run = organize(tmp_path / "sorted" / "A4C", tmp_path / "sorted", sheet=tmp_path / "sheet.csv", how="move")
+    assert (run.done, run.failures) == (1, ())
+    assert tree(tmp_path / "sorted") == {"A4C/S1/a.avi": VIDEO + b"a", "A2C/S1/b.avi": VIDEO + b"b"}
+    undo(run.undo)
+    assert tree(tmp_path / "sorted") == {"A4C/S1/a.avi": VIDEO + b"a", "A4C/S1/b.avi": VIDEO + b"b"}
+
+
+def test_a_move_after_a_copy_can_be_taken_back(exams, tmp_path):
+    before, out = tree(exams), tmp_path / "sorted"
+    organize(exams, out, how="copy")
+    run = organize(exams, out, how="move")
+    assert (run.done, set(tree(exams))) == (4, {"labels.txt"})
+    assert set(tree(out)) == EXPECTED
+    assert undo(run.undo).failures == ()
+    assert tree(exams) == before
+
+
+def test_an_undo_file_given_by_a_relative_path_leaves_no_empty_folders(exams, tmp_path, monkeypatch):
+    organize(exams, tmp_path / "sorted", how="move")
+    monkeypatch.chdir(tmp_path)
+    undo(Path("sorted") / module.UNDO_FILE)
+    assert list((tmp_path / "sorted").iterdir()) == []

@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from echoplane.config import from_mapping
 from echoplane.data.labels import LabelTable
 from echoplane.data.split import Split
-from echoplane.errors import DataError, StoreError
+from echoplane.errors import DataError, StoreError, UsageError
 from echoplane.pipelines.data import data_report, split_stores
 from echoplane.pipelines.import_legacy import import_legacy
+from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 
 
@@ -107,6 +109,12 @@ def test_import_of_pickled_clips(tmp_path):
     assert (again.stored, again.skipped) == (0, 6)
     left_out = import_legacy(tmp_path / "old", tmp_path / "t", LabelTable({"2ch": "skip"}))
     assert left_out.views == {"A4C": 3}
+    with pytest.raises(UsageError, match="recipe 'reference' makes them 100 x 100"):
+        import_legacy(tmp_path / "old", tmp_path / "r", recipe="reference")
+    height, width = picture(0).shape[1:]
+    known = PrepareRecipe(name="known", size=(height, width), mask=False, crop="none")
+    import_legacy(tmp_path / "old", tmp_path / "r", recipe=known)
+    assert from_mapping(PrepareRecipe, StoreReader(tmp_path / "r").info.recipe, "r") == known
     (tmp_path / "none" / "A4C").mkdir(parents=True)
     with pytest.raises(DataError, match="no readable pickled clip"):
         import_legacy(tmp_path / "none", tmp_path / "u")

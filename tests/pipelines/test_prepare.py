@@ -294,3 +294,10 @@ def test_patients_taken_in_another_way_are_noticed(tmp_path):
             prepare_dataset(tmp_path / "data", tmp_path / "store", replace(by_name, patients=other))
         assert "'P7'" not in str(caught.value)
     assert prepare_dataset(tmp_path / "data", tmp_path / "store", by_name).skipped == 2
+
+
+def test_cines_that_the_source_does_not_have_any_more_are_counted(clips, tmp_path):
+    prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    (clips / "A4C" / "p0_0.avi").rename(clips / "2ch" / "p0_0.avi")
+    again = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    assert (again.stored, again.skipped, again.gone) == (1, 5, 1)

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,17 @@ def test_on_the_command_line(bundle: Bundle, store: StoreReader, tmp_path: Path)
     about = json.loads((tmp_path / "b-int8.json").read_text())
     assert about["output"]["labels"] == list(VIEWS)
     assert about["accuracy"] is not None
+
+
+@pytest.mark.slow
+def test_cines_too_short_for_the_sampling_are_left_out(bundle: Bundle, tmp_path: Path) -> None:
+    rule = SamplingRule(kind="every_kth", frames=6, step=2, short="refuse")
+    strict = Bundle.create(replace(bundle.facts, sampling=rule), {n: bundle.read(n) for n in bundle.facts.members})
+    rng = np.random.default_rng(0)
+    recipe = config.to_mapping(bundle.facts.recipe)
+    with StoreWriter(tmp_path / "s", recipe=recipe, views=VIEWS, height=32, width=32) as writer:
+        for i in range(80):
+            frames = rng.integers(0, 200, (5 if i % 2 else 20, 32, 32), dtype=np.uint8)
+            writer.append(frames, StoreRow(f"c{i:02}", label=VIEWS[i % 3], group=f"p{i}", fps=20.0))
+    _, figures = add_variants(strict, [StoreReader(tmp_path / "s")], [StoreReader(tmp_path / "s")], on="noise")
+    assert figures[0].precision == "f32"

@@ -72,3 +72,14 @@ def test_a_negative_seed_and_a_torn_override_are_errors_of_the_recipe() -> None:
         load_recipe("quick", ["seed=-1"])
     with pytest.raises(ConfigError, match=r"'data\.stores=\[store': the value cannot be read as YAML"):
         load_recipe("quick", ["data.stores=[store"])
+
+
+def test_a_name_that_no_bundle_could_have_is_refused_before_training() -> None:
+    with pytest.raises(ConfigError, match="name 'my run': use letters"):
+        load_recipe("quick", ["name=my run"])
+
+
+def test_answers_are_among_the_views() -> None:
+    assert load_recipe("quick", ["views=[A2C, A4C, PLAX]", "answers=[A2C]"]).answers == ("A2C",)
+    with pytest.raises(ConfigError, match="answers A3C: not among the views"):
+        load_recipe("quick", ["views=[A2C, A4C]", "answers=[A3C]"])

@@ -7,6 +7,7 @@ The table is a CSV with the columns ``given`` (as the data set spells it) and ``
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -145,7 +146,9 @@ def _guess(label: str) -> str:
     """Return the nearest view's label, to be checked by a person; empty where nothing is near."""
     near = suggest(label).partition("'")[2].rpartition("'")[0]
     view = find_view(near) if near else None
-    return view.label if view else ""
+    # "apical 6" is near to "apical 4", and something else.
+    alike = re.findall(r"\d", label) == re.findall(r"\d", near)
+    return view.label if view and alike else ""
 
 
 def _key(given: str) -> str:

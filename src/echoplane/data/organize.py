@@ -124,12 +124,13 @@ def _is_done(step: Step) -> bool:
         return False
     if step.how == "move" and not source.exists():
         return True
+    if source.exists() and not target.is_symlink() and source.samefile(target):
+        return True  # it lies where it belongs
     if target.is_symlink() and step.how == "link" and os.readlink(target) == step.source:  # noqa: PTH115
         return True
     if step.how != "link" and not target.is_symlink() and sha256(source) == sha256(target):
-        if step.how == "move":
-            source.unlink()  # a move across disks that was stopped between its two halves
-        return True
+        # To be moved, it was copied before: by a copy, or by a move across disks that was stopped between its halves.
+        return step.how != "move"
     raise FileExistsError(17, "another file is there already")
 
 
@@ -139,7 +140,7 @@ def _do(step: Step) -> None:
     if step.how == "link":
         target.symlink_to(source)
         return
-    if step.how == "move":
+    if step.how == "move" and not target.exists():
         try:
             source.rename(target)
             return
@@ -177,7 +178,7 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
         on_step()
     if not failures:
         undo.unlink()
-    _remove_empty(folders, undo.parent)
+    _remove_empty(folders, undo.parent.absolute())
     return undone, failures
 
 

@@ -180,6 +180,8 @@ class BundleFacts:
     sampling : SamplingRule
     offered : tuple of str
         The labels offered as an answer; all others mean ``other``. Empty: the main views that `vocabulary` has.
+    labels : mapping of str to str
+        What labels of stores, beside those of the vocabulary, mean to this network, as its training had it.
     calibration : Scaling
         Turns the logits of a clip into calibrated probabilities.
     calibrated_on : str
@@ -210,6 +212,7 @@ class BundleFacts:
     recipe: PrepareRecipe = field(default_factory=PrepareRecipe)
     sampling: SamplingRule = field(default_factory=SamplingRule)
     offered: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     calibration: Scaling = field(default_factory=Scaling)
     calibrated_on: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)

@@ -157,7 +157,13 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
         Names what differs.
     """
     ours = bundle.facts.recipe
-    theirs = config.from_mapping(PrepareRecipe, store.info.recipe, store.path)
+    if not set(config.to_mapping(ours)) <= set(store.info.recipe):
+        # Old pickled clips: nobody knows what was done to them, so that only their size can be compared.
+        if (store.info.height, store.info.width) == ours.size:
+            return
+        theirs = replace(ours, size=(store.info.height, store.info.width))
+    else:
+        theirs = config.from_mapping(PrepareRecipe, store.info.recipe, store.path)
     # None of these changes what a stored frame shows.
     alike = replace(
         theirs, name=ours.name, mean=ours.mean, std=ours.std, min_detail=ours.min_detail, decode=ours.decode
@@ -174,9 +180,15 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
         )
 
 
+def _label(bundle: Bundle, row: StoreRow) -> str:
+    """Return a cine's label as the network was taught it."""
+    label = row.top_label()
+    return bundle.facts.labels.get(label, label)
+
+
 def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -> FloatArray | None:
     row = store.rows[i]
-    label = row.top_label()
+    label = _label(bundle, row)
     if label not in bundle.facts.vocabulary:
         left_out[f"label {label!r} is not in the vocabulary" if label else "no label"] += 1
         return None
@@ -201,7 +213,7 @@ def _collect(
         views,
         tuple(name(n, row) for n, row in rows),
         tuple(row.group or row.study or name(n, row) for n, row in rows),
-        np.array([views.index(row.top_label()) for _, row in rows], dtype=np.int64),
+        np.array([views.index(_label(bundle, row)) for _, row in rows], dtype=np.int64),
         np.repeat(np.arange(len(rows)), clips_of),
         logits.astype(np.float32),
         np.zeros(len(rows), dtype=np.int64),

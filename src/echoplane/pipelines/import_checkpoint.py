@@ -11,6 +11,7 @@ from echoplane._optional import need
 from echoplane.errors import UsageError
 from echoplane.prepare.recipe import recipe_named
 from echoplane.sampling import rule_named
+from echoplane.views import shows_the_heart
 
 if TYPE_CHECKING:
     from echoplane.models.bundle import Bundle
@@ -63,6 +64,7 @@ def import_checkpoint(
         network=NetworkSpec("cnn3d", options),
         recipe=prepare,
         sampling=rule_named("reference"),
+        offered=tuple(label for label in labels if shows_the_heart(label)),
         notes=("Imported from a checkpoint; what it was trained on is not known here.",),
     )
     bundle = export_bundle(network, facts)

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from echoplane.config import to_mapping
 from echoplane.data.adapters.folders import view_folders
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
 from echoplane.data.legacy import load_clip
 from echoplane.data.manifest import Failure
-from echoplane.errors import DataError, ReadError
+from echoplane.errors import DataError, ReadError, UsageError
 from echoplane.pipelines.prepare import FAILURES_FILE, LABELS_FILE, PrepareRun, write_failures
+from echoplane.prepare.recipe import PrepareRecipe, recipe_named
 from echoplane.sources.item import shown
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 
@@ -25,10 +27,14 @@ def import_legacy(
     out: str | Path,
     labels: LabelTable | None = None,
     *,
+    recipe: str | PrepareRecipe | None = None,
     on_start: Callable[[int], None] = lambda total: None,
     on_cine: Callable[[], None] = lambda: None,
 ) -> PrepareRun:
     """Read pickled clips ``<source>/<view>/.../<clip>.pickle`` into a store, going on where an earlier run stopped.
+
+    `recipe` says how the clips were prepared, by whoever knows: a network trained on them wants others prepared alike.
+    Without it the store does not say, and cannot be trained on.
 
     All must be of one frame size. The clips carry no patient: the study is the name before the last underscore
     (``<video>_<clip number>``), so that clips of one video stay together in a split.
@@ -41,6 +47,8 @@ def import_legacy(
         Folder names that nobody knows.
     StoreError
         When `out` holds something else.
+    UsageError
+        When the clips are not of the recipe's size.
     """
     root = Path(source)
     folders, failures = view_folders(root)
@@ -54,7 +62,14 @@ def import_legacy(
     views = in_order(meanings.values())
     size = _frame_size([path for path, _ in todo], root)
     stored, skipped, interrupted = 0, 0, True
-    with StoreWriter(out, recipe=RECIPE, views=views, height=size[0], width=size[1]) as writer:
+    known = recipe_named(recipe) if isinstance(recipe, str) else recipe
+    if known is not None and known.size != size:
+        raise UsageError(
+            f"{root}: its clips are {size[0]} x {size[1]}, and recipe {known.name!r} makes them "
+            f"{known.size[0]} x {known.size[1]}."
+        )
+    said = RECIPE if known is None else to_mapping(known)
+    with StoreWriter(out, recipe=said, views=views, height=size[0], width=size[1]) as writer:
         save_table(meanings, Path(out) / LABELS_FILE, given)
         on_start(len(todo))
         try:

@@ -94,6 +94,8 @@ class PrepareRun:
     views : mapping of str to int
         Cines in the store by view.
     interrupted : bool
+    gone : int
+        Stored cines that the source does not have any more; they stay in the store.
     """
 
     stored: int
@@ -101,6 +103,7 @@ class PrepareRun:
     failures: tuple[Failure, ...]
     views: Mapping[str, int]
     interrupted: bool
+    gone: int = 0
 
     @property
     def failed(self) -> int:
@@ -193,7 +196,9 @@ def prepare_dataset(
             failures.sort(key=lambda failure: (failure.file, failure.status))
             write_failures(failures, Path(out) / FAILURES_FILE)
     counts = Counter(row.top_label() for row in StoreReader(out))
-    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted)
+    met = {task.row.cine for task in tasks} | {failure.file for failure in failures}
+    gone = sum(row.cine not in met for row in StoreReader(out))
+    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
 
 
 def _with_patients(manifest: Manifest, patients: str) -> Manifest:

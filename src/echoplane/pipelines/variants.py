@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from echoplane.errors import UsageError
+from echoplane.errors import TooShortError, UsageError
 from echoplane.inference.classifier import CLIPS_AT_ONCE
 from echoplane.inference.engine import Engine, load_engine
 from echoplane.metrics.intervals import Interval, bootstrap, compare
@@ -166,11 +167,13 @@ def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[Stor
     found = []
     for store in stores:
         check_recipe(bundle, store)
-        rows = [i for i, row in enumerate(store.rows) if tested is None or not tested(row)]
+        rows = []
+        for i, row in enumerate(store.rows):
+            with contextlib.suppress(TooShortError):
+                if tested is None or not tested(row):
+                    rows.append((i, plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices[:1]))
         step = max(1, len(rows) * len(stores) // CALIBRATION_CLIPS)
-        for i in rows[::step]:
-            row = store.rows[i]
-            indices = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices[:1]
+        for i, indices in rows[::step]:
             found.append(bundle.facts.recipe.normalise(store.frames(i, indices.ravel()))[None, None])
     if not found:
         raise UsageError("no stored clips to quantise with: the stores are empty, or all of their cines are tested on.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -173,6 +173,11 @@ def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...
 
 def _same_recipe(stores: Sequence[StoreReader]) -> None:
     first = stores[0]
+    if len(first.info.recipe) < len(fields(PrepareRecipe)):
+        raise DataError(
+            f"{first.path}: does not say how its frames were prepared, and a bundle must prepare others alike. Import "
+            "the old clips again and say it, for example `echoplane data import-legacy --recipe reference`."
+        )
     for store in stores[1:]:
         if store.info.recipe != first.info.recipe:
             keys = sorted(

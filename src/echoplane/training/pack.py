@@ -12,6 +12,7 @@ from echoplane.models.card import with_card
 from echoplane.models.export import export_bundle
 from echoplane.training.cines import LabelledClips
 from echoplane.training.fit import FitResult
+from echoplane.views import shows_the_heart
 
 #: Figures of the validation that a bundle carries, as they are called there.
 _METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "accuracy_clips": "accuracy of clips"}
@@ -39,6 +40,8 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         vocabulary=data.views,
         network=NetworkSpec(recipe.network.name, recipe.network.options),
         recipe=data.prepare,
+        offered=recipe.answers or tuple(label for label in recipe.views if shows_the_heart(label)),
+        labels={given: use for given, use in recipe.labels.items() if isinstance(use, str) and use in data.views},
         sampling=recipe.data.rule,
         data=(*_uses(result, data.train, "training"), *(_uses(result, data.validation, "validation"))),
         metrics=_metrics(result.predictions) if result.predictions else (),

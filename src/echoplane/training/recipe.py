@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -270,7 +271,10 @@ class TrainRecipe:
     seed : int
         Of weights, order, augmentation and split.
     views : tuple of str
-        The answers, in the order of the network's outputs; empty takes those of the stores.
+        The labels that the network tells apart, in the order of its outputs; empty takes those of the stores.
+    answers : tuple of str
+        Those of them that `predict` offers as an answer; the others mean ``other``. Empty: all of `views` that show the
+        heart, where the recipe names `views`, else the six main ones.
     labels : mapping
         What a label of the stores stands for: a view (``PLAX: other``), a list of which one is true
         (``PSAX: [PSAX-MV, PSAX-PM, PSAX-AP]``), shares, or ``""`` to leave such cines out. Labels that are neither
@@ -293,6 +297,7 @@ class TrainRecipe:
     name: str = "run"
     seed: int = 43
     views: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     labels: Mapping[str, LabelUse] = field(default_factory=dict)
     data: DataUse = field(default_factory=DataUse)
     network: NetworkUse = field(default_factory=NetworkUse)
@@ -306,6 +311,12 @@ class TrainRecipe:
 
     def __post_init__(self) -> None:
         _check(self.seed >= 0, f"seed {self.seed}: must be 0 or more.")
+        _check(
+            re.fullmatch(r"[\w.\-]+", self.name) is not None,
+            f"name {self.name!r}: use letters, digits, '.', '_' and '-'; the bundle is called so.",
+        )
+        odd = [label for label in self.answers if self.views and label not in self.views]
+        _check(not odd, f"answers {', '.join(odd)}: not among the views.")
         if isinstance(self.augment, str):
             augment_named(self.augment)
         for tracker, options in self.trackers.items():

@@ -157,6 +157,13 @@ def _register_legacy(data: typer.Typer) -> None:
         labels: Annotated[
             Path | None, typer.Option(help="Table: given label to view (CSV: given,label).", show_default=False)
         ] = None,
+        recipe: Annotated[
+            str | None,
+            typer.Option(
+                help="How the clips were prepared, for example reference. Needed to train on them.",
+                show_default=False,
+            ),
+        ] = None,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
@@ -169,6 +176,7 @@ def _register_legacy(data: typer.Typer) -> None:
                 source,
                 output,
                 LabelTable.load(labels) if labels else LabelTable(),
+                recipe=recipe,
                 on_start=bar.start,
                 on_cine=bar.step,
             )

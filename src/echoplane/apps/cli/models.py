@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         labels = tuple(view.strip() for view in views.split(",")) if views else ()
         bundle = do_import(checkpoint, output, views=labels, recipe=recipe, adaptive_pool=sizes)
         print(f"{bundle.name} {bundle.hash[:12]} written to {printable(str(output))}")
-        print(f"Answers: {', '.join(bundle.facts.vocabulary)}")
+        print(f"Answers: {', '.join(bundle.facts.answers)}")
 
 
 def _print_table() -> None:

@@ -133,6 +133,11 @@ def print_run(run: PrepareRun, output: Path) -> None:
         out.print(table)
     before = f" ({run.skipped} were there already)" if run.skipped else ""
     out.print(f"{run.stored} cines stored in {printable(str(output))}{before}.", markup=False)
+    if run.gone:
+        out.print(
+            f"{run.gone} stored cines are not in this source; they stay. If files were moved or deleted there, "
+            "prepare a new folder.", style="yellow", markup=False
+        )  # fmt: skip
     if run.failures:
         counts = ", ".join(f"{n} {status}" for status, n in Counter(f.status for f in run.failures).most_common())
         out.print(f"{len(run.failures)} not stored ({counts}); each with its reason in:", markup=False)
