@@ -173,3 +173,16 @@ def test_clips_rendered_otherwise_are_not_added(tmp_path: Path, change: dict[str
         write_dataset(tmp_path / "s", replace(QUICK, clips=4, **change))
     assert write_dataset(tmp_path / "s", replace(QUICK, clips=3)) == 1
     assert write_dataset(tmp_path / "s", replace(QUICK, clips=1, seed=6)) == 1
+
+
+def test_an_older_store_and_an_empty_one_are_told_by_their_clips(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "s", replace(QUICK, clips=1))
+    (tmp_path / "s" / "phantom.json").unlink()
+    with pytest.raises(UsageError, match="rendered with frames 2, and now it would be 4"):
+        write_dataset(tmp_path / "s", replace(QUICK, clips=2, frames=4))
+    assert write_dataset(tmp_path / "s", replace(QUICK, clips=2)) == 1
+    (tmp_path / "s" / "phantom.json").replace(tmp_path / "kept.json")
+    for part in (tmp_path / "s").glob("part-*"):
+        part.unlink()  # as after a stop before the first clip
+    (tmp_path / "kept.json").replace(tmp_path / "s" / "phantom.json")
+    assert write_dataset(tmp_path / "s", replace(QUICK, clips=1, frames=3)) == 1

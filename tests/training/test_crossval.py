@@ -127,6 +127,9 @@ def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_rec
     grow(tmp_path / "store", make_store, first=4)
     with pytest.raises(ConfigError, match="the stores or the split have changed"):
         crossvalidate(recipe, tmp_path / "cv", 2)
+    (tmp_path / "cv" / "data.sha256").unlink()  # begun before there was such a file
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
+        crossvalidate(recipe, tmp_path / "cv", 2)
     assert (tmp_path / "cv" / "split.csv").read_bytes() == before
 
 

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from echoplane.errors import DataError, UsageError
+from echoplane.prepare.recipe import LEGACY
+from echoplane.store import StoreRow, StoreWriter
 from echoplane.training.fit import fit
 from echoplane.training.pack import pack
 
@@ -28,3 +32,20 @@ def test_what_is_answered(
     bundle = pack(fit(recipe, tmp_path / "run"), tmp_path / "bundle")
     assert bundle.facts.answers == offered
     assert bundle.facts.labels == ({"A4C": "Vierkammer", "PLAX": "other"} if "other" in views else {})
+
+
+def test_answers_that_the_stores_do_not_have_are_refused_before_training(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="answers A4X: not among the views of the stores"):
+        fit(make_recipe(make_store(), answers="[A4X]"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_old_clips_of_unknown_preparation_are_not_trained_on(make_recipe: Any, tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", recipe=dict(LEGACY), views=("A2C", "A4C"), height=32, width=32) as writer:
+        for n in range(8):
+            row = StoreRow(f"c{n}", label=("A2C", "A4C")[n % 2], group=f"p{n}")
+            writer.append(np.full((20, 32, 32), 20 * n, np.uint8), row)
+    with pytest.raises(DataError, match="does not say how its frames were prepared"):
+        fit(make_recipe(tmp_path / "s"), tmp_path / "run")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from echoplane._files import safe_name, sha256
+from echoplane._files import absolute_name, safe_name, sha256
 from echoplane.data.labels import SKIP
 from echoplane.data.manifest import Failure, Manifest
 from echoplane.errors import DataError, ReadError
@@ -178,7 +178,7 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
         on_step()
     if not failures:
         undo.unlink()
-    _remove_empty(folders, undo.parent.absolute())
+    _remove_empty(folders, Path(absolute_name(undo.parent)))
     return undone, failures
 
 

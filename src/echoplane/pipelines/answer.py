@@ -14,7 +14,7 @@ from echoplane.errors import DataError, TooShortError, UsageError
 from echoplane.inference.engine import Engine
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
-from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray
 from echoplane.sampling.clips import plan
 from echoplane.store.reader import StoreReader
@@ -157,8 +157,7 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
         Names what differs.
     """
     ours = bundle.facts.recipe
-    if not set(config.to_mapping(ours)) <= set(store.info.recipe):
-        # Old pickled clips: nobody knows what was done to them, so that only their size can be compared.
+    if store.info.recipe == LEGACY:  # only the size can be compared
         if (store.info.height, store.info.width) == ours.size:
             return
         theirs = replace(ours, size=(store.info.height, store.info.width))

@@ -13,12 +13,10 @@ from echoplane.data.legacy import load_clip
 from echoplane.data.manifest import Failure
 from echoplane.errors import DataError, ReadError, UsageError
 from echoplane.pipelines.prepare import FAILURES_FILE, LABELS_FILE, PrepareRun, write_failures
-from echoplane.prepare.recipe import PrepareRecipe, recipe_named
+from echoplane.prepare.recipe import LEGACY, PrepareRecipe, recipe_named
 from echoplane.sources.item import shown
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 
-#: Stands where the store of a prepare run has its recipe: nobody knows what was done to these clips.
-RECIPE = {"name": "legacy"}
 _ENDINGS = (".pickle", ".pkl", ".p", ".pck")
 
 
@@ -68,7 +66,7 @@ def import_legacy(
             f"{root}: its clips are {size[0]} x {size[1]}, and recipe {known.name!r} makes them "
             f"{known.size[0]} x {known.size[1]}."
         )
-    said = RECIPE if known is None else to_mapping(known)
+    said = LEGACY if known is None else to_mapping(known)
     with StoreWriter(out, recipe=said, views=views, height=size[0], width=size[1]) as writer:
         save_table(meanings, Path(out) / LABELS_FILE, given)
         on_start(len(todo))

@@ -6,7 +6,7 @@ import csv
 import itertools
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from echoplane.phantom.training import TrainingClip
 from echoplane.pipelines._movie import MOVIES, write_movie
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
 from echoplane.records import UInt8Array
-from echoplane.store import StoreRow, StoreWriter
+from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.views import VIEWS
 
 Progress = Callable[[int, int], None]
@@ -84,7 +84,7 @@ def write_dataset(
     # Through JSON, as the store keeps it: tuples become lists, and a second run finds the same settings.
     settings = json.loads(json.dumps(to_mapping(recipe)))
     with StoreWriter(out, recipe=settings, views=views, height=rows, width=columns, origin=ORIGIN) as writer:
-        _same_plan(Path(out) / PLAN, plan)
+        _same_plan(Path(out) / PLAN, plan, StoreReader(out).rows)
         missing = [n for n in range(plan.clips) if plan.key(n) not in writer]
         done = plan.clips - len(missing)
         for number, clip in _rendered(plan, missing, recipe, jobs):
@@ -95,21 +95,23 @@ def write_dataset(
     return len(missing)
 
 
-def _same_plan(file: Path, plan: DatasetPlan) -> None:
+def _same_plan(file: Path, plan: DatasetPlan, rows: Sequence[StoreRow]) -> None:
     """Keep what clips are made by beside the store; refuse to add others to them. Number and seed may differ."""
     now = {name: value for name, value in to_mapping(plan).items() if name not in ("clips", "seed")}
     now = json.loads(json.dumps(now))
-    if not file.exists():
-        with atomic_write(file) as stream:
-            stream.write(json.dumps(now, indent=2) + "\n")
-        return
-    before = json.loads(file.read_text(encoding="utf-8"))
+    before = dict(now)
+    if rows and file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+    elif rows:  # an older store, of which the clips themselves must tell
+        before.update(frames=rows[0].n_frames, fps=rows[0].fps)
     odd = [name for name in now if before.get(name) != now[name]]
     if odd:
         raise UsageError(
             f"{file.parent}: its clips were rendered with {odd[0]} {before.get(odd[0])!r}, and now it would be "
             f"{now[odd[0]]!r}. Use the same, or another folder."
         )
+    with atomic_write(file) as stream:
+        stream.write(json.dumps(now, indent=2) + "\n")
 
 
 def store_row(plan: DatasetPlan, number: int, clip: TrainingClip) -> StoreRow:
@@ -138,10 +140,14 @@ def _rendered(
     chunks = iter([numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)])
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        waiting = [_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, jobs + CHUNKS_AHEAD)]
-        while waiting:
-            yield from waiting.pop(0).result()
-            waiting.extend(_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, 1))
+        try:
+            waiting = [_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, jobs + CHUNKS_AHEAD)]
+            while waiting:
+                yield from waiting.pop(0).result()
+                waiting.extend(_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, 1))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin
+            raise
 
 
 def _submit(

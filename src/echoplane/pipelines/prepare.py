@@ -196,7 +196,7 @@ def prepare_dataset(
             failures.sort(key=lambda failure: (failure.file, failure.status))
             write_failures(failures, Path(out) / FAILURES_FILE)
     counts = Counter(row.top_label() for row in StoreReader(out))
-    met = {task.row.cine for task in tasks} | {failure.file for failure in failures}
+    met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
     gone = sum(row.cine not in met for row in StoreReader(out))
     return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
 

@@ -128,6 +128,10 @@ RECIPES: dict[str, PrepareRecipe] = {
 }
 
 
+#: Stands where a store has its recipe, for old pickled clips: nobody said what was done to them.
+LEGACY: dict[str, object] = {"name": "legacy"}
+
+
 def recipe_named(name: str) -> PrepareRecipe:
     """Look a recipe up.
 

@@ -69,8 +69,12 @@ def save_last(
                     "data": data}, stream)  # fmt: skip
 
 
-def load_last(folder: Path, recipe: Mapping[str, Any], data: str = "") -> tuple[Progress, dict[str, Any]] | None:
+def load_last(
+    folder: Path, recipe: Mapping[str, Any], data: str = "", defaults: Mapping[str, Any] | None = None
+) -> tuple[Progress, dict[str, Any]] | None:
     """Read ``last.ckpt``; None when the run ended before its first epoch did.
+
+    `defaults` stand for what recipes did not have yet when the run was started.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def load_last(folder: Path, recipe: Mapping[str, Any], data: str = "") -> tuple[
         raise
     except Exception as error:  # whatever torch raises on a damaged file
         raise DataError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error}).") from error
-    differing = sorted(_differences(before, recipe))
+    differing = sorted(_differences({**(defaults or {}), **before}, recipe))
     if differing:
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "

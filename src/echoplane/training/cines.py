@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from echoplane.data.dataset import ClipDataset
 from echoplane.data.leaks import check_leaks
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
 from echoplane.errors import DataError, UsageError
-from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, open_stores
 from echoplane.training.order import chances
@@ -168,12 +168,15 @@ def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...
         raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
-    return stores, recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    if odd := [label for label in recipe.answers if label not in views]:
+        raise UsageError(f"answers {', '.join(odd)}: not among the views of the stores, {', '.join(views)}.")
+    return stores, views
 
 
 def _same_recipe(stores: Sequence[StoreReader]) -> None:
     first = stores[0]
-    if len(first.info.recipe) < len(fields(PrepareRecipe)):
+    if first.info.recipe == LEGACY:
         raise DataError(
             f"{first.path}: does not say how its frames were prepared, and a bundle must prepare others alike. Import "
             "the old clips again and say it, for example `echoplane data import-legacy --recipe reference`."

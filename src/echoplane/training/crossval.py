@@ -74,7 +74,7 @@ def crossvalidate(
     _check_folder(folder, recipe, folds)
     split = _folds(recipe, folds)
     data = data_hash(open_stores([store.path for store in recipe.data.stores]), split)
-    _check_data(folder, data)
+    _check_data(folder, data, split)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
@@ -142,15 +142,19 @@ def _run_fold(task: _Fold, report: Report | None = None) -> int:
 
 def _run_together(tasks: list[_Fold], notify: Callable[[FoldStarted], None], jobs: int) -> None:
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(jobs,)) as pool:
-        futures = {}
-        for task in tasks:
-            if task.finished:
-                notify(FoldStarted(task.fold, len(tasks), True))
-            else:
-                futures[pool.submit(_run_fold, task)] = task
-        for future in as_completed(futures):
-            future.result()
-            notify(FoldStarted(futures[future].fold, len(tasks), False))
+        try:
+            futures = {}
+            for task in tasks:
+                if task.finished:
+                    notify(FoldStarted(task.fold, len(tasks), True))
+                else:
+                    futures[pool.submit(_run_fold, task)] = task
+            for future in as_completed(futures):
+                future.result()
+                notify(FoldStarted(futures[future].fold, len(tasks), False))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin
+            raise
 
 
 def _share_cores(jobs: int) -> None:
@@ -179,10 +183,14 @@ def _folds(recipe: TrainRecipe, folds: int) -> Split:
     return split
 
 
-def _check_data(folder: Path, data: str) -> None:
+def _check_data(folder: Path, data: str, split: Split) -> None:
     """Refuse other cines or folds than a cross-validation was begun with."""
     file = folder / DATA
-    if file.exists() and file.read_text(encoding="utf-8").strip() != data:
+    if file.exists():
+        same = file.read_text(encoding="utf-8").strip() == data
+    else:
+        same = not (folder / RECIPE).exists() or Split.load(folder / SPLIT) == split
+    if not same:
         raise ConfigError(
             f"{folder}: the stores or the split have changed since this cross-validation was begun. Put them back as "
             "they were, or choose another folder."

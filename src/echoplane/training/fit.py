@@ -136,6 +136,10 @@ def fit(
     return run.finish()
 
 
+#: What a recipe says that says nothing.
+_DEFAULTS = config.to_mapping(TrainRecipe())
+
+
 class _Run:
     def __init__(
         self, recipe: TrainRecipe, folder: Path, data: TrainingData, fabric: Fabric, report: Report | None
@@ -175,7 +179,7 @@ class _Run:
         return self.mean.network if self.mean else self.network
 
     def start(self, resume: bool) -> None:
-        saved = load_last(self.folder, self.plain, self.data_hash) if resume else None
+        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS) if resume else None
         if saved:
             self.progress, states = saved
             self._restore(states)
