@@ -170,3 +170,15 @@ def test_deterministic_mode_is_set_and_reset(make_store: Any, make_recipe: Any, 
     two = fit(make_recipe(store, fit__epochs=1), tmp_path / "two")
     assert not torch.are_deterministic_algorithms_enabled()
     assert one.history == two.history
+
+
+def test_a_run_begun_before_a_key_of_the_recipe_existed_goes_on(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    recipe = make_recipe(make_store())
+    with pytest.raises(StopError):
+        fit(recipe, tmp_path / "run", report=stop_after(1))
+    content = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    del content["recipe"]["answers"], content["data"]
+    torch.save(content, tmp_path / "run" / "last.ckpt")
+    assert len(fit(recipe, tmp_path / "run", resume=True).history) == 3
