@@ -11,14 +11,18 @@ from multiprocessing import connection
 
 def settle_in() -> None:
     """Make this worker process deaf to Ctrl-C, which the parent handles, and end it when the parent has ended."""
-    leave_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _watch_parent()
 
 
 def leave_with_parent() -> None:
     """End this worker process when the parent has ended, and at Ctrl-C, for its work takes long."""
     # Python's own handler raises an error, which a pool takes for the end of one task, and goes on with the next.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _watch_parent()
+
+
+def _watch_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()

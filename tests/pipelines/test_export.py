@@ -8,6 +8,7 @@ from pydicom import examples
 from echoplane.apps.cli.main import main
 from echoplane.errors import UsageError
 from echoplane.pipelines import export as module
+from echoplane.pipelines._cine_writers import write_video
 from echoplane.pipelines.export import ExportSettings, export, frames_out
 from echoplane.records import Sector, SectorKind, Status
 from echoplane.sources.array import cine_from_array
@@ -268,3 +269,13 @@ def test_a_still_whose_sector_only_pixels_tell_is_not_exported(tmp_path, name):
     assert "burned-in text might be left" in row.reasons[0]
     assert not list(tmp_path.iterdir())
     assert run([examples.get_path(name)], tmp_path, kind="png", accept_guess=True)[0].written == 1
+
+
+def test_a_row_says_how_many_frames_a_gif_holds(tmp_path, sure):
+    cine = tmp_path / "fast.mp4"
+    frames = np.random.default_rng(0).integers(0, 255, (12, H, W), np.uint8)
+    write_video(cine, [frames], kind="mp4", fps=120, height=H, width=W, color=False)
+    _, (row,) = run([cine], tmp_path / "a.gif")
+    assert (row.n_frames, row.fps) == (4, pytest.approx(40))
+    assert "A GIF shows at most 50 pictures a second: one frame in 3 was kept." in row.reasons
+    assert open_cine(tmp_path / "a.gif").n_frames == 4

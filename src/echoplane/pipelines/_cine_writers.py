@@ -57,6 +57,11 @@ def write_video(
         temporary.replace(path)
 
 
+def kept_of(kind: str, fps: float | Fraction) -> int:
+    """Return 1 where every frame is written, 2 for every second, ...: browsers slow down GIFs of more than 50 a second."""
+    return max(math.ceil(fps / _GIF_FASTEST), 1) if kind == "gif" else 1
+
+
 def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> None:
     """Write numbered pictures, ``frame_000001.png`` and so on, into a new folder; it is whole, or not there.
 
@@ -113,8 +118,7 @@ def _encode(
         height, width = size
         even = kind == "mp4"  # H.264 with 4:2:0 colour needs even sides
         stream.height, stream.width = (height + height % 2, width + width % 2) if even else size
-        # Browsers slow a GIF down that shows more than 50 pictures a second; some of a faster cine are left out.
-        every = math.ceil(rate / _GIF_FASTEST) if kind == "gif" else 1
+        every = kept_of(kind, rate)
         for number, picture in enumerate(pictures):
             if number % every:
                 continue

@@ -18,6 +18,7 @@ from echoplane.pipelines._cine_writers import (
     FORMATS,
     PICTURE_FORMATS,
     VIDEO_FORMATS,
+    kept_of,
     only_frames,
     write_pictures,
     write_video,
@@ -255,13 +256,13 @@ def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> Ex
         return ExportRow(item.source, Status(error.status), reasons=(error.sentence,), seconds=_since(started))
     except EchoplaneError as error:
         return ExportRow(item.source, Status.REFUSED, reasons=(str(error),), seconds=_since(started))
-    pictures = place.kind in PICTURE_FORMATS
+    pictures, every = place.kind in PICTURE_FORMATS, kept_of(place.kind, fps)
     return ExportRow(
         item.source,
         Status.OK,
         output=str(target),
-        n_frames=cine.n_frames,
-        fps=None if pictures else fps,
+        n_frames=-(-cine.n_frames // every),
+        fps=None if pictures else fps / every,
         masked=sector is not None,
         sector=sector,
         reasons=(*_remarks(cine, sector, place.kind, fps), *cine.notes),
@@ -313,6 +314,8 @@ def _remarks(cine: Cine, sector: Sector | None, kind: str, fps: float) -> tuple[
         remarks.append("Not masked: text that is burned into the picture was exported too.")
     if cine.fps is None and kind not in PICTURE_FORMATS and cine.n_frames > 1:
         remarks.append(f"The frame rate is not known; {fps:g} frames a second were written.")
+    if (every := kept_of(kind, fps)) > 1:
+        remarks.append(f"A GIF shows at most 50 pictures a second: one frame in {every} was kept.")
     if kind == "mp4" and (cine.height % 2 or cine.width % 2):
         remarks.append("The last row or column was doubled, as MP4 needs even sides.")
     return tuple(remarks)

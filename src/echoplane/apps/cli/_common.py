@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 EXIT_OK = 0
@@ -26,6 +28,19 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def refuse_what_is_there(target: Path, force: bool) -> None:
+    """Raise UsageError where a file would be written over without ``--force``."""
+    from echoplane.errors import UsageError
+
+    if target.exists() and not force:
+        raise UsageError(f"{target}: is there already; use --force to replace it.")
+
+
+def print_warning(text: str) -> None:
+    """Print what a user should know before going on, to stderr."""
+    console(stderr=True).print(f"warning: {printable(text)}", style="yellow", markup=False)
 
 
 def print_error(text: str) -> None:

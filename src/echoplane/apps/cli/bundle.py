@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import SPLIT_HELP
+from echoplane.apps.cli._common import SPLIT_HELP, refuse_what_is_there
 
 if TYPE_CHECKING:
     from echoplane.models.bundle import Bundle
@@ -76,7 +76,7 @@ def _add_pack(group: typer.Typer) -> None:
         target: Annotated[Path, typer.Argument(help="FILE.echoplane, or a new folder.")],
         force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     ) -> None:
-        _refuse_what_is_there(target, force)
+        refuse_what_is_there(target, force)
         bundle = _load(source)
         bundle.save(target)
         print(f"{bundle.name} {bundle.hash[:12]} written to {target}")
@@ -111,7 +111,7 @@ def _add_variants(group: typer.Typer) -> None:
         from echoplane.pipelines.variants import add_variants, prefer
         from echoplane.store import open_stores
 
-        _refuse_what_is_there(output, force)
+        refuse_what_is_there(output, force)
         bundle = _load(source)
         with progress("Answering", "cines", quiet=quiet) as bar:
 
@@ -190,13 +190,6 @@ The .json holds the shape and the normalisation of the input, the labels of the 
 accuracy and time measured for this precision. Answers from these files alone lack what makes echoplane's honest: the
 sector, the sampling, the thresholds.
 """
-
-
-def _refuse_what_is_there(target: Path, force: bool) -> None:
-    from echoplane.errors import UsageError
-
-    if target.exists() and not force:
-        raise UsageError(f"{target}: is there already; use --force to replace it.")
 
 
 def _load(where: str) -> Bundle:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import SPLIT_HELP, console, printable
+from echoplane.apps.cli._common import SPLIT_HELP, console, printable, refuse_what_is_there
 
 if TYPE_CHECKING:
     from echoplane.metrics.predictions import Predictions
@@ -176,12 +176,10 @@ def _register_calibrate(app: typer.Typer) -> None:
         force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     ) -> None:
         from echoplane import config
-        from echoplane.errors import UsageError
         from echoplane.models.bundle import Bundle
         from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, with_mirror_margin
 
-        if output.exists() and not force:
-            raise UsageError(f"{output}: is there already; use --force to replace it.")
+        refuse_what_is_there(output, force)
         loaded = Bundle.load(bundle)
         predictions = _read(inputs, bundle, split)
         chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}

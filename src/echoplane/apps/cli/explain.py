@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, console, print_error, printable
+from echoplane.apps.cli._common import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    EXIT_USAGE,
+    console,
+    print_error,
+    print_warning,
+    printable,
+)
 
 _HELP = """Show what the network looked at in a cine, and which moments mattered.
 
@@ -89,7 +97,7 @@ def register(app: typer.Typer) -> None:
             print_error(str(error))
             raise typer.Exit(EXIT_USAGE) from error
         if not found.masked_surely:
-            print_error("The sector is a guess: burned-in text may be left in the pictures. Look before sharing.")
+            print_warning("The sector is a guess: burned-in text may be left in the pictures. Look before sharing.")
         answer, shown_map = found.answer, found.found
         console(stderr=True).print(
             f"{answer.status}: {answer.best_view} {answer.probabilities[answer.best_view]:.2f}; "

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, console, print_error, printable
+from echoplane.apps.cli._common import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    console,
+    print_error,
+    print_warning,
+    printable,
+)
 
 if TYPE_CHECKING:
     from echoplane.pipelines.export import ExportRow, ExportRun
@@ -93,9 +101,9 @@ def register(app: typer.Typer) -> None:
             limits=DEFAULT_LIMITS if limit_pixels is None else Limits(max_pixels=limit_pixels),
         )
         if no_mask:
-            _warn("--no-mask: names and dates burned into the pictures are exported too.")
+            print_warning("--no-mask: names and dates burned into the pictures are exported too.")
         if keep_names:
-            _warn("--keep-names: if the names of the inputs hold names of patients, so will the outputs.")
+            print_warning("--keep-names: if the names of the inputs hold names of patients, so will the outputs.")
         rows: list[ExportRow] = []
         with progress("Exporting", "cines", quiet=quiet) as bar:
 
@@ -110,10 +118,6 @@ def register(app: typer.Typer) -> None:
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
-
-
-def _warn(text: str) -> None:
-    console(stderr=True).print(f"warning: {text}", style="yellow", markup=False)
 
 
 def _write_table(path: Path, rows: list[ExportRow]) -> None:
