@@ -58,7 +58,7 @@ def write_video(
 
 
 def kept_of(kind: str, fps: float | Fraction) -> int:
-    """Return 1 where every frame is written, 2 for every second, ...: browsers slow down GIFs of more than 50 a second."""
+    """Return 1 where every frame is written, 2 for every second, ...: browsers slow fast GIFs down."""
     return max(math.ceil(fps / _GIF_FASTEST), 1) if kind == "gif" else 1
 
 
