@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,15 @@ def show(text: str, output: Path | None) -> None:
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
+
+
+def filled(page: Path, name: str, printed: str) -> str:
+    """Return the text of a page with what a benchmark printed between its marks."""
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    text = page.read_text(encoding="utf-8")
+    if not marks.search(text):
+        sys.exit(f"{page}: has no marks <!-- {name} --> ... <!-- /{name} -->")
+    return marks.sub(lambda found: f"{found[1]}{printed}\n{found[2]}", text)
 
 
 def machine(*libraries: str) -> str:

@@ -39,6 +39,7 @@ from pydicom.encaps import get_frame
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import load_engine
 from echoplane.models.bundle import Bundle
+from echoplane.models.openvino_core import openvino_core
 from echoplane.pipelines.predict import PredictSettings, predict
 from echoplane.sampling.clips import plan
 
@@ -108,6 +109,10 @@ def floor(path: Path, bundle: Bundle, threads: int) -> Callable[[], object]:
     return run
 
 
+def has_bf16() -> bool:
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def latency(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
     """Measure file to view, one thread and two."""
     path = _cines.write_jpeg_cine(folder / "jpeg.dcm")
@@ -117,16 +122,15 @@ def latency(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
         cv2.setNumThreads(threads)
         classifier = ViewClassifier.load(bundle, threads=threads)
         result = classifier.predict(path)
-        got = interleaved(
-            {
-                "plain": plain_way(path, bundle, threads),
-                "floor": floor(path, bundle, threads),
-                "echoplane": partial(classifier.predict, path),
-                "bare": partial(classifier.predict, bare),
-            },
-            rounds,
-            CLOCKS[clock],
-        )
+        candidates = {
+            "plain": plain_way(path, bundle, threads),
+            "floor": floor(path, bundle, threads),
+            "echoplane": partial(classifier.predict, path),
+            "bare": partial(classifier.predict, bare),
+        }
+        if has_bf16():
+            candidates["bf16"] = partial(ViewClassifier.load(bundle, threads=threads, precision="bf16").predict, path)
+        got = interleaved(candidates, rounds, CLOCKS[clock])
         steps = [classifier.predict(path).seconds for _ in range(rounds)]
         split = ", ".join(f"{s} {1e3 * statistics.median(x[s] for x in steps):.1f}" for s in steps[0])
         name = f"{threads} thread{'s' if threads > 1 else ''}"
@@ -138,6 +142,9 @@ def latency(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
             f"| plain / echoplane, {name} | {got['plain'] / got['echoplane']:.1f} | >= 20 |",
             f"| echoplane / floor, {name} | {got['echoplane'] / got['floor']:.2f} | <= 1.4 |",
         ]
+        if "bf16" in got:
+            times = f"plain / it {got['plain'] / got['bf16']:.1f}"
+            rows.append(f"| the same with `--precision bf16`, {name} | {1e3 * got['bf16']:.1f} ms ({times}) | |")
         assert result.frames_used == len(plan(60, _cines.FPS, bundle.facts.sampling).needed)
     return rows
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -56,7 +55,7 @@ def main() -> None:
             printed = run(f"{HERE / name}.py", *arguments)
             print(f"## {name}\n\n{printed}\n", flush=True)
             if not options.print:
-                README.write_text(filled(README.read_text(), name, printed))
+                README.write_text(_markdown.filled(README, name, printed))
 
 
 def run(*words: str) -> str:
@@ -73,14 +72,6 @@ def store(folder: Path) -> str:
     if not place.exists():
         run("-m", "echoplane", "phantom", "dataset", str(place), "--clips", "20", "--jobs", "1")
     return str(place)
-
-
-def filled(text: str, name: str, printed: str) -> str:
-    """Return the page with what a benchmark printed between its marks."""
-    marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not marks.search(text):
-        sys.exit(f"{README}: has no marks <!-- {name} --> ... <!-- /{name} -->")
-    return marks.sub(lambda found: f"{found[1]}{printed}\n{found[2]}", text)
 
 
 if __name__ == "__main__":
