@@ -157,6 +157,25 @@ def test_overlays_do_not_reach_the_network(screen: Paint, in_memory: Make) -> No
         assert np.abs(a - c).mean() < 4
 
 
+@pytest.mark.parametrize("page", [245, 128, 30])
+@pytest.mark.parametrize("shape", ["phased", "full_screen"])
+def test_a_page_around_the_picture_falls_outside(screen: Paint, in_memory: Make, shape: str, page: int) -> None:
+    """A recorded browser or a slide: the page may touch the sector, and carries text that must not shine in."""
+    painted = screen(3, shape, size=(336, 384), overlays=False)
+    around = ((70, 60), (90, 110))
+    frames = np.pad(painted.frames, ((0, 0), *around), constant_values=page)
+    frames[:, 20:40, 30:500] = 255 - page
+    frames[:, -30:-20, 90:400] = 0
+    sector = find_sector(in_memory(frames))
+    truth = np.pad(painted.truth, around)
+    assert iou(sector, truth) > 0.95
+    inside = sector.mask(*truth.shape)
+    assert not inside[:70].any()
+    assert not inside[-60:].any()
+    assert not inside[:, :90].any()
+    assert not inside[:, -110:].any()
+
+
 # The header's regions
 
 
