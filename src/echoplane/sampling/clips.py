@@ -97,7 +97,7 @@ def without_empty(frames_PHW: UInt8Array, numbers: Sequence[int], plan: Sampling
     """
     grey = frames_PHW.mean(axis=(1, 2))
     empty = grey < EMPTY * np.percentile(grey, BRIGHT)
-    kept: BoolArray = np.isin(plan.indices, np.asarray(numbers, np.int64)[~empty]).all(axis=1)
+    kept: BoolArray = np.asarray(np.isin(plan.indices, np.asarray(numbers, np.int64)[~empty]).all(axis=1))
     if kept.all() or not kept.any():
         return plan
     left_out = np.count_nonzero(~kept)
