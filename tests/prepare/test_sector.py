@@ -176,6 +176,20 @@ def test_a_page_around_the_picture_falls_outside(screen: Paint, in_memory: Make,
     assert not inside[:, -110:].any()
 
 
+@pytest.mark.parametrize("live_first", [True, False])
+def test_a_frozen_panel_that_touches_the_live_one_falls_outside(
+    screen: Paint, in_memory: Make, live_first: bool
+) -> None:
+    painted = screen(3, "full_screen", size=(336, 384), overlays=False)
+    frozen = np.repeat(painted.frames[:1], 8, axis=0)
+    nothing = np.zeros_like(painted.truth)
+    panels, truths = [painted.frames, frozen], [painted.truth, nothing]
+    if not live_first:
+        panels, truths = panels[::-1], truths[::-1]
+    sector = find_sector(in_memory(np.concatenate(panels, axis=2)))
+    assert iou(sector, np.concatenate(truths, axis=1)) > 0.95
+
+
 # The header's regions
 
 

@@ -15,6 +15,7 @@ from echoplane.prepare.sector_evidence import (
     LIT_SMALL,
     SMALL,
     Evidence,
+    beside_frozen,
     beside_page,
     lit_and_moving,
     regions,
@@ -112,7 +113,7 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     scale = cine.width / small.shape[2], cine.height / small.shape[1]
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
-        x0, y0, x1, y1 = beside_page(small) or (0, 0, small.shape[2], small.shape[1])
+        x0, y0, x1, y1 = beside_page(small) or beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
         return _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")

@@ -27,6 +27,8 @@ BACKGROUNDS = ((48, 0.03), (128, 0.15))
 #: A page (of a browser, of slides) is one level that touches the frame's border, stands still within so many grey
 #: levels, and fills at least this fraction of the frame.
 FLAT, PAGE = 4, 0.15
+#: A half of the screen in which no more than this fraction of what is lit changes is frozen (a trace may run below it).
+FROZEN = 0.05
 #: A part beside the page that is smaller than this fraction of the frame is no picture.
 PICTURE = 0.05
 #: Parts smaller than this fraction of the main part are taken for text and marks: where all that is left moves, and
@@ -97,6 +99,23 @@ def beside_page(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
     # Pixels beside the page are a mixture of both.
     x0, y0, x1, y1 = x0 + 1, y0 + 1, x0 + width - 1, y0 + height - 1
     return (int(x0), int(y0), int(x1), int(y1)) if area >= PICTURE * page.size and x1 > x0 and y1 > y0 else None
+
+
+def beside_frozen(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
+    """Find the box of the live half of a screen whose other half shows about as much and stands still.
+
+    Panels that touch make one lit part, so a frozen one is not seen to be a part of its own.
+    """
+    lit, moving = lit_and_moving(frames_THW)
+    height, width = lit.shape
+    halves = (slice(0, width // 2), slice(width // 2, width))
+    area = [int(np.count_nonzero(lit[:, half])) for half in halves]
+    change = [int(np.count_nonzero(moving[:, half])) / max(n, 1) for half, n in zip(halves, area, strict=True)]
+    live = int(change[1] > change[0])
+    alike = min(area) >= PANEL * max(area) and min(area) >= PICTURE * lit.size
+    if not alike or change[live] < LIVE_PART or change[1 - live] > FROZEN:
+        return None
+    return halves[live].start, 0, halves[live].stop, height
 
 
 def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
