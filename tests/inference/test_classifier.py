@@ -104,6 +104,13 @@ def test_black_frames_are_no_picture(classifier):
     assert result.sector is not None
 
 
+def test_black_frames_before_the_picture_have_no_vote(classifier):
+    late = np.concatenate([np.zeros((16, 24, 32), np.uint8), BRIGHT, BRIGHT])
+    result = classifier.predict(late, fps=30)
+    assert (result.view, set(result.clip_votes)) == ("A4C", {"A4C"})
+    assert any("clips left out" in reason for reason in result.reasons)
+
+
 def test_thresholds_of_the_bundle_are_used(toy_bundle):
     bundle = toy_bundle(thresholds=Thresholds(0.999))
     assert ViewClassifier.load(bundle, threads=1).predict(BRIGHT).status is Status.UNSURE

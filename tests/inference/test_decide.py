@@ -73,6 +73,8 @@ def test_below_its_threshold_an_answer_is_not_offered():
     unsure = decide(logits({"A4C": 0.8}), facts(thresholds=limits))
     assert (unsure.status, unsure.view, unsure.best_view) == (Status.UNSURE, "", "A4C")
     assert unsure.reasons[0] == "Best guess A4C with 0.80; answers are offered from 0.90 on."
+    close = decide(logits({"A4C": 0.8}), facts(thresholds=Thresholds(0.5, {"A4C": 0.8004})))
+    assert close.reasons[0] == "Best guess A4C with 0.8000; answers are offered from 0.8004 on."
     assert decide(logits({"A2C": 0.8}), facts(thresholds=limits)).status is Status.OK
     assert decide(logits({"A2C": 0.45}), facts(thresholds=limits)).status is Status.UNSURE
 

@@ -7,7 +7,7 @@ import pytest
 
 from echoplane.inference import mirror
 from echoplane.inference.classifier import ViewClassifier
-from echoplane.models.bundle_facts import Thresholds
+from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Thresholds
 from echoplane.records import Status
 
 
@@ -81,3 +81,12 @@ def test_the_gain_is_the_difference_of_the_energies_of_the_first_clips():
     drawn, turned = np.array([[1.0, 2.0], [9.0, 9.0]]), np.array([[3.0, 2.0], [0.0, 0.0]])
     expected = np.log(np.exp([3, 2]).sum()) - np.log(np.exp([1, 2]).sum())
     assert mirror.gain(drawn, turned) == pytest.approx(expected)
+
+
+def test_what_shows_no_heart_has_no_left_and_right():
+    facts = BundleFacts(
+        "toy", ("A2C", "A4C", "NOISE"), NetworkSpec("compact3d"), thresholds=Thresholds(mirror_margin=1.0)
+    )
+    strange = np.array([STRANGE])
+    assert mirror.seems_exchanged(strange, lambda: np.array([[0.0, 6.0, 0.0]]), facts)
+    assert not mirror.seems_exchanged(strange, lambda: np.array([[0.0, 0.0, 6.0]]), facts)

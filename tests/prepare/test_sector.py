@@ -157,6 +157,39 @@ def test_overlays_do_not_reach_the_network(screen: Paint, in_memory: Make) -> No
         assert np.abs(a - c).mean() < 4
 
 
+@pytest.mark.parametrize("page", [245, 128, 30])
+@pytest.mark.parametrize("shape", ["phased", "full_screen"])
+def test_a_page_around_the_picture_falls_outside(screen: Paint, in_memory: Make, shape: str, page: int) -> None:
+    """A recorded browser or a slide: the page may touch the sector, and carries text that must not shine in."""
+    painted = screen(3, shape, size=(336, 384), overlays=False)
+    around = ((70, 60), (90, 110))
+    frames = np.pad(painted.frames, ((0, 0), *around), constant_values=page)
+    frames[:, 20:40, 30:500] = 255 - page
+    frames[:, -30:-20, 90:400] = 0
+    sector = find_sector(in_memory(frames))
+    truth = np.pad(painted.truth, around)
+    assert iou(sector, truth) > 0.95
+    inside = sector.mask(*truth.shape)
+    assert not inside[:70].any()
+    assert not inside[-60:].any()
+    assert not inside[:, :90].any()
+    assert not inside[:, -110:].any()
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+def test_a_frozen_panel_that_touches_the_live_one_falls_outside(
+    screen: Paint, in_memory: Make, live_first: bool
+) -> None:
+    painted = screen(3, "full_screen", size=(336, 384), overlays=False)
+    frozen = np.repeat(painted.frames[:1], 8, axis=0)
+    nothing = np.zeros_like(painted.truth)
+    panels, truths = [painted.frames, frozen], [painted.truth, nothing]
+    if not live_first:
+        panels, truths = panels[::-1], truths[::-1]
+    sector = find_sector(in_memory(np.concatenate(panels, axis=2)))
+    assert iou(sector, np.concatenate(truths, axis=1)) > 0.95
+
+
 # The header's regions
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from echoplane.errors import UsageError
 from echoplane.records import PreparedCine, SamplingPlan, Sector, SectorKind
 from echoplane.sampling import RULES, gather, plan
+from echoplane.sampling.clips import without_empty
 
 
 def prepared(numbers: tuple[int, ...]) -> PreparedCine:
@@ -31,3 +32,22 @@ def test_more_frames_than_needed_are_fine() -> None:
 def test_a_missing_frame_is_named(have: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match=r"not prepared: \[(4|5)"):
         gather(prepared(have), SamplingPlan(np.array([[4, 5]])))
+
+
+def test_clips_with_empty_frames_are_left_out_where_others_have_none() -> None:
+    full = SamplingPlan(np.arange(12).reshape(3, 4))
+    frames = np.full((12, 5, 5), 60, np.uint8)
+    frames[7:] += 20
+    assert without_empty(frames, range(12), full) is full
+    frames[2] = 10
+    left = without_empty(frames, range(12), full)
+    assert left.indices.tolist() == full.indices[1:].tolist()
+    assert left.notes == ("1 of 3 clips left out: frames without a picture (black, or a title).",)
+
+
+def test_where_every_clip_has_an_empty_frame_all_stay() -> None:
+    full = SamplingPlan(np.arange(12).reshape(3, 4))
+    frames = np.full((12, 5, 5), 60, np.uint8)
+    frames[::4] = 0
+    assert without_empty(frames, range(12), full) is full
+    assert without_empty(0 * frames, range(12), full) is full

@@ -23,7 +23,7 @@ from echoplane.inference.look import Look
 from echoplane.models.bundle import Bundle
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
-from echoplane.sampling.clips import gather, plan
+from echoplane.sampling.clips import gather, plan, without_empty
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.item import SourceItem, shown
@@ -240,6 +240,7 @@ class ViewClassifier:
             reason = "Every frame looked at is black where the ultrasound picture should be."
             return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
         begun = time.perf_counter()
+        sampling = without_empty(prepared.frames, prepared.indices, sampling)
         clips = gather(prepared, sampling)
         logits, maps = self._network(clips, engine)
         mirrored = mirror.seems_exchanged(logits, lambda: self._network(clips[:1, ..., ::-1], engine)[0], facts)

@@ -197,7 +197,9 @@ def _doubts(
     if weight < least:
         # The other labels win together, so the weight is not that of the likeliest of them.
         guess = label if is_offered else f"none of the views this network answers ({label} or the like)"
-        doubts.append(f"Best guess {guess} with {weight:.2f}; answers are offered from {least:.2f} on.")
+        # As many digits as tell the two apart: "0.63, offered from 0.63 on" explains nothing.
+        digits = next((n for n in (2, 3, 4, 5) if round(weight, n) != round(least, n)), 6)
+        doubts.append(f"Best guess {guess} with {weight:.{digits}f}; answers are offered from {least:.{digits}f} on.")
     if doubts:
         doubts += _what_is_known(total_K, facts)
     return tuple(doubts)
@@ -229,7 +231,8 @@ def _what_is_known(total_K: Floats, facts: BundleFacts) -> list[str]:
     if facts.conformal:
         sets = facts.conformal[0]
         inside = [name for name, yes in zip(facts.vocabulary, sets.contains(total_K), strict=True) if yes]
-        found.append(f"Prediction set for {sets.level:.0%} coverage: {', '.join(inside) or 'empty'}.")
+        held = ", ".join(inside) or "empty (no label is likely enough)"
+        found.append(f"Prediction set for {sets.level:.0%} coverage: {held}.")
     return found
 
 

@@ -17,6 +17,7 @@ from echoplane.inference.decide import winner
 from echoplane.metrics.aggregate import sum_probabilities
 from echoplane.metrics.selective import energy
 from echoplane.models.bundle_facts import BundleFacts
+from echoplane.views import shows_the_heart
 
 #: From this probability of the winning side on (an answer, or all that is none) nobody asks for the mirror image.
 SURE = 0.985
@@ -46,7 +47,11 @@ def seems_exchanged(
     facts : BundleFacts
     """
     margin = facts.thresholds.mirror_margin
-    return margin is not None and worth_asking(logits_CK, facts) and gain(logits_CK, ask()) > margin
+    if margin is None or not worth_asking(logits_CK, facts):
+        return False
+    turned = ask()
+    # Noise, M-mode and Doppler have no left and right to be exchanged.
+    return gain(logits_CK, turned) > margin and shows_the_heart(facts.vocabulary[int(turned[0].argmax())])
 
 
 def gain(logits_CK: npt.NDArray[np.floating], turned_CK: npt.NDArray[np.floating]) -> float:

@@ -16,7 +16,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray
-from echoplane.sampling.clips import plan
+from echoplane.sampling.clips import plan, without_empty
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -192,13 +192,13 @@ def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -
         left_out[f"label {label!r} is not in the vocabulary" if label else "no label"] += 1
         return None
     try:
-        indices = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices
+        sampling = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine)
     except TooShortError:
         left_out["too short for one clip"] += 1
         return None
-    frames = store.frames(i, indices.ravel())
-    shape = (len(indices), 1, indices.shape[1], *frames.shape[1:])
-    return bundle.facts.recipe.normalise(frames).reshape(shape)
+    frames = store.frames(i, np.array(sampling.needed))
+    indices = without_empty(frames, sampling.needed, sampling).indices
+    return bundle.facts.recipe.normalise(frames[np.searchsorted(sampling.needed, indices)])[:, None]
 
 
 def _collect(

@@ -22,7 +22,7 @@ from echoplane.phantom.clip import PhantomCine
 from echoplane.prepare.deidentify import is_sure
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan
-from echoplane.sampling.clips import gather, plan
+from echoplane.sampling.clips import gather, plan, without_empty
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.item import SourceItem
 from echoplane.sources.open import open_cine
@@ -248,4 +248,5 @@ def prepared_clips(cine: Cine, bundle: Bundle) -> tuple[FloatArray, SamplingPlan
     facts = bundle.facts
     sampling = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
     prepared = prepare(cine, facts.recipe, sampling.needed)
+    sampling = without_empty(prepared.frames, prepared.indices, sampling)
     return facts.recipe.normalise(gather(prepared, sampling))[:, None], sampling, prepared

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from echoplane.prepare.sector_evidence import FAINT, LIT, LIT_SMALL, SMALL, Evidence, lit_and_moving, regions
+from echoplane.prepare.sector_evidence import (
+    FAINT,
+    LIT,
+    LIT_SMALL,
+    SMALL,
+    Evidence,
+    beside_frozen,
+    beside_page,
+    lit_and_moving,
+    regions,
+)
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
@@ -103,7 +113,8 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     scale = cine.width / small.shape[2], cine.height / small.shape[1]
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
-        return _from_pixels(small, cine, scale, (0, 0), "pixels")
+        x0, y0, x1, y1 = beside_page(small) or beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
+        return _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")
     if len(boxes) > 1:

@@ -24,6 +24,13 @@ LIT_SMALL, SMALL = (24, 10, 4), 200
 MOVING = 1.2
 #: The background is one level that fills at least this fraction of the frame: a dark level, or a brighter one.
 BACKGROUNDS = ((48, 0.03), (128, 0.15))
+#: A page (of a browser, of slides) is one level that touches the frame's border, stands still within so many grey
+#: levels, and fills at least this fraction of the frame.
+FLAT, PAGE = 4, 0.15
+#: A half of the screen in which no more than this fraction of what is lit changes is frozen (a trace may run below it).
+FROZEN = 0.05
+#: A part beside the page that is smaller than this fraction of the frame is no picture.
+PICTURE = 0.05
 #: Parts smaller than this fraction of the main part are taken for text and marks: where all that is left moves, and
 #: in a still, where motion cannot tell them apart.
 SMALL_PART, SMALL_STILL_PART = 0.004, 0.08
@@ -62,6 +69,55 @@ class Evidence:
     hull: BoolArray
 
 
+def beside_page(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
+    """Find the box of the picture on a page that is brighter than the picture's own ground.
+
+    In a recorded screen or on a slide the page is lit and may touch the sector, which it is no part of.
+
+    Returns
+    -------
+    tuple of int or None
+        (x0, y0, x1, y1) of the part beside the page in which most moves (the largest, in a still); None where there is
+        no page.
+    """
+    high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
+    border = np.concatenate([low[0], low[-1], low[:, 0], low[:, -1]])
+    level = int(np.bincount(border, minlength=256).argmax())
+    if level <= LIT[0]:
+        return None
+    alike = ((low >= max(level - FLAT, 0)) & (high <= level + FLAT)).view(np.uint8)
+    _, labels = cv2.connectedComponents(alike, connectivity=4)
+    at_border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    page = np.isin(labels, at_border[at_border > 0])
+    if page.mean() < PAGE or page.all() or level <= _background(low[~page]) + LIT[0]:
+        return None
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~page).view(np.uint8), connectivity=4)
+    change = np.bincount(labels[(high - low > MOVING * LIT[0]) & ~page], minlength=count)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    areas[0] = 0
+    x0, y0, width, height, area = stats[int((change if change.any() else areas).argmax())]
+    # Pixels beside the page are a mixture of both.
+    x0, y0, x1, y1 = x0 + 1, y0 + 1, x0 + width - 1, y0 + height - 1
+    return (int(x0), int(y0), int(x1), int(y1)) if area >= PICTURE * page.size and x1 > x0 and y1 > y0 else None
+
+
+def beside_frozen(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
+    """Find the box of the live half of a screen whose other half shows about as much and stands still.
+
+    Panels that touch make one lit part, so a frozen one is not seen to be a part of its own.
+    """
+    lit, moving = lit_and_moving(frames_THW)
+    height, width = lit.shape
+    halves = (slice(0, width // 2), slice(width // 2, width))
+    area = [int(np.count_nonzero(lit[:, half])) for half in halves]
+    change = [int(np.count_nonzero(moving[:, half])) / max(n, 1) for half, n in zip(halves, area, strict=True)]
+    live = int(change[1] > change[0])
+    alike = min(area) >= PANEL * max(area) and min(area) >= PICTURE * lit.size
+    if not alike or change[live] < LIVE_PART or change[1 - live] > FROZEN:
+        return None
+    return halves[live].start, 0, halves[live].stop, height
+
+
 def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
     """Say which pixels are ever lit, and which change; both bool (H, W).
 
@@ -76,11 +132,11 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
     return lit | moving, moving
 
 
-def _background(low_HW: UInt8Array) -> int:
-    counts = np.bincount(low_HW.ravel(), minlength=256)
+def _background(low: UInt8Array) -> int:
+    counts = np.bincount(low.ravel(), minlength=256)
     for darkest, least in BACKGROUNDS:
         level = int(counts[: darkest + 1].argmax())
-        if counts[max(level - 1, 0) : level + 2].sum() > least * low_HW.size:
+        if counts[max(level - 1, 0) : level + 2].sum() > least * low.size:
             return level
     # A frame that is lit all over has no background; then black is as good as any.
     return 0

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from echoplane.errors import TooShortError, UsageError
-from echoplane.records import IntArray, PreparedCine, SamplingPlan, UInt8Array
+from echoplane.records import BoolArray, IntArray, PreparedCine, SamplingPlan, UInt8Array
 from echoplane.sampling.rule import SamplingRule
+
+#: A frame is empty when its mean grey is below this fraction of that of the cine's bright frames (90th percentile). In
+#: cines of the heart the darkest frame has at least 0.6 of it; black lead-ins and title pages have less than 0.1.
+EMPTY, BRIGHT = 0.25, 90.0
 
 
 def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = "") -> SamplingPlan:
@@ -68,6 +75,34 @@ def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = 
     indices = indices % n_frames if short == "loop" else np.minimum(indices, n_frames - 1)
     indices = _thin(_distinct(indices), rule.max_clips)
     return SamplingPlan(indices, short_policy=short, notes=notes)
+
+
+def without_empty(frames_PHW: UInt8Array, numbers: Sequence[int], plan: SamplingPlan) -> SamplingPlan:
+    """Leave out clips that hold an empty frame, where others hold none.
+
+    Films begin with black frames or a title page, and scanners store cines whose buffer was not full.
+
+    Parameters
+    ----------
+    frames_PHW : uint8 array, (P, H, W)
+        Prepared frames.
+    numbers : sequence of int
+        Which frames of the cine they are, P of them.
+    plan : SamplingPlan
+
+    Returns
+    -------
+    SamplingPlan
+        With a note, where clips were left out; as it was, where every clip or none holds an empty frame.
+    """
+    grey = frames_PHW.mean(axis=(1, 2))
+    empty = grey < EMPTY * np.percentile(grey, BRIGHT)
+    kept: BoolArray = np.asarray(np.isin(plan.indices, np.asarray(numbers, np.int64)[~empty]).all(axis=1))
+    if kept.all() or not kept.any():
+        return plan
+    left_out = np.count_nonzero(~kept)
+    note = f"{left_out} of {len(kept)} clips left out: frames without a picture (black, or a title)."
+    return replace(plan, indices=plan.indices[kept], notes=(*plan.notes, note))
 
 
 def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:

@@ -63,6 +63,42 @@ def test_ecg_text_and_ticks_do_not_count(b_mode):
     assert not has_color_box(frames)
 
 
+def blurred_chroma(frames):
+    """As small films keep it: colour at half resolution, brightness in full."""
+    out = []
+    for frame in frames:
+        luma, *chroma = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
+        small = [cv2.resize(plane, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for plane in chroma]
+        chroma = [cv2.resize(plane, luma.shape[::-1], interpolation=cv2.INTER_LINEAR) for plane in small]
+        out.append(cv2.cvtColor(cv2.merge([luma, *chroma]), cv2.COLOR_YCrCb2RGB))
+    return np.stack(out)
+
+
+def test_a_players_bar_that_fills_does_not_count(b_mode):
+    frames = b_mode()[:, :, 100:300].copy()
+    for i, frame in enumerate(frames):
+        frame[280:285, 10 : 40 + 45 * i] = (255, 0, 0)
+    assert not has_color_box(blurred_chroma(frames))
+
+
+def test_a_running_trace_in_a_small_film_does_not_count(b_mode):
+    frames = b_mode()[:, :, 100:284].copy()
+    x = np.arange(184)
+    for i, frame in enumerate(frames):
+        phase = ((x + 11 * i) / 184 * 3) % 1
+        y = 290 - 26 * np.exp(-(((phase - 0.3) / 0.02) ** 2))
+        cv2.polylines(frame, [np.stack([x, y], -1).astype(np.int32)], False, (0, 255, 0), 2)
+    assert not has_color_box(blurred_chroma(frames))
+
+
+def test_narrow_flow_of_two_directions_and_wide_flow_of_one_count(b_mode):
+    assert has_color_box(blurred_chroma(flow(b_mode(), 5)[:, 60:240, 100:300]))
+    frames = b_mode()
+    for i, frame in enumerate(frames):
+        cv2.circle(frame, (180, 150), 20, (120 + 40 * i, 10, 0), -1)
+    assert has_color_box(blurred_chroma(frames))
+
+
 def test_a_logo_and_a_colour_bar_stand_still(b_mode):
     frames = b_mode()
     frames[:, 10:50, 10:60] = (20, 60, 180)

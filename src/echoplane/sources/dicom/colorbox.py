@@ -3,7 +3,8 @@
 A tinted grey scale gives every brightness one colour; a colour box shows several colours at one brightness, in patches,
 and they change from frame to frame. ECG traces, coloured text and tick marks are thin; logos and colour bars stand
 still. So: take away the usual colour of each brightness, then what is thin, then what stands still, and look at what
-is left.
+is left. In small films, where colour is stored coarsely, a running trace or a player's bar is not thin any more:
+patches that are narrow count only if they are of more than one hue.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ COLOURED = 40.0
 MOVING = 24.0
 #: Share of the frame that moving colour has to cover.
 AREA = 0.002
+#: Patches no wider than this many pixels are narrow; and how alike hues are that count as one: length of their mean
+#: direction, 1 when all are the same (0.97 is a spread of about 14 degrees).
+NARROW, ONE_HUE = 11, 0.97
 _DARK = 24
 _BINS = 16
 #: A median needs no more than every n-th pixel.
@@ -66,7 +70,9 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     if len(frames_rgb) > 1:
         change = np.maximum(*(np.ptp(color, axis=0) for color in colors))
         patches &= change > MOVING
-    return bool(patches.mean(axis=(1, 2)).max() >= AREA)
+    if not _covers(patches):
+        return False
+    return not _of_one_hue(colors, patches) or _covers(np.stack([_opened(patch, NARROW) for patch in patches]))
 
 
 def _shrunk(frame: UInt8Array) -> UInt8Array:
@@ -104,6 +110,16 @@ def _medians(values: _Planes, groups: list[npt.NDArray[np.intp]]) -> _Planes:
     return np.asarray(found, np.float32)
 
 
-def _opened(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+def _covers(patches: npt.NDArray[np.bool_]) -> bool:
+    return bool(patches.mean(axis=(1, 2)).max() >= AREA)
+
+
+def _of_one_hue(colors: list[_Planes], patches: npt.NDArray[np.bool_]) -> bool:
+    blue, red = (color[patches] for color in colors)
+    length = np.maximum(np.hypot(blue, red), 1e-6)
+    return bool(np.hypot((blue / length).mean(), (red / length).mean()) >= ONE_HUE)
+
+
+def _opened(mask: npt.NDArray[np.bool_], size: int = 5) -> npt.NDArray[np.bool_]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel), np.bool_)
