@@ -54,6 +54,11 @@ def test_paths_in_a_file_start_at_the_file(tmp_path: Path) -> None:
         ("data.sampling=refrence", "no sampling rule is called 'refrence'"),
         ("augment=heavy", "no augmentation is called 'heavy'"),
         ("trackers={comet: {api_key: abc}}", "a key does not belong into a file"),
+        ("trackers={wandb: {settings: {api_key: abc}}}", r"trackers\.wandb\.settings\.api_key: a key does not belong"),
+        (
+            "trackers={mlflow: {tracking_uri: 'http://me:word@host/'}}",
+            r"trackers\.mlflow\.tracking_uri: a key does not",
+        ),
         ("loss.ordinal=1", r"must lie in \[0, 1\)"),
     ],
 )

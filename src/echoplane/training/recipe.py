@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -320,16 +320,27 @@ class TrainRecipe:
         if isinstance(self.augment, str):
             augment_named(self.augment)
         for tracker, options in self.trackers.items():
-            secret = [name for name in options if any(word in name.lower() for word in _SECRETS)]
-            _check(
-                not secret,
-                f"trackers.{tracker}.{''.join(secret[:1])}: a key does not belong into a file; use the environment.",
-            )
+            secret = next(_secrets(options, f"trackers.{tracker}"), "")
+            _check(not secret, f"{secret}: a key does not belong into a file; use the environment.")
 
     @property
     def augmentation(self) -> AugmentRecipe:
         """The augmentation recipe itself."""
         return augment_named(self.augment) if isinstance(self.augment, str) else self.augment
+
+
+def _secrets(value: Any, name: str) -> Iterator[str]:
+    """Yield the dotted names of settings that look like a secret, or are an address with a password in it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if any(word in str(key).lower() for word in _SECRETS):
+                yield f"{name}.{key}"
+            yield from _secrets(inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _secrets(inner, f"{name}[{number}]")
+    elif isinstance(value, str) and re.search(r"://[^/\s]*:[^/\s]*@", value):
+        yield name
 
 
 def shipped() -> dict[str, Path]:
