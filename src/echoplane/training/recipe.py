@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         _check(self.lr > 0, f"optimizer.lr {self.lr}: must be above 0.")
         _check(self.weight_decay >= 0, f"optimizer.weight_decay {self.weight_decay}: must be 0 or more.")
+        _check(0 <= self.momentum < 1, f"optimizer.momentum {self.momentum}: must lie in [0, 1).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,9 @@ class Schedule:
     def __post_init__(self) -> None:
         _check(self.every >= 1, f"schedule.every {self.every}: must be at least 1.")
         _check(self.warmup >= 0, f"schedule.warmup {self.warmup}: must be 0 or more.")
+        # Below 0 the rate would turn its sign, and the network would climb.
+        _check(0 < self.gamma <= 1, f"schedule.gamma {self.gamma}: must lie in (0, 1].")
+        _check(0 <= self.floor <= 1, f"schedule.floor {self.floor}: must lie in [0, 1].")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,11 +315,18 @@ class TrainRecipe:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        _check(self.seed >= 0, f"seed {self.seed}: must be 0 or more.")
+        _check(0 <= self.seed < 2**63, f"seed {self.seed}: must be 0 or more, and below 2**63.")
         _check(
             re.fullmatch(r"[\w.\-]+", self.name) is not None,
             f"name {self.name!r}: use letters, digits, '.', '_' and '-'; the bundle is called so.",
         )
+        for label, use in self.labels.items():
+            shares = list(use.values()) if isinstance(use, Mapping) else [1.0]
+            _check(
+                all(share >= 0 for share in shares) and 0 < sum(shares) < math.inf,
+                f"labels.{label} {dict(use) if isinstance(use, Mapping) else use}: shares must be 0 or more, and one "
+                "above 0.",
+            )
         odd = [label for label in self.answers if self.views and label not in self.views]
         _check(not odd, f"answers {', '.join(odd)}: not among the views.")
         if isinstance(self.augment, str):
