@@ -51,6 +51,14 @@ def test_temperature_is_found_back(factor: float) -> None:
     assert cal.expected_calibration_error(y, scaling.apply(logits * factor)) < 0.015
 
 
+@pytest.mark.parametrize("logits", [3 * np.eye(4), np.zeros((4, 4)), np.repeat(3 * np.eye(4), 2, axis=0)])
+def test_samples_that_say_nothing_of_the_temperature_leave_it(logits: np.ndarray) -> None:
+    """All right: the likelihood rises without end, and a temperature found so would call everything certain."""
+    y = np.arange(4)
+    clips = np.arange(4).repeat(len(logits) // 4)
+    assert cal.fit_temperature(y, logits, clips).temperature == 1.0
+
+
 def test_vector_scaling_mends_what_a_temperature_cannot() -> None:
     y, logits = calibrated(2, n=20_000)
     bent = logits * [0.5, 1, 2, 1] + [1.0, 0, -1, 0.5]

@@ -50,6 +50,17 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
             Predictions.load(tmp_path / f"{name}.npz")
 
 
+def test_answers_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    p = some()
+    p.logits[7, 1] = np.nan
+    p.save(tmp_path / "x.npz")
+    with pytest.raises(DataError, match=r"x\.npz: the logits of 1 cines are no finite numbers, the first being 'c2'"):
+        Predictions.load(tmp_path / "x.npz")
+    some(n=0).save(tmp_path / "empty.npz")
+    with pytest.raises(DataError, match=r"empty\.npz: holds no cine"):
+        Predictions.load(tmp_path / "empty.npz")
+
+
 def test_rows_must_fit_together() -> None:
     p = some()
     with pytest.raises(UsageError, match="every cine needs at least one clip"):

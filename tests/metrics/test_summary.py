@@ -58,3 +58,14 @@ def test_a_better_model_is_seen_to_be_better() -> None:
     assert found.p_value < 0.01
     same = compare_predictions(good, good, repeats=50)
     assert (same.difference.value, same.p_value) == (0.0, 1.0)
+
+
+def test_models_are_compared_as_they_are_calibrated() -> None:
+    p = predictions(3)
+    bent = Scaling((1.0,), (2.0, 0.0, 0.0, -2.0))
+    found = compare_predictions(p, p, repeats=50, scalings=(None, bent))
+    figures = [summarise(p, scaling, repeats=5).figures["accuracy"].value for scaling in (None, bent)]
+    assert figures[0] != figures[1]
+    assert found.difference.value == pytest.approx(figures[0] - figures[1])
+    assert found.cines == 80
+    assert compare_predictions(p, p.take(range(9)), repeats=50).cines == 9

@@ -26,3 +26,5 @@ def test_the_wide_resnet_has_the_usual_number_of_parameters() -> None:
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(UsageError, match="lenet, plain14, resnet18"):
         build(6, "alexnet")
+    with pytest.raises(UsageError, match="frames2d width 0: expected 1 channel or more"):
+        build(6, "resnet18", width=0)

@@ -1,5 +1,7 @@
 """Runs where MONAI is installed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from echoplane.explain.methods import attribute
 from echoplane.explain.scored import last_map
 from echoplane.explain.target import Target
 from echoplane.models.registry import build
+from echoplane.models.weights import load, read_state
+from echoplane.training.checkpoint import BEST, save_best
 
 
 @pytest.mark.slow
@@ -19,6 +23,16 @@ def test_monai_networks_keep_the_contract(name: str) -> None:
     network = build(name, 6).eval()
     with torch.no_grad():
         assert network(torch.rand(2, 1, 10, 64, 64)).shape == (2, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_best_weights_of_a_run_come_back(tmp_path: Path) -> None:
+    network, again = build("monai:resnet10", 3), build("monai:resnet10", 3)
+    save_best(tmp_path, network)
+    load(again, read_state(tmp_path / BEST))
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
 
 
 @pytest.mark.slow

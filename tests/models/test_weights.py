@@ -106,3 +106,20 @@ def test_numpy_scalars_in_old_checkpoints_end_in_a_sentence(tmp_path: Path) -> N
     torch.save({"state_dict": {"w": torch.zeros(1)}, "best": np.float64(0.5)}, tmp_path / "x.pt")
     with pytest.raises(BundleError, match="run code from the file"):
         read_state(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("prefix", ["", "network.", "module.network."])
+def test_a_network_inside_another_takes_weights_with_and_without_its_prefix(tmp_path: Path, prefix: str) -> None:
+    """MONAI's networks stand behind an adapter, so that every name of ours starts with ``network.``."""
+
+    class Adapter(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = build("compact3d-s", 3)
+
+    old, new = build("compact3d-s", 3), Adapter()
+    torch.save({f"{prefix}{name}": tensor for name, tensor in old.state_dict().items()}, tmp_path / "x.pt")
+    assert not load(new, read_state(tmp_path / "x.pt")).missing
+    assert torch.equal(new.network.head.weight, old.head.weight)
+    with pytest.raises(UsageError, match=r"it has: network\.features, network\.head\."):
+        fine_tune_from(new, "layer4")

@@ -78,6 +78,19 @@ def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_re
         open_data(make_recipe(make_store(), tmp_path / "other"))
 
 
+def test_held_out_patients_validate_from_a_store_for_training_too(make_store: Any, make_recipe: Any) -> None:
+    phantom, real = make_store("phantom", 6), make_store("real", 3, seed=9, prefix="r")
+    stores = f"[{{path: {phantom}, use: train}}, {{path: {real}}}]"
+    data = open_data(make_recipe(data__stores=stores, data__validation=0, data__hold_out="[p2, r1]"))
+    assert patients(data.validation) == {"p2", "r1"}
+    assert not patients(data.train) & {"p2", "r1"}
+
+
+def test_a_fold_of_no_split_is_refused(make_store: Any, make_recipe: Any) -> None:
+    with pytest.raises(UsageError, match=r"data\.fold 1 chooses a part of data\.split, and there is none"):
+        open_data(make_recipe(make_store(), data__fold=1))
+
+
 def test_held_out_patients_must_exist(make_store: Any, make_recipe: Any) -> None:
     with pytest.raises(DataError, match="p99"):
         open_data(make_recipe(make_store(), data__hold_out="[p1, p99]"))

@@ -11,6 +11,7 @@ from echoplane.prepare.recipe import LEGACY
 from echoplane.store import StoreRow, StoreWriter
 from echoplane.training.fit import fit
 from echoplane.training.pack import pack
+from echoplane.training.recipe import load_recipe
 
 STORED = ("A4C", "PLAX", "DOPPLER", "PSAX")
 
@@ -32,6 +33,9 @@ def test_what_is_answered(
     bundle = pack(fit(recipe, tmp_path / "run"), tmp_path / "bundle")
     assert bundle.facts.answers == offered
     assert bundle.facts.labels == ({"A4C": "Vierkammer", "PLAX": "other"} if "other" in views else {})
+    # The run made again from its folder answers the same.
+    again = pack(fit(load_recipe(tmp_path / "run" / "recipe.yaml"), tmp_path / "again"), tmp_path / "bundle-again")
+    assert again.facts.offered == bundle.facts.offered == offered
 
 
 def test_answers_that_the_stores_do_not_have_are_refused_before_training(

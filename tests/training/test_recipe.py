@@ -54,6 +54,17 @@ def test_paths_in_a_file_start_at_the_file(tmp_path: Path) -> None:
         ("data.sampling=refrence", "no sampling rule is called 'refrence'"),
         ("augment=heavy", "no augmentation is called 'heavy'"),
         ("trackers={comet: {api_key: abc}}", "a key does not belong into a file"),
+        ("trackers={wandb: {settings: {api_key: abc}}}", r"trackers\.wandb\.settings\.api_key: a key does not belong"),
+        (
+            "trackers={mlflow: {tracking_uri: 'http://me:word@host/'}}",
+            r"trackers\.mlflow\.tracking_uri: a key does not",
+        ),
+        ("optimizer.momentum=-0.5", r"optimizer\.momentum -0\.5: must lie in \[0, 1\)"),
+        ("schedule.gamma=-1", r"schedule\.gamma -1\.0: must lie in \(0, 1\]"),
+        ("schedule.floor=-1", r"schedule\.floor -1\.0: must lie in \[0, 1\]"),
+        ("seed=99999999999999999999", r"seed 9+: must be 0 or more, and below 2\*\*63"),
+        ("labels={PLAX: {A4C: 0}}", r"labels\.PLAX {'A4C': 0\.0}: shares must be 0 or more, and one above 0"),
+        ("labels={PLAX: {A4C: 2, A2C: -1}}", "shares must be 0 or more"),
         ("loss.ordinal=1", r"must lie in \[0, 1\)"),
     ],
 )

@@ -49,6 +49,11 @@ def test_weights_of_another_network_are_refused_with_the_file(tmp_path: Path) ->
         start_network(NetworkUse("compact3d-s", weights=str(tmp_path / "w.safetensors"), new_head=False), 2)
 
 
+def test_a_file_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"^[^ ]*none\.pt: is not there"):
+        start_network(NetworkUse("compact3d-s", weights=str(tmp_path / "none.pt")), 2)
+
+
 def test_a_new_head_must_be_allowed(tmp_path: Path) -> None:
     save_file(build("compact3d-s", 5).state_dict(), tmp_path / "w.safetensors")
     use = NetworkUse("compact3d-s", weights=str(tmp_path / "w.safetensors"), fine_tune_from="head")

@@ -1,3 +1,5 @@
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -5,6 +7,8 @@ from typing import Any
 import pytest
 
 from echoplane.errors import MissingExtraError, UsageError
+from echoplane.training import trackers
+from echoplane.training.events import Noted
 from echoplane.training.fit import fit
 from echoplane.training.trackers import flatten, open_trackers
 
@@ -31,8 +35,79 @@ def test_unknown_and_missing_trackers_are_named(tmp_path: Path, monkeypatch: pyt
         open_trackers(tmp_path, "x", {"comet": {}})
 
 
+class _Away:
+    """A tracker whose server goes away after so many figures."""
+
+    def __init__(self, figures: int) -> None:
+        self.left = figures
+        self.ended = ""
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        pass
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise ConnectionError("the server is away\nand much more")
+
+    def finalize(self, status: str) -> None:
+        self.ended = status
+        raise ConnectionError("still away")
+
+
+def test_a_tracker_that_fails_is_told_of_once_and_does_not_end_the_run(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = _Away(figures=1)
+    monkeypatch.setattr(trackers, "TRACKERS", {"away": lambda folder, name, options: away})
+    events: list[Any] = []
+    result = fit(make_recipe(make_store(), trackers="{away: {}}"), tmp_path / "run", report=events.append)
+    assert len(result.history) == 3
+    (note,) = [event.text for event in events if isinstance(event, Noted)]
+    assert note == (
+        "tracker away failed (ConnectionError: the server is away) and is left out from here on; history.csv has all "
+        "figures."
+    )
+    assert away.ended == "success"
+
+
+def test_a_tracker_that_cannot_be_opened_leaves_no_run_behind(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path, name: str, options: dict[str, Any]) -> Any:
+        raise TypeError("init() got an unexpected keyword argument 'foo'")
+
+    good = _Away(figures=9)
+    monkeypatch.setattr(trackers, "TRACKERS", {"good": lambda folder, name, options: good, "bad": refuse})
+    store = make_store()
+    with pytest.raises(UsageError, match=r"tracker 'bad' cannot be opened \(TypeError: init.*'foo'\)"):
+        fit(make_recipe(store, trackers="{good: {}, bad: {foo: 1}}"), tmp_path / "run")
+    assert good.ended == "failed"
+    fit(make_recipe(store, fit__epochs=1), tmp_path / "run")
+
+
+def test_a_run_goes_on_without_its_tracker(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackers, "TRACKERS", {"away": lambda folder, name, options: _Away(9)})
+    store = make_store()
+    whole = fit(make_recipe(store), tmp_path / "whole")
+
+    def stop(event: Any) -> None:
+        if type(event).__name__ == "EpochEnded":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_recipe(store, trackers="{away: {}}"), tmp_path / "run", report=stop)
+    assert fit(make_recipe(store, fit__workers=0), tmp_path / "run", resume=True).history == whole.history
+
+
 def test_settings_are_flat() -> None:
     assert flatten({"a": {"b": 1, "c": [1, 2]}, "d": None}) == {"a.b": 1, "a.c": "[1, 2]", "d": None}
+
+
+def test_patients_held_out_are_not_named_to_trackers() -> None:
+    assert flatten({"data": {"hold_out": ["Miller", "Smith"]}}) == {"data.hold_out": 2}
 
 
 @pytest.mark.filterwarnings("ignore")  # other people's packages, not our code
@@ -44,7 +119,12 @@ def test_comet_offline_writes_an_archive(
     monkeypatch.setenv("HOME", str(tmp_path))
     recipe = make_recipe(make_store(), fit__epochs=1, trackers="{comet: {offline: true}}")
     fit(recipe, tmp_path / "run")
-    assert list((tmp_path / "run" / "comet").glob("*.zip"))
+    (path,) = (tmp_path / "run" / "comet").glob("*.zip")
+    with zipfile.ZipFile(path) as archive:
+        messages = [json.loads(line) for line in archive.read("messages.json").splitlines()]
+    assert {"metric_msg", "parameter_msg"} <= {message["type"] for message in messages}
+    # Nothing about the machine, its user, the command line or what is installed goes out.
+    assert not {"system_details", "installed_packages", "os_packages"} & {message["type"] for message in messages}
 
 
 @pytest.mark.filterwarnings("ignore")  # other people's packages, not our code
@@ -57,6 +137,8 @@ def test_mlflow_takes_the_figures(make_store: Any, make_recipe: Any, tmp_path: P
     experiment = client.get_experiment_by_name("echoplane")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.data.metrics["train/loss"] == pytest.approx(result.history[-1]["train/loss"])
+    assert run.data.tags["mlflow.user"] == ""
+    assert run.data.tags["mlflow.source.name"] == "echoplane"
 
 
 @pytest.mark.filterwarnings("ignore")  # other people's packages, not our code

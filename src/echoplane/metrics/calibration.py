@@ -190,15 +190,20 @@ def fit_temperature(
     Returns
     -------
     Scaling
+        1 where the samples say nothing of it: when every row has its largest logit at its true view, the likelihood
+        rises without end, and whatever comes next would be called certain; when all logits are equal, it is flat.
     """
     optimize = need("scipy.optimize", "train", "fit a calibration")
+    truth = np.asarray(y_true) if cine_of_clip is None else np.asarray(y_true)[cine_of_clip]
+    if (np.asarray(logits).argmax(axis=1) == truth).all():
+        return Scaling()
 
     def loss(log_scale: float) -> float:
         p = softmax(np.asarray(logits, dtype=float) * np.exp(log_scale))
         return negative_log_likelihood(y_true, p if cine_of_clip is None else mean_by_cine(p, cine_of_clip))
 
     best = optimize.minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded", options={"xatol": 1e-6})
-    return Scaling((float(np.exp(best.x)),))
+    return Scaling((float(np.exp(best.x)),)) if best.fun < loss(0.0) - 1e-9 else Scaling()
 
 
 def fit_vector(y_true: Labels, logits: npt.NDArray[np.floating], strength: float = 1e-3) -> Scaling:

@@ -104,12 +104,15 @@ class Comparison:
     p_value : float
         Exact McNemar test, two-sided; treats samples as independent, so believe the interval first where a
         patient has many.
+    cines : int
+        Samples compared.
     """
 
     difference: Interval
     only_first: int
     only_second: int
     p_value: float
+    cines: int
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
@@ -145,4 +148,4 @@ def compare(
     gain = a.astype(float) - b.astype(float)
     difference = bootstrap(lambda rows: float(gain[rows].mean()), groups, repeats, seed=seed)
     only_first, only_second = int((a & ~b).sum()), int((b & ~a).sum())
-    return Comparison(difference, only_first, only_second, mcnemar_p(only_first, only_second))
+    return Comparison(difference, only_first, only_second, mcnemar_p(only_first, only_second), a.size)

@@ -119,10 +119,18 @@ class Predictions:
                 header = json.loads(str(file["header"]))
                 if header.get("format") != _FORMAT:
                     raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")
-                return cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
-                           file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
+                found = cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
+                            file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: is not a file of predictions ({error}).") from error
+        if not found.cines:
+            raise DataError(f"{path}: holds no cine.")
+        if odd := sorted(set(found.cine_of_clip[~np.isfinite(found.logits).all(axis=1)].tolist())):
+            raise DataError(
+                f"{path}: the logits of {len(odd)} cines are no finite numbers, the first being "
+                f"{found.cines[odd[0]]!r}; answer these cines again, or leave them out."
+            )
+        return found
 
     @classmethod
     def concatenate(cls, parts: list[Predictions]) -> Predictions:

@@ -181,8 +181,22 @@ def _per_view(predictions: Predictions, answers: _Answers, repeats: int, seed: i
     return tuple(rows)
 
 
-def compare_predictions(first: Predictions, second: Predictions, repeats: int = 2000, seed: int = 0) -> Comparison:
+def compare_predictions(
+    first: Predictions,
+    second: Predictions,
+    repeats: int = 2000,
+    seed: int = 0,
+    scalings: tuple[Scaling | None, Scaling | None] = (None, None),
+) -> Comparison:
     """Compare two models on the cines both answered (matched by name).
+
+    Parameters
+    ----------
+    first, second : Predictions
+    repeats, seed : int
+        As :func:`echoplane.metrics.intervals.bootstrap` takes them.
+    scalings : (Scaling or None, Scaling or None)
+        Calibration of each, to apply first: it can change which view is the most probable one.
 
     Raises
     ------
@@ -194,8 +208,8 @@ def compare_predictions(first: Predictions, second: Predictions, repeats: int = 
     a = np.array([i for i, _ in shared], dtype=np.int64)
     b = np.array([j for _, j in shared], dtype=np.int64)
     right = []
-    for predictions, rows in ((first, a), (second, b)):
+    for predictions, rows, scaling in ((first, a, scalings[0]), (second, b, scalings[1])):
         names = np.array(predictions.views, dtype=object)
-        answered, truth = names[predictions.cine_probabilities().argmax(axis=1)], names[predictions.y_true]
+        answered, truth = names[predictions.cine_probabilities(scaling).argmax(axis=1)], names[predictions.y_true]
         right.append((answered == truth)[rows])
     return compare(right[0], right[1], [first.groups[i] for i in a], repeats, seed)

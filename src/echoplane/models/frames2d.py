@@ -115,10 +115,17 @@ class ResNet18Frames(_Frames):
         Length of the answer, K.
     width : int
         Channels of the first stage; 64 is the published network.
+
+    Raises
+    ------
+    UsageError
+        For a width below 1.
     """
 
     def __init__(self, n_views: int, width: int = 32) -> None:
         super().__init__()
+        if width < 1:
+            raise UsageError(f"frames2d width {width}: expected 1 channel or more.")
         self.conv1 = _conv(1, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)

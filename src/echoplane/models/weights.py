@@ -103,7 +103,8 @@ def load(network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[
     network : nn.Module
         Changed in place.
     state : mapping of str to Tensor
-        As from :func:`read_state`.
+        As from :func:`read_state`. Where every name of the network has one of the prefixes that it strips, as those of
+        MONAI's have, names without it are meant as well.
     optional : iterable of str
         Prefixes of names that may be missing or of another shape, for example ``["fc."]`` for a new head.
 
@@ -114,6 +115,10 @@ def load(network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[
     """
     own = network.state_dict()
     optional = tuple(optional)
+    if not own.keys() & state.keys():
+        short = strip_prefixes(own)
+        full = dict(zip(short, own, strict=True))
+        state = {full.get(name, name): tensor for name, tensor in state.items()}
     fitted: State = {}
     for name, target in own.items():
         tensor = adapt(name, state[name], target) if name in state else None
@@ -160,12 +165,22 @@ def fine_tune_from(network: nn.Module, layer: str) -> int:
     names = [name for name, _ in network.named_parameters()]
     first = next((i for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")), None)
     if first is None:
-        known = ", ".join(name for name, child in network.named_children() if any(True for _ in child.parameters()))
-        raise UsageError(f"fine_tune_from: the network has no layer {layer!r} with weights; it has: {known}.")
+        raise UsageError(
+            f"fine_tune_from: the network has no layer {layer!r} with weights; it has: {', '.join(_layers(network))}."
+        )
     parameters = list(network.parameters())
     for parameter in parameters[:first]:
         parameter.requires_grad_(False)
     return sum(parameter.numel() for parameter in parameters[:first])
+
+
+def _layers(network: nn.Module) -> list[str]:
+    """Return the outermost layers with weights by their dotted names; a mere wrapper is looked into."""
+    prefix, inner = "", network
+    while len(children := [(n, m) for n, m in inner.named_children() if any(True for _ in m.parameters())]) == 1:
+        name, inner = children[0]
+        prefix += f"{name}."
+    return [f"{prefix}{name}" for name, _ in children] or [prefix.rstrip(".")]
 
 
 def hold_frozen(network: nn.Module) -> None:

@@ -82,6 +82,7 @@ def evaluate(
     against: tuple[str, Predictions] | None = None,
     repeats: int = 1000,
     facts: BundleFacts | None = None,
+    against_calibration: Scaling | None = None,
 ) -> Evaluation:
     """Work out all figures.
 
@@ -97,13 +98,16 @@ def evaluate(
         Resamples of patients for the intervals.
     facts : BundleFacts, optional
         Of the bundle that the predictions are of, to see whether it keeps its promises.
+    against_calibration : Scaling, optional
+        Of the other model.
 
     Raises
     ------
     UsageError
         When the bundle has other views than the predictions, or the other model answered other cines.
     """
-    comparison = compare_predictions(predictions, against[1], repeats) if against else None
+    scalings = (calibration, against_calibration)
+    comparison = compare_predictions(predictions, against[1], repeats, scalings=scalings) if against else None
     kept = promises(predictions, facts, repeats) if facts else None
     summary = summarise(predictions, calibration, repeats)
     return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept)
@@ -158,12 +162,13 @@ def verdict(comparison: Comparison, first: str, second: str) -> str:
         word, value, low, high = f"{second} reads more cines right than {first}", -d.value, -d.high, -d.low
     else:
         word = f"No difference between {first} and {second} can be told on these cines"
+    both = f"on the {comparison.cines} cines that both answered"
     interval = f"{100 * low:+.1f} to {100 * high:+.1f}, {100 * d.level:.0f} % interval by patient"
     if math.isnan(low):
         interval = "no interval: too few patients"
     return (
-        f"{word}: {100 * value:+.1f} points of accuracy ({interval}); {comparison.only_first} cines only {first} reads "
-        f"right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
+        f"{word}: {100 * value:+.1f} points of accuracy ({interval}) {both}; {comparison.only_first} cines only "
+        f"{first} reads right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
     )
 
 

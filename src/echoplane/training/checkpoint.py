@@ -23,6 +23,9 @@ BEST = "best.safetensors"
 
 _FORMAT = "echoplane-run-1"
 
+#: What may differ when a run goes on, for no figure depends on it.
+_FREE = ("trackers", "fit.workers")
+
 
 @dataclass
 class Progress:
@@ -56,7 +59,7 @@ def save_last(
     folder : Path
     progress : Progress
     recipe : mapping
-        The recipe as plain data; resuming with another one is refused.
+        The recipe as plain data; resuming with another one is refused, but for trackers and loading processes.
     states : mapping of str to state dict
         Of the network, the optimiser and so on.
     data : str
@@ -95,8 +98,7 @@ def load_last(
         raise
     except Exception as error:  # whatever torch raises on a damaged file
         raise DataError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error}).") from error
-    differing = sorted(_differences({**(defaults or {}), **before}, recipe))
-    if differing:
+    if differing := differences({**(defaults or {}), **before}, recipe):
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
@@ -116,6 +118,14 @@ def save_best(folder: Path, network: nn.Module) -> None:
     state: dict[str, Tensor] = {n: t.detach().cpu().contiguous().clone() for n, t in network.state_dict().items()}
     with atomic_write(folder / BEST, "wb") as stream:
         stream.write(save(state))
+
+
+def differences(before: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+    """Return the settings, by their dotted names, that keep a run from going on with `recipe`, in alphabetical order.
+
+    Trackers and the number of loading processes may be others, for no figure depends on them.
+    """
+    return sorted(name for name in _differences(before, recipe) if not name.startswith(_FREE))
 
 
 def _differences(one: Any, two: Any, path: str = "") -> list[str]:

@@ -20,6 +20,7 @@ from echoplane.store import StoreReader, StoreRow, open_stores
 from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe
 from echoplane.training.targets import hard_labels, make_targets, soften_levels
+from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,23 @@ class TrainingData:
             line = {view: labels.count(k) for k, view in enumerate(self.views)}
             table[side] = {**line, **({"one of several": labels.count(-1)} if -1 in labels else {})}
         return table
+
+
+def answers_of(recipe: TrainRecipe, views: Sequence[str]) -> tuple[str, ...]:
+    """Return the views that `predict` offers as an answer, as :class:`echoplane.training.recipe.TrainRecipe` says it.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+    views : sequence of str
+        All that the network tells apart.
+    """
+    if recipe.answers:
+        return recipe.answers
+    if recipe.views:
+        return tuple(view for view in views if shows_the_heart(view))
+    main = tuple(view for view in views if view in MAIN_VIEWS)
+    return main or tuple(view for view in views if view != OTHER)
 
 
 def rows_to_split(recipe: TrainRecipe) -> list[StoreRow]:
@@ -166,6 +184,11 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
 def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
     if not recipe.data.stores:
         raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
+    if recipe.data.fold is not None and not recipe.data.split:
+        raise UsageError(
+            f"data.fold {recipe.data.fold} chooses a part of data.split, and there is none. Give a split into folds "
+            "(`echoplane data split -k`), or use `echoplane crossval`."
+        )
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
     views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
@@ -224,8 +247,8 @@ def _split(
         split = _one_fold(split, use.fold, use.split)
     elif open_rows:
         split, warnings = make_split(open_rows, validation=use.validation, seed=recipe.seed)
-    split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
     split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
+    split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
     check_leaks(split, [row for row, _ in by_view])
     return split, warnings
 

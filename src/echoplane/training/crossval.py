@@ -16,6 +16,7 @@ from echoplane.data.split import Split, make_split
 from echoplane.errors import ConfigError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.store import open_stores
+from echoplane.training.checkpoint import differences
 from echoplane.training.cines import rows_to_split
 from echoplane.training.events import FoldStarted, Report
 from echoplane.training.order_test import ORDERS, order_test
@@ -207,8 +208,11 @@ def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
             "a store with `use: validation` would be answered in every fold; leave it out, and use evaluate."
         )
     if (folder / RECIPE).exists():
-        before = config.load(TrainRecipe, folder / RECIPE)
-        if before != recipe:
-            raise ConfigError(f"{folder}: holds a cross-validation of another recipe; choose another folder.")
+        before = config.to_mapping(config.load(TrainRecipe, folder / RECIPE))
+        if differing := differences(before, config.to_mapping(recipe)):
+            raise ConfigError(
+                f"{folder}: holds a cross-validation of another recipe ({', '.join(differing[:6])} differ); choose "
+                "another folder."
+            )
         if (found := Split.load(folder / SPLIT).folds) != folds:
             raise ConfigError(f"{folder}: holds a cross-validation with {found} folds; choose another folder.")

@@ -77,5 +77,12 @@ class FoldStarted:
     resumed: bool
 
 
-Event = Started | Stepped | EpochEnded | FoldStarted
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something that whoever watches should know, and that does not end the run."""
+
+    text: str
+
+
+Event = Started | Stepped | EpochEnded | FoldStarted | Noted
 Report = Callable[[Event], None]

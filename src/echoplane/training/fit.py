@@ -29,7 +29,7 @@ from echoplane.training.averaging import WeightMean
 from echoplane.training.checkpoint import BEST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data
 from echoplane.training.devices import gather_objects, make_fabric
-from echoplane.training.events import EpochEnded, Report, Started, Stepped
+from echoplane.training.events import EpochEnded, Noted, Report, Started, Stepped
 from echoplane.training.loading import Batches
 from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
 from echoplane.training.optim import make_optimizer, rate_factor, set_rate
@@ -48,7 +48,7 @@ from echoplane.training.run_folder import (
 from echoplane.training.scores import score
 from echoplane.training.start import start_network
 from echoplane.training.summary import device_line, summarise
-from echoplane.training.trackers import Tracker, flatten, open_trackers
+from echoplane.training.trackers import Guarded, flatten, open_trackers
 from echoplane.views import Family, family_of
 
 
@@ -165,7 +165,7 @@ class _Run:
         self.heart = torch.tensor([family_of(view) is not Family.NONE for view in data.views])
         self.progress = Progress()
         self.timings: list[dict[str, float]] = []
-        self.trackers: list[Tracker] = []
+        self.trackers: list[Guarded] = []
 
     @property
     def done(self) -> bool:
@@ -187,11 +187,13 @@ class _Run:
         table = summarise(self.network, (n, h, w))
         fit = self.recipe.fit
         if self.first:
+            # Trackers first: one that cannot be opened leaves nothing that would look like a run.
+            self.trackers = open_trackers(
+                self.folder, self.recipe.name, self.recipe.trackers, self.progress.epoch * len(self.batches),
+                lambda text: self.report(Noted(text)),
+            )  # fmt: skip
             if not saved:
                 write_start(self.folder, self.recipe, self.data, table)
-            self.trackers = open_trackers(
-                self.folder, self.recipe.name, self.recipe.trackers, self.progress.epoch * len(self.batches)
-            )
             for tracker in self.trackers:
                 tracker.log_hyperparams(flatten(self.plain))
         where = device_line(self.fabric.device, self.fabric.world_size, fit.precision)

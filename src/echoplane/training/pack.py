@@ -10,9 +10,8 @@ from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric, NetworkSpec
 from echoplane.models.card import with_card
 from echoplane.models.export import export_bundle
-from echoplane.training.cines import LabelledClips
+from echoplane.training.cines import LabelledClips, answers_of
 from echoplane.training.fit import FitResult
-from echoplane.views import shows_the_heart
 
 #: Figures of the validation that a bundle carries, as they are called there.
 _METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "accuracy_clips": "accuracy of clips"}
@@ -40,7 +39,7 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         vocabulary=data.views,
         network=NetworkSpec(recipe.network.name, recipe.network.options),
         recipe=data.prepare,
-        offered=recipe.answers or tuple(label for label in recipe.views if shows_the_heart(label)),
+        offered=answers_of(recipe, data.views),
         labels={given: use for given, use in recipe.labels.items() if isinstance(use, str) and use in data.views},
         sampling=recipe.data.rule,
         data=(*_uses(result, data.train, "training"), *(_uses(result, data.validation, "validation"))),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -156,6 +157,7 @@ class Optimizer:
     def __post_init__(self) -> None:
         _check(self.lr > 0, f"optimizer.lr {self.lr}: must be above 0.")
         _check(self.weight_decay >= 0, f"optimizer.weight_decay {self.weight_decay}: must be 0 or more.")
+        _check(0 <= self.momentum < 1, f"optimizer.momentum {self.momentum}: must lie in [0, 1).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,9 @@ class Schedule:
     def __post_init__(self) -> None:
         _check(self.every >= 1, f"schedule.every {self.every}: must be at least 1.")
         _check(self.warmup >= 0, f"schedule.warmup {self.warmup}: must be 0 or more.")
+        # Below 0 the rate would turn its sign, and the network would climb.
+        _check(0 < self.gamma <= 1, f"schedule.gamma {self.gamma}: must lie in (0, 1].")
+        _check(0 <= self.floor <= 1, f"schedule.floor {self.floor}: must lie in [0, 1].")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,26 +315,44 @@ class TrainRecipe:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        _check(self.seed >= 0, f"seed {self.seed}: must be 0 or more.")
+        _check(0 <= self.seed < 2**63, f"seed {self.seed}: must be 0 or more, and below 2**63.")
         _check(
             re.fullmatch(r"[\w.\-]+", self.name) is not None,
             f"name {self.name!r}: use letters, digits, '.', '_' and '-'; the bundle is called so.",
         )
+        for label, use in self.labels.items():
+            shares = list(use.values()) if isinstance(use, Mapping) else [1.0]
+            _check(
+                all(share >= 0 for share in shares) and 0 < sum(shares) < math.inf,
+                f"labels.{label} {dict(use) if isinstance(use, Mapping) else use}: shares must be 0 or more, and one "
+                "above 0.",
+            )
         odd = [label for label in self.answers if self.views and label not in self.views]
         _check(not odd, f"answers {', '.join(odd)}: not among the views.")
         if isinstance(self.augment, str):
             augment_named(self.augment)
         for tracker, options in self.trackers.items():
-            secret = [name for name in options if any(word in name.lower() for word in _SECRETS)]
-            _check(
-                not secret,
-                f"trackers.{tracker}.{''.join(secret[:1])}: a key does not belong into a file; use the environment.",
-            )
+            secret = next(_secrets(options, f"trackers.{tracker}"), "")
+            _check(not secret, f"{secret}: a key does not belong into a file; use the environment.")
 
     @property
     def augmentation(self) -> AugmentRecipe:
         """The augmentation recipe itself."""
         return augment_named(self.augment) if isinstance(self.augment, str) else self.augment
+
+
+def _secrets(value: Any, name: str) -> Iterator[str]:
+    """Yield the dotted names of settings that look like a secret, or are an address with a password in it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if any(word in str(key).lower() for word in _SECRETS):
+                yield f"{name}.{key}"
+            yield from _secrets(inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _secrets(inner, f"{name}[{number}]")
+    elif isinstance(value, str) and re.search(r"://[^/\s]*:[^/\s]*@", value):
+        yield name
 
 
 def shipped() -> dict[str, Path]:

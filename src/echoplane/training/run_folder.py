@@ -34,7 +34,7 @@ from echoplane.data.split import Split
 from echoplane.errors import UsageError
 from echoplane.store import StoreReader
 from echoplane.training.checkpoint import BEST, LAST
-from echoplane.training.cines import TrainingData
+from echoplane.training.cines import TrainingData, answers_of
 from echoplane.training.recipe import TrainRecipe
 
 RECIPE = "recipe.yaml"
@@ -81,7 +81,8 @@ def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: 
     use = dataclasses.replace(
         recipe.data, split=SPLIT, fold=None, hold_out=(), stores=_undivided(recipe), validation=0.0
     )
-    kept = dataclasses.replace(recipe, views=data.views, data=use)
+    # Said in full, for what a recipe leaves open depends on whether it names its views.
+    kept = dataclasses.replace(recipe, views=data.views, answers=answers_of(recipe, data.views), data=use)
     config.save(kept, folder / RECIPE)
     with atomic_write(folder / NETWORK) as stream:
         stream.write(network)

@@ -28,8 +28,9 @@ def start_network(use: NetworkUse, n_views: int) -> tuple[nn.Module, LoadReport 
     report = None
     if use.weights:
         optional = [f"{last_layer(network)}."] if use.new_head else []
+        state = read_weights(use.weights)  # names the file itself
         try:
-            report = load(network, read_weights(use.weights), optional=optional)
+            report = load(network, state, optional=optional)
         except BundleError as error:
             raise BundleError(f"{use.weights}: {error}") from error
     if use.fine_tune_from:
@@ -46,6 +47,8 @@ def read_weights(path: str | Path) -> State:
         When nothing of the kind is there.
     """
     path = Path(path)
+    if not path.exists():
+        raise BundleError(f"{path}: is not there; network.weights takes a run folder, a bundle or a file of weights.")
     if (path / BEST).is_file():
         return read_state(path / BEST)
     if path.is_dir() or path.suffix in (".echoplane", ".zip"):

@@ -2,6 +2,9 @@
 
 Keys and addresses come from the environment (``COMET_API_KEY``, ``MLFLOW_TRACKING_URI``, ``WANDB_API_KEY``), as the
 trackers themselves read it. A recipe that holds one is refused.
+
+A tracker that cannot be opened ends a run before its first step. One that fails later is told of, once, and left out:
+the run matters more than the curve that somebody watches, and ``history.csv`` has it all.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from echoplane._optional import need
-from echoplane.errors import UsageError
+from echoplane.errors import EchoplaneError, UsageError
 
 
 class Tracker(Protocol):
@@ -27,16 +30,60 @@ class Tracker(Protocol):
         """Write out what waits."""
 
 
+class Guarded:
+    """A tracker whose failures do not reach the run.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    tracker : Tracker
+    tell : callable
+        Gets one sentence when the tracker fails for the first time; it is not asked for figures after that.
+    """
+
+    def __init__(self, name: str, tracker: Tracker, tell: Callable[[str], None]) -> None:
+        self.name, self.tracker, self.tell = name, tracker, tell
+        self.failed = False
+
+    def log_hyperparams(self, params: dict[str, Any]) -> None:
+        """Note the settings of the run."""
+        self._try(lambda: self.tracker.log_hyperparams(params))
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        """Note figures at a step."""
+        self._try(lambda: self.tracker.log_metrics(metrics, step))
+
+    def finalize(self, status: str) -> None:
+        """Write out what waits, after a failure too: some of it may still go through."""
+        self._try(lambda: self.tracker.finalize(status), again=True)
+
+    def _try(self, call: Callable[[], None], *, again: bool = False) -> None:
+        if self.failed and not again:
+            return
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whatever a tracker raises when its server or its disk is away
+            if not self.failed:
+                self.tell(
+                    f"tracker {self.name} failed ({_in_short(error)}) and is left out from here on; "
+                    "history.csv has all figures."
+                )
+            self.failed = True
+
+
 class _Comet:
     """Comet through its own package: Lightning's logger, told to stay offline, writes nothing."""
 
     def __init__(self, folder: Path, name: str, options: dict[str, Any]) -> None:
         comet = need("comet_ml", "comet", "track a run with Comet")
         offline = bool(options.pop("offline", False))
-        # Figures and settings only: no code, no patches, nothing that a library logs by itself.
+        # Figures and settings only: no code, no patches, nothing about the machine, its user and what is installed on
+        # it, nothing that a library logs by itself. Nor does a summary of a page go to the terminal.
         config = comet.ExperimentConfig(
-            name=name, log_code=False, log_git_metadata=False, log_git_patch=False, auto_metric_logging=False,
-            auto_param_logging=False, auto_histogram_weight_logging=False, auto_output_logging=False,
+            name=name, log_code=False, log_git_metadata=False, log_git_patch=False, log_env_details=False,
+            auto_metric_logging=False, auto_param_logging=False, auto_log_co2=False, display_summary_level=0,
+            auto_histogram_weight_logging=False, auto_output_logging=False,
             offline_directory=str(folder / "comet") if offline else None,
         )  # fmt: skip
         self.experiment = comet.start(
@@ -81,7 +128,9 @@ def _mlflow(folder: Path, name: str, options: dict[str, Any]) -> Tracker:
     from lightning.pytorch.loggers import MLFlowLogger
 
     store = {"tracking_uri": f"sqlite:///{folder / 'mlflow.db'}"} if options.pop("offline", False) else {}
-    logger: Tracker = MLFlowLogger(run_name=name, **{"experiment_name": "echoplane", **store, **options})
+    # Left out, MLflow notes who is logged in and which file was started.
+    tags = {"mlflow.user": "", "mlflow.source.name": "echoplane", **options.pop("tags", {})}
+    logger: Tracker = MLFlowLogger(run_name=name, tags=tags, **{"experiment_name": "echoplane", **store, **options})
     return logger
 
 
@@ -94,8 +143,12 @@ TRACKERS: Mapping[str, Callable[[Path, str, dict[str, Any]], Tracker]] = {
 
 
 def open_trackers(
-    folder: Path, name: str, wanted: Mapping[str, Mapping[str, Any]], first_step: int = 0
-) -> list[Tracker]:
+    folder: Path,
+    name: str,
+    wanted: Mapping[str, Mapping[str, Any]],
+    first_step: int = 0,
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Guarded]:
     """Open TensorBoard and the trackers that a recipe names.
 
     Parameters
@@ -108,11 +161,13 @@ def open_trackers(
         Options by tracker; ``offline: true`` keeps everything in the run folder.
     first_step : int
         After a resume: what TensorBoard holds from this step on is forgotten, as the run will write it again.
+    tell : callable
+        As :class:`Guarded` takes it.
 
     Raises
     ------
     UsageError
-        For an unknown name.
+        For an unknown name, and a tracker that cannot be opened.
     MissingExtraError
         For a tracker that is not installed.
     """
@@ -121,19 +176,54 @@ def open_trackers(
         raise UsageError(f"tracker {unknown[0]!r} is not known; known: {', '.join(TRACKERS)}.")
     from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
+    folder.mkdir(parents=True, exist_ok=True)  # Comet and MLflow do not make it
     board: Tracker = TensorBoardLogger(
         root_dir=str(folder), name="tensorboard", version="", purge_step=first_step + 1 if first_step else None
     )
-    return [board, *(TRACKERS[tracker](folder, name, dict(options)) for tracker, options in wanted.items())]
+    opened = [Guarded("tensorboard", board, tell)]
+    try:
+        for tracker, options in wanted.items():
+            opened.append(Guarded(tracker, _open(tracker, folder, name, dict(options)), tell))
+    except EchoplaneError:
+        for tracker_before in opened:
+            tracker_before.finalize("failed")
+        raise
+    return opened
+
+
+def _open(tracker: str, folder: Path, name: str, options: dict[str, Any]) -> Tracker:
+    try:
+        found = TRACKERS[tracker](folder, name, options)
+        if tracker == "mlflow":
+            found.run_id  # type: ignore[attr-defined]  # noqa: B018 - Lightning turns to the server only when asked
+    except EchoplaneError:
+        raise
+    except Exception as error:  # whatever a tracker raises for a missing key, an unknown option, a server that is away
+        raise UsageError(
+            f"tracker {tracker!r} cannot be opened ({_in_short(error)}). Look at trackers.{tracker} in the recipe, and "
+            "at its keys and addresses in the environment; `offline: true` needs none."
+        ) from error
+    return found
+
+
+def _in_short(error: Exception) -> str:
+    """Return kind and first line of an error, not longer than a line or two."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}{f': {lines[0][:200]}' if lines else ''}"
 
 
 def flatten(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Turn nested settings into ``{"fit.epochs": 20, ...}``, as trackers want them; lists become text."""
+    """Turn nested settings into ``{"fit.epochs": 20, ...}``, as trackers want them; lists become text.
+
+    Of ``data.hold_out``, which names patients, only the number is given.
+    """
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, Mapping):
             flat.update(flatten(value, name))
+        elif name == "data.hold_out":
+            flat[name] = len(value)
         else:
             flat[name] = value if isinstance(value, str | int | float | bool) or value is None else str(value)
     return flat

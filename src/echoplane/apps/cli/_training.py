@@ -53,7 +53,7 @@ class _Watcher:
 
     def show(self, event: Any) -> None:
         """Show one event."""
-        from echoplane.training.events import EpochEnded, FoldStarted, Started, Stepped
+        from echoplane.training.events import EpochEnded, FoldStarted, Noted, Started, Stepped
 
         if isinstance(event, Stepped):
             self.bar.update(self.task, completed=event.step + 1, loss=f"{event.loss:.3f}")
@@ -66,6 +66,8 @@ class _Watcher:
         elif isinstance(event, FoldStarted):
             done = ": finished before" if event.resumed else ""
             self.err.print(f"fold {event.fold + 1} of {event.folds}{done}", markup=False)
+        elif isinstance(event, Noted):
+            self.err.print(f"note: {printable(event.text)}", markup=False)
 
     def _start(self, event: Any) -> None:
         self.err.print(f"{event.device}; {printable(event.folder)}", markup=False)

@@ -86,9 +86,11 @@ def _register_evaluate(app: typer.Typer) -> None:
         facts = used.facts if used else None
         predictions = _read(inputs, bundle, split)
         other = (_stem(against), _other(against, stores, split)) if against else None
+        rival = Bundle.load(against).facts if against and not against.endswith(".npz") else None
         name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
         scaling = facts.calibration if facts and calibrated is not False else None
-        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts)
+        theirs = rival.calibration if rival and calibrated is not False else None
+        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
         shown = stores or pictures
         moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
         evaluate.write_evaluation(found, predictions, output, moving, words)
