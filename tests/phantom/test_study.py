@@ -73,6 +73,14 @@ def test_every_required_attribute_is_there(written: dict[str, tuple[Path, Any]],
     assert checked > 30
 
 
+def test_other_pictures_are_other_instances(tmp_path: Path) -> None:
+    uids = []
+    for name, view in (("one", "A4C"), ("again", "A4C"), ("two", "A2C")):
+        write_dicom(render_clip(view, 7, frames=1, size=(64, 64)), tmp_path / name, PLACE)
+        uids.append(pydicom.dcmread(tmp_path / name).SOPInstanceUID)
+    assert uids[0] == uids[1] != uids[2]
+
+
 def test_values_follow_the_standard(written: dict[str, tuple[Path, Any]]) -> None:
     path, clip = written["A4C"]
     ds = pydicom.dcmread(path)

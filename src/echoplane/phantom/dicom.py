@@ -89,7 +89,9 @@ def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:
     still = frames == 1
     ds = Dataset()
     ds.SOPClassUID = SINGLE_FRAME if still else MULTI_FRAME
-    ds.SOPInstanceUID = place.uid("instance", str(place.number))
+    encoded = [_jpeg(frame, quality) for frame in cine.frames]
+    # By what is in it: the same seed gives other pictures of another view, size or disease, which are other instances.
+    ds.SOPInstanceUID = place.uid("instance", str(place.number), hashlib.sha256(b"".join(encoded)).hexdigest())
     _add_patient_and_study(ds, place)
     mode = _MODES.get(cine.recording.content, _B_MODE)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "CARDIAC", mode[0]]
@@ -108,7 +110,6 @@ def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:
     ds.Rows, ds.Columns = height, width
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit, ds.PixelRepresentation = 7, 0
-    encoded = [_jpeg(frame, quality) for frame in cine.frames]
     ds.LossyImageCompression, ds.LossyImageCompressionMethod = "01", "ISO_10918_1"
     ds.LossyImageCompressionRatio = f"{frames * height * width * 3 / sum(map(len, encoded)):.2f}"
     ds.PixelData = encapsulate(encoded)
