@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import cv2
 import numpy as np
@@ -177,6 +178,16 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         render_clip("A4C", 0, frames=1, nuisances=("sound",))
     with pytest.raises(UsageError, match="at least 1"):
         render_clip("A4C", 0, frames=0)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"fps": 0.0}, {"fps": -5.0}, {"fps": float("nan")}, {"fps": float("inf")}, {"size": (0, 0)}, {"size": (4, 64)},
+     {"seed": -1}, {"machine": -1}],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_refused(odd: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(odd))):
+        render_clip(**{"view": "A4C", "seed": 1, "frames": 2, **odd})
 
 
 def test_view_names_are_accepted_in_other_spellings() -> None:

@@ -88,7 +88,13 @@ def test_clips_of_a_patient_share_the_heart_and_not_the_look() -> None:
 
 
 def test_plans_refuse_nonsense() -> None:
-    for wrong in ({"clips": 0}, {"clips": 1, "frames": 0}, {"clips": 1, "fps": 0.0}, {"clips": 1, "view_weights": {}}):
+    for wrong in (
+        {"clips": 1, "fps": float("inf")},
+        {"clips": 0},
+        {"clips": 1, "frames": 0},
+        {"clips": 1, "fps": 0.0},
+        {"clips": 1, "view_weights": {}},
+    ):
         with pytest.raises(UsageError):
             DatasetPlan(**wrong)  # type: ignore[arg-type]
 

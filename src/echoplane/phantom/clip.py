@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from echoplane.errors import UsageError
 from echoplane.phantom.arrays import f32
 from echoplane.phantom.codec import through_jpeg, through_video
 from echoplane.phantom.colour import Outline, paint
@@ -16,7 +15,7 @@ from echoplane.phantom.convert import ScanConverter, multiply, soften
 from echoplane.phantom.fan import Fan, Framing, coverage
 from echoplane.phantom.overlays import Canvas, Ecg, draw_furniture
 from echoplane.phantom.pages import render_page
-from echoplane.phantom.plan import plan_recording
+from echoplane.phantom.plan import check_timing, plan_recording
 from echoplane.phantom.population import Patient
 from echoplane.phantom.recording import GROUPS, PAGES, Recording
 from echoplane.phantom.screen import Size, other_half
@@ -138,12 +137,11 @@ def render_clip(
     UsageError
         For an unknown view, disease or group, or a number that makes no sense.
     """
-    if frames < 1:
-        raise UsageError(f"frames {frames}: must be at least 1.")
+    check_timing(frames, fps)
     rec = plan_recording(
         view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size, machine=machine
     )
-    fps = fps or rec.frame_rate
+    fps = rec.frame_rate if fps is None else fps
     times = [n / fps for n in range(frames)]
     pictures = render_page(rec, times) if rec.content in PAGES else render_frames(rec, times)
     pictures = _compress(pictures, rec, fps)
