@@ -100,10 +100,13 @@ def _header(cells: list[str]) -> dict[str, int] | None:
 def find_file(root: Path, line: SheetLine) -> Path | None:
     """Return the file that a line means, with or without ``.dcm``; None when it is not there."""
     place = safe_below(root, line.study, line.file)
-    if place is None:
-        return None
-    bare = place.with_name(place.name[:-4]) if place.name.lower().endswith(".dcm") and len(place.name) > 4 else place
-    return first_file((place, place.with_name(place.name + ".dcm"), place.with_name(place.name + ".DCM"), bare))
+    return first_file(place.with_name(name) for name in spellings(place.name)) if place is not None else None
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return the names of files that a name in a sheet may mean: with or without ``.dcm``."""
+    bare = name[:-4] if name.lower().endswith(".dcm") and len(name) > 4 else name
+    return name, f"{name}.dcm", f"{name}.DCM", bare
 
 
 def sheet_in(root: Path, given: Path | None) -> Path:
