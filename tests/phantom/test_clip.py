@@ -103,6 +103,22 @@ def test_labels_and_picture_align_to_a_pixel(size: tuple[int, int], along: int, 
     assert abs(seen - true) < 1
 
 
+def test_labels_do_not_depend_on_the_order_of_asking() -> None:
+    cine = render_clip("A4C", 1, frames=40, fps=5.0, size=(64, 64))
+    every = cine.labels(range(40))
+    np.testing.assert_array_equal(cine.labels([39, 0, 20, 39]), every[[39, 0, 20, 39]])
+    np.testing.assert_array_equal(cine.labels([-1]), every[[39]])
+    for wrong in (40, -41):
+        with pytest.raises(IndexError):
+            cine.labels([wrong])
+
+
+def test_a_recording_can_be_played_again() -> None:
+    recording = plan_recording("A4C", 1, size=(64, 64))
+    times = [0.0, 3.0, 6.0]
+    np.testing.assert_array_equal(*(render_frames(recording, times) for _ in range(2)))
+
+
 @pytest.mark.parametrize("view", ["A4C", "PSAX-MV", "PLAX"])
 def test_the_heart_in_the_labels_is_the_heart_in_the_picture(view: str) -> None:
     cine = render_clip(view, 21, frames=1, size=(240, 320), nuisances=PLAIN)
