@@ -185,6 +185,11 @@ def test_command_line(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert len(StoreReader(tmp_path / "set")) == 2
+    fewer = ["phantom", "dataset", str(tmp_path / "set"), "--clips", "1", "--frames", "2", "--without", "screen"]
+    assert "0 clips rendered, 2 there." in run(app, fewer).output
+    # The ending is looked at before anything is rendered: this view would be refused otherwise.
+    wrong = run(app, ["phantom", "clip", "--view", "none such", "-o", str(tmp_path / "c.bmp")])
+    assert "can be written as" in str(wrong.exception)
     wrong = run(app, ["phantom", "clip", "--size", "80", "-o", str(tmp_path / "c.gif")])
     assert isinstance(wrong.exception, UsageError)
     assert "640x480" in str(wrong.exception)

@@ -191,6 +191,7 @@ def write_clip(cine: PhantomCine, path: str | Path, *, view_codes: bool = False)
         For another ending.
     """
     path = Path(path)
+    check_ending(path)
     ending = path.suffix.lower()
     if ending in MOVIES:
         write_movie(path, (_even(frame) for frame in _colour(cine.frames)), cine.fps)
@@ -202,11 +203,20 @@ def write_clip(cine: PhantomCine, path: str | Path, *, view_codes: bool = False)
         with atomic_write(path, "wb") as stream:
             strip = np.concatenate(list(_colour(cine.frames[chosen])), axis=1)
             stream.write(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
-    elif ending == ".npz":
+    else:
         labels = cine.labels(range(len(cine.frames)))
         with atomic_write(path, "wb") as stream:
             np.savez_compressed(stream, frames=cine.frames, labels=labels, phases=cine.phases, fps=cine.fps)
-    else:
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name whose ending :func:`write_clip` does not know, before time is spent on rendering.
+
+    Raises
+    ------
+    UsageError
+    """
+    if path.suffix.lower() not in CLIP_ENDINGS:
         raise UsageError(f"{path}: a phantom clip can be written as {', '.join(CLIP_ENDINGS)}.")
 
 
