@@ -81,6 +81,11 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
         stream.writelines(csv_line(row) for row in rows)
 
 
+def csv_mark(header: str) -> str:
+    """Return what separates the columns of a table: a comma, or the semicolon or tab that spreadsheets may write."""
+    return next((mark for mark in ",;\t" if mark in header), ",")
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with Path(path).open("rb") as stream:

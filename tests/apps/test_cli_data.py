@@ -84,7 +84,8 @@ def test_a_leaking_store_is_an_error(clips: Path) -> None:
     prepare(clips, "--patients", "none")
     code, text = run("data", "report", clips.parent / "s", "-o", clips.parent / "r.html")
     assert code == 1
-    assert "error: Two cines that are the same, bit for bit, labelled A2C and A4C." in text
+    said = "error: Two cines that are the same, bit for bit, labelled A2C and A4C.\n  A2C/copy_0.avi\n  A4C/p0_0.avi\n"
+    assert said in text
 
 
 def test_wrong_usage_is_a_sentence(clips: Path) -> None:

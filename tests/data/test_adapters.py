@@ -81,6 +81,7 @@ def test_frames(tmp_path):
 SHEETS = {
     "spaces": "s1 a A4C\ns1 b.dcm parasternal long axis\n\n# a remark\ns2 c A2C\n",
     "commas": "s1,a,A4C\ns1,b.dcm,parasternal long axis\ns2,c,A2C\n",
+    "header and spaces": "study file patient view\ns1 a p1 A4C\ns1 b.dcm p1 parasternal long axis\n  s2 c p2 A2C\n",
     "header": "view;patient;file;study\nA4C;p1;a;s1\nparasternal long axis;p1;b.dcm;s1\nA2C;p2;c;s2\n",
 }
 
@@ -93,7 +94,7 @@ def test_sheet(tmp_path, kind):
     manifest = read_manifest("sheet", tmp_path)
     assert labels(manifest) == {"s1/a.dcm": "A4C", "s1/b": "parasternal long axis", "s2/c": "A2C"}
     assert [row.study for row in manifest.rows] == ["s1", "s1", "s2"]
-    assert [row.patient for row in manifest.rows] == (["p1", "p1", "p2"] if kind == "header" else ["", "", ""])
+    assert [row.patient for row in manifest.rows] == (["p1", "p1", "p2"] if "header" in kind else ["", "", ""])
     assert labels(read_manifest("sheet", tmp_path, Options(sheet))) == labels(manifest)
 
 
@@ -136,6 +137,19 @@ def test_of_two_columns_for_one_thing_the_first_counts(tmp_path):
     lines = "Study,Exam ID,File,View,patient,Patient-ID\ns1,E77,a,A4C,P1,\n"
     (row,) = read_manifest("sheet", tmp_path, Options(text(tmp_path / "labels.csv", lines))).rows
     assert (row.cine, row.study, row.patient) == ("s1/a", "s1", "P1")
+
+
+def test_empty_rows_of_a_spreadsheet_do_not_count(tmp_path):
+    text(tmp_path / "s1" / "a", "")
+    sheet = text(tmp_path / "labels.csv", "study,file,view,,\ns1,a,A4C,,\n,,,,\n , ,,,\n")
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert (labels(manifest), manifest.failures) == ({"s1/a": "A4C"}, ())
+
+
+def test_words_without_a_column_are_not_guessed(tmp_path):
+    sheet = text(tmp_path / "labels.txt", "study file view patient\ns1 a PSAX mitral p1\n")
+    with pytest.raises(DataError, match=r"labels\.txt:2: has more words than columns"):
+        read_manifest("sheet", tmp_path, Options(sheet))
 
 
 def test_a_sheet_with_faults(tmp_path):
@@ -218,6 +232,15 @@ def test_echonet_dynamic(tmp_path):
         read_manifest("echonet-dynamic", tmp_path / "Videos")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_tables_that_a_spreadsheet_saved_again(tmp_path, mark):
+    avi(tmp_path / "Videos" / "0X1.avi")
+    rows = [("FileName", "EF", "Split", ""), ("0X1", "60,5", "TRAIN", ""), ("", "", "", ""), ("", "", "", "")]
+    text(tmp_path / "FileList.csv", "\ufeff" + "\n".join(mark.join(row) for row in rows))
+    manifest = read_manifest("echonet-dynamic", tmp_path)
+    assert (labels(manifest), manifest.failures) == ({"Videos/0X1.avi": "A4C"}, ())
+
+
 def test_echonet_pediatric(tmp_path):
     for view in ("A4C", "PSAX"):
         avi(tmp_path / view / "Videos" / "c1.avi")
@@ -284,15 +307,18 @@ def test_hmc_qu(tmp_path):
     for name in ("ES0001_4CH_1.avi", "ES0001_2CH_1.avi", "odd.avi", "unclear.avi"):
         avi(tmp_path / "HMC-QU Echos" / name)
     avi(tmp_path / "A2C" / "ES0002.avi")
+    avi(tmp_path / "HMC-QU Echos" / "stranger.avi")
     text(tmp_path / "A4C.csv", "ECHO,Reference\nodd,1\n")
+    text(tmp_path / "A4C again.csv", "ECHO;Reference\nstranger;1\n")
     manifest = read_manifest("hmc-qu", tmp_path)
     assert labels(manifest) == {
         "A2C/ES0002.avi": "A2C",
         "HMC-QU Echos/ES0001_2CH_1.avi": "A2C",
         "HMC-QU Echos/ES0001_4CH_1.avi": "A4C",
         "HMC-QU Echos/odd.avi": "A4C",
+        "HMC-QU Echos/stranger.avi": "A4C",
     }
-    assert [row.patient for row in manifest.rows] == ["ES0002", "ES0001", "ES0001", ""]
+    assert [row.patient for row in manifest.rows] == ["ES0002", "ES0001", "ES0001", "", ""]
     assert failures(manifest) == {"HMC-QU Echos/unclear.avi": "no_label"}
 
 

@@ -32,6 +32,14 @@ def test_a_table_has_the_last_word(tmp_path):
     assert both.resolve("A4C") == "A4C"
 
 
+@pytest.mark.parametrize("header", ["Given;Label;cines", "given\tlabel\tcines"])
+def test_a_table_that_a_spreadsheet_saved_again(tmp_path, header):
+    mark = ";" if ";" in header else "\t"
+    lines = [header, mark.join(("base", "PSAX-MV", "3")), mark.join(("apex, zoomed", "skip", "1")), mark * 2]
+    read = table(tmp_path, "\r\n".join(lines))
+    assert (read.resolve("Base"), read.resolve("apex, zoomed")) == ("PSAX-MV", "skip")
+
+
 def test_unknown_labels_are_listed_with_suggestions():
     with pytest.raises(UnknownLabelsError) as caught:
         LabelTable().resolve_all({"A4C": 9, "apical 4 chambr": 3, "zzz": 2})

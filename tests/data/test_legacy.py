@@ -101,3 +101,16 @@ def test_damage_never_surprises(tmp_path, data):
     path.write_bytes(bytes(whole)[: data.draw(st.integers(1, len(whole)))])
     with contextlib.suppress(ReadError):
         load_clip(path)
+
+
+def test_nesting_without_end_is_unreadable_and_no_crash(tmp_path):
+    (tmp_path / "deep.pickle").write_bytes(b"(" * 20_000 + b"t" * 20_000 + b".")
+    itself: list[object] = []
+    itself.append(itself)
+    (tmp_path / "itself.pickle").write_bytes(pickle.dumps(itself))
+    for name in ("deep.pickle", "itself.pickle"):
+        with pytest.raises(UnreadableError, match="no NumPy array"):
+            load_clip(tmp_path / name)
+    clip = np.zeros((2, 4, 4), np.uint8)
+    (tmp_path / "first.pickle").write_bytes(pickle.dumps(([{"a": clip}], clip + 1)))
+    np.testing.assert_array_equal(load_clip(tmp_path / "first.pickle"), clip)

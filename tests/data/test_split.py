@@ -183,6 +183,11 @@ def test_the_file_gives_the_split_back(tmp_path, rows):
     assert Split.load(tmp_path / "split.csv") == split
 
 
+def test_a_file_that_a_spreadsheet_saved_again(tmp_path):
+    (tmp_path / "split.csv").write_text("\ufeffcine;part;fold;group;label\na, b;train;1;patient p;A4C\n")
+    assert Split.load(tmp_path / "split.csv").rows == (SplitRow("a, b", "train", 1, "patient p", "A4C"),)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from echoplane.phantom.clip import render_clip, render_frames
 from echoplane.phantom.labels import BLOOD, Slice, Tissue
 from echoplane.phantom.organs import organ_pose
 from echoplane.phantom.plan import OTHER_CONTENT, PHANTOM_VIEWS, plan_recording
+from echoplane.phantom.poses import Drift
 from echoplane.phantom.recording import GROUPS
 from echoplane.prepare import RECIPES, prepare
 from echoplane.records import Cine, SectorKind
@@ -102,6 +104,25 @@ def test_labels_and_picture_align_to_a_pixel(size: tuple[int, int], along: int, 
     assert abs(seen - true) < 1
 
 
+def test_labels_do_not_depend_on_the_order_of_asking() -> None:
+    cine = render_clip("A4C", 1, frames=40, fps=5.0, size=(64, 64))
+    every = cine.labels(range(40))
+    np.testing.assert_array_equal(cine.labels([39, 0, 20, 39]), every[[39, 0, 20, 39]])
+    np.testing.assert_array_equal(cine.labels([-1]), every[[39]])
+    for wrong in (40, -41):
+        with pytest.raises(IndexError):
+            cine.labels([wrong])
+
+
+def test_a_recording_can_be_played_again() -> None:
+    recording = plan_recording("SC4C", 1, size=(96, 96), nuisances=("acoustics",))
+    # A breath that takes the probe so far that what stands still is computed anew, and almost back.
+    drift = Drift(np.zeros(3), (0.0, 0.0, 0.0), np.array([0.0, 1.2, 1.2]), 0.25, 0.0)
+    recording = dataclasses.replace(recording, pose=dataclasses.replace(recording.pose, drift=drift))
+    times = [0.0, 1.0, 1.95]
+    np.testing.assert_array_equal(*(render_frames(recording, times) for _ in range(2)))
+
+
 @pytest.mark.parametrize("view", ["A4C", "PSAX-MV", "PLAX"])
 def test_the_heart_in_the_labels_is_the_heart_in_the_picture(view: str) -> None:
     cine = render_clip(view, 21, frames=1, size=(240, 320), nuisances=PLAIN)
@@ -177,6 +198,16 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         render_clip("A4C", 0, frames=1, nuisances=("sound",))
     with pytest.raises(UsageError, match="at least 1"):
         render_clip("A4C", 0, frames=0)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"fps": 0.0}, {"fps": -5.0}, {"fps": float("nan")}, {"fps": float("inf")}, {"size": (0, 0)}, {"size": (4, 64)},
+     {"seed": -1}, {"machine": -1}],
+)  # fmt: skip
+def test_numbers_that_make_no_sense_are_refused(odd: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(odd))):
+        render_clip(**{"view": "A4C", "seed": 1, "frames": 2, **odd})
 
 
 def test_view_names_are_accepted_in_other_spellings() -> None:

@@ -73,6 +73,28 @@ def test_every_required_attribute_is_there(written: dict[str, tuple[Path, Any]],
     assert checked > 30
 
 
+def test_other_pictures_are_other_instances(tmp_path: Path) -> None:
+    uids = []
+    for name, view in (("one", "A4C"), ("again", "A4C"), ("two", "A2C")):
+        write_dicom(render_clip(view, 7, frames=1, size=(64, 64)), tmp_path / name, PLACE)
+        uids.append(pydicom.dcmread(tmp_path / name).SOPInstanceUID)
+    assert uids[0] == uids[1] != uids[2]
+
+
+@pytest.mark.parametrize("name", ["spectral", "M-MODE"])
+def test_the_strip_is_calibrated(written: dict[str, tuple[Path, Any]], name: str) -> None:
+    path, clip = written[name]
+    ds = pydicom.dcmread(path)
+    (region,) = ds.SequenceOfUltrasoundRegions
+    top, rows = region.RegionLocationMinY0, ds.Rows - region.RegionLocationMinY0
+    assert region.PhysicalDeltaX * ds.Columns == pytest.approx(3.0)  # seconds of a sweep
+    span = clip.recording.fan.depth_cm if name == "M-MODE" else 200.0
+    assert region.PhysicalDeltaY * rows == pytest.approx(span)
+    # The pen's gap runs through the strip and nothing above it.
+    gap = np.flatnonzero((clip.frames[0][top:].reshape(rows, ds.Columns, -1) == 0).all(axis=(0, 2)))
+    assert len(gap) >= ds.Columns // 60
+
+
 def test_values_follow_the_standard(written: dict[str, tuple[Path, Any]]) -> None:
     path, clip = written["A4C"]
     ds = pydicom.dcmread(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from echoplane.apps.cli.main import build_app
-from echoplane.errors import UsageError
-from echoplane.phantom.clip import render_clip
+from echoplane.errors import DataError, UsageError
+from echoplane.phantom.clip import PhantomCine, render_clip
 from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.phantom.dicom import Place, write_dicom
-from echoplane.phantom.study import render_study, study_patient
+from echoplane.phantom.study import StudyClip, render_study, study_patient
 from echoplane.pipelines.phantom import TRUTH, write_clip, write_dataset, write_studies
 from echoplane.pipelines.phantom_sheet import FIGURES, Sample, compare, phantom_samples, sheet, statistics
 from echoplane.store import StoreReader
@@ -88,7 +89,13 @@ def test_clips_of_a_patient_share_the_heart_and_not_the_look() -> None:
 
 
 def test_plans_refuse_nonsense() -> None:
-    for wrong in ({"clips": 0}, {"clips": 1, "frames": 0}, {"clips": 1, "fps": 0.0}, {"clips": 1, "view_weights": {}}):
+    for wrong in (
+        {"clips": 1, "fps": float("inf")},
+        {"clips": 0},
+        {"clips": 1, "frames": 0},
+        {"clips": 1, "fps": 0.0},
+        {"clips": 1, "view_weights": {}},
+    ):
         with pytest.raises(UsageError):
             DatasetPlan(**wrong)  # type: ignore[arg-type]
 
@@ -127,6 +134,30 @@ def test_studies(tmp_path: Path) -> None:
     assert (tmp_path / "again.dcm").read_bytes() == (tmp_path / rows[0]["file"]).read_bytes()
 
 
+def test_truth_is_kept_when_studies_stop_or_others_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_clip(seed: int, number: int, disease: str | None) -> Iterator[tuple[StudyClip, PhantomCine]]:
+        if number == 2:
+            raise KeyboardInterrupt
+        clip = StudyClip(1, "A4C", seed + number, 1, 1)
+        yield clip, render_clip("A4C", clip.seed, frames=1, size=(64, 64), disease=disease)
+
+    def truth() -> dict[str, str]:
+        with (tmp_path / "truth.csv").open(newline="") as stream:
+            return {row["file"]: row["disease"] for row in csv.DictReader(stream)}
+
+    monkeypatch.setattr("echoplane.pipelines.phantom.render_study", one_clip)
+    with pytest.raises(KeyboardInterrupt):
+        write_studies(tmp_path, patients=3, seed=1, disease="dilated")
+    files = ["PHANTOM-1-0000/001.dcm", "PHANTOM-1-0001/001.dcm"]
+    assert truth() == dict.fromkeys(files, "dilated")
+    assert write_studies(tmp_path, patients=1, seed=2, disease="none") == 1
+    assert write_studies(tmp_path, patients=1, seed=1, disease="none") == 1
+    assert truth() == {files[0]: "none", files[1]: "dilated", "PHANTOM-2-0000/001.dcm": "none"}
+    (tmp_path / "truth.csv").write_text("a,b\n")
+    with pytest.raises(DataError, match="another folder"):
+        write_studies(tmp_path)
+
+
 def test_sheet_and_statistics() -> None:
     samples = phantom_samples(["A4C", "PSAX-PM"], 0, 2)
     picture = sheet(samples[:2], samples, columns=3, side=32)
@@ -154,6 +185,11 @@ def test_command_line(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert len(StoreReader(tmp_path / "set")) == 2
+    fewer = ["phantom", "dataset", str(tmp_path / "set"), "--clips", "1", "--frames", "2", "--without", "screen"]
+    assert "0 clips rendered, 2 there." in run(app, fewer).output
+    # The ending is looked at before anything is rendered: this view would be refused otherwise.
+    wrong = run(app, ["phantom", "clip", "--view", "none such", "-o", str(tmp_path / "c.bmp")])
+    assert "can be written as" in str(wrong.exception)
     wrong = run(app, ["phantom", "clip", "--size", "80", "-o", str(tmp_path / "c.gif")])
     assert isinstance(wrong.exception, UsageError)
     assert "640x480" in str(wrong.exception)

@@ -1,4 +1,4 @@
-"""Find cines that are copies of one another: bit for bit, or after another encoder, another size, another cut.
+"""Find cines that are copies of one another: bit for bit, after another encoder, in another size, or shortened.
 
 Equal content is told by the checksum. For the rest, every cine gets a fingerprint of 1,024 bits, the signs of the
 brightness differences (dHash, N. Krawetz, hackerfactor.com, 2013) of eight frames, along rows and along columns. Pairs

@@ -7,13 +7,14 @@ The table is a CSV with the columns ``given`` (as the data set spells it) and ``
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from echoplane._files import write_csv
+from echoplane._files import csv_mark, write_csv
 from echoplane.errors import DataError
 from echoplane.views import VIEWS, find_view, suggest
 
@@ -116,8 +117,9 @@ def save_table(meanings: Mapping[str, str], path: str | Path, counts: Mapping[st
 
 
 def _parse(text: str, where: str) -> LabelTable:
-    lines = csv.DictReader(text.splitlines())
-    if not {"given", "label"} <= set(lines.fieldnames or ()):
+    lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_mark(text.partition("\n")[0]))
+    lines.fieldnames = [name.strip().casefold() for name in lines.fieldnames or ()]
+    if not {"given", "label"} <= set(lines.fieldnames):
         raise DataError(f"{where}: a label table needs the header 'given,label', found {lines.fieldnames}.")
     entries: dict[str, str] = {}
     for number, line in enumerate(lines, start=2):

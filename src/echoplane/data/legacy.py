@@ -116,7 +116,15 @@ def load_clip(path: str | Path) -> UInt8Array:
 
 
 def _first_array(value: object) -> np.ndarray[Any, np.dtype[Any]] | None:
-    if isinstance(value, np.ndarray):
-        return value if value.dtype.kind != "O" else None
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
-    return next((array for item in inside if (array := _first_array(item)) is not None), None)
+    # A list of things to do and not a recursion, and nothing looked at twice: a pickle may nest as deep as it likes, or
+    # hold itself.
+    todo: list[object] = [value]
+    seen: set[int] = set()
+    while todo:
+        item = todo.pop()
+        if isinstance(item, np.ndarray) and item.dtype.kind != "O":
+            return item
+        if isinstance(item, dict | tuple | list) and id(item) not in seen:
+            seen.add(id(item))
+            todo.extend(reversed(list(item.values() if isinstance(item, dict) else item)))
+    return None

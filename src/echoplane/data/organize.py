@@ -153,6 +153,24 @@ def _do(step: Step) -> None:
         source.unlink()
 
 
+def moved_before(undo: Path, root: Path) -> set[str]:
+    """Return the files that an earlier run has moved away from below `root`, as paths below it with ``/``.
+
+    Raises
+    ------
+    DataError
+        When the undo file is there and cannot be read.
+    """
+    if not undo.exists():
+        return set()
+    top, moved = Path(absolute_name(root)), set()
+    for step in _read(undo):
+        source = Path(step.source)
+        if step.how == "move" and not source.exists() and os.path.lexists(step.target) and top in source.parents:
+            moved.add(source.relative_to(top).as_posix())
+    return moved
+
+
 def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[int, list[Failure]]:
     """Take back what an undo file lists, last first; files changed since are left and named.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import write_csv
+from echoplane._files import csv_mark, write_csv
 from echoplane.data.groups import Groups, group_rows
 from echoplane.data.leaks import check_leaks, raise_leaks
 from echoplane.errors import DataError, UsageError
@@ -112,7 +112,9 @@ class Split:
         """
         try:
             with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-                lines = list(csv.DictReader(stream))
+                mark = csv_mark(stream.readline())
+                stream.seek(0)
+                lines = list(csv.DictReader(stream, delimiter=mark))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{path}: cannot be read as a split file ({error}).") from error
         if not lines or not {"cine", "part"} <= lines[0].keys():

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from echoplane.errors import UsageError
 from echoplane.phantom.arrays import f32
 from echoplane.phantom.codec import through_jpeg, through_video
 from echoplane.phantom.colour import Outline, paint
@@ -16,9 +15,10 @@ from echoplane.phantom.convert import ScanConverter, multiply, soften
 from echoplane.phantom.fan import Fan, Framing, coverage
 from echoplane.phantom.overlays import Canvas, Ecg, draw_furniture
 from echoplane.phantom.pages import render_page
-from echoplane.phantom.plan import plan_recording
+from echoplane.phantom.plan import check_timing, plan_recording
 from echoplane.phantom.population import Patient
-from echoplane.phantom.recording import GROUPS, PAGES, Recording
+from echoplane.phantom.recording import GROUPS, PAGES, Recording, afresh
+from echoplane.phantom.scene import Scene
 from echoplane.phantom.screen import Size, other_half
 from echoplane.records import Cine, FloatArray, Sector, UInt8Array
 from echoplane.sources.array import cine_from_array
@@ -72,13 +72,18 @@ class PhantomCine:
         Parameters
         ----------
         indices : sequence of int
-            Frame numbers.
+            Frame numbers in any order, repeats allowed; negative ones count from the end.
 
         Returns
         -------
         uint8 array, (len(indices), H, W)
             :class:`echoplane.phantom.labels.Tissue` of every pixel; 255 outside the sector, and in spectra, M-mode and
             other pages, which show no plane.
+
+        Raises
+        ------
+        IndexError
+            When the clip has no such frame.
         """
         height, width = self.frames.shape[1:3]
         rec = self.recording
@@ -89,12 +94,18 @@ class PhantomCine:
         across = (np.sin(angle) * radius).astype(np.float32)
         inside = self.sector.mask(height, width)
         out = np.full((len(indices), height, width), 255, np.uint8)
-        for row, index in enumerate(indices):
-            now = index / self.fps
+        numbers = [range(len(self.frames))[index] for index in indices]
+        # The picture shows what stands still where it was when the probe last had moved far, so every frame is passed
+        # as when it was rendered: labels do not depend on which frames are asked, or in which order.
+        source = afresh(rec.source)
+        for number in range(max(numbers, default=-1) + 1):
+            now = number / self.fps
             pose = rec.pose.at(now)
-            points = along[..., None] * pose.axis + across[..., None] * pose.lateral + pose.origin
-            label = rec.source.slice(points.astype(np.float32), now).label
-            out[row][inside] = label[inside]
+            points = f32(along[..., None] * pose.axis + across[..., None] * pose.lateral + pose.origin)
+            if number in numbers:
+                out[np.equal(numbers, number)] = np.where(inside, source.slice(points, now).label, np.uint8(255))
+            elif isinstance(source, Scene):
+                source.look(points)
         return out
 
 
@@ -138,12 +149,11 @@ def render_clip(
     UsageError
         For an unknown view, disease or group, or a number that makes no sense.
     """
-    if frames < 1:
-        raise UsageError(f"frames {frames}: must be at least 1.")
+    check_timing(frames, fps)
     rec = plan_recording(
         view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances), size=size, machine=machine
     )
-    fps = fps or rec.frame_rate
+    fps = rec.frame_rate if fps is None else fps
     times = [n / fps for n in range(frames)]
     pictures = render_page(rec, times) if rec.content in PAGES else render_frames(rec, times)
     pictures = _compress(pictures, rec, fps)

@@ -6,6 +6,7 @@ machines. The patient is the group that folds must not split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -72,8 +73,8 @@ class DatasetPlan:
         for name in ("clips", "frames", "clips_per_patient"):
             if getattr(self, name) < 1:
                 raise UsageError(f"phantom dataset: {name} {getattr(self, name)} must be at least 1.")
-        if not self.fps > 0:
-            raise UsageError(f"phantom dataset: fps {self.fps} must be above 0.")
+        if not 0 < self.fps < math.inf:
+            raise UsageError(f"phantom dataset: fps {self.fps} must be a number above 0.")
         if not self.view_weights or min(self.view_weights.values()) < 0 or sum(self.view_weights.values()) <= 0:
             raise UsageError("phantom dataset: view weights must not be negative, and one at least above 0.")
 

@@ -15,6 +15,7 @@ from pydicom.uid import UID, JPEGBaseline8Bit
 from echoplane._files import atomic_write
 from echoplane.phantom.arrays import u8
 from echoplane.phantom.clip import PhantomCine
+from echoplane.phantom.pages import SWEEP_S, strip_top
 from echoplane.records import UInt8Array
 from echoplane.views import view
 
@@ -29,6 +30,7 @@ _MODES = {
 }
 _B_MODE = ("0001", 1, 1)
 _CENTIMETRES, _SECONDS, _CM_PER_S = 3, 4, 7
+TOP_CM_PER_S = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:
     still = frames == 1
     ds = Dataset()
     ds.SOPClassUID = SINGLE_FRAME if still else MULTI_FRAME
-    ds.SOPInstanceUID = place.uid("instance", str(place.number))
+    encoded = [_jpeg(frame, quality) for frame in cine.frames]
+    # By what is in it: the same seed gives other pictures of another view, size or disease, which are other instances.
+    ds.SOPInstanceUID = place.uid("instance", str(place.number), hashlib.sha256(b"".join(encoded)).hexdigest())
     _add_patient_and_study(ds, place)
     mode = _MODES.get(cine.recording.content, _B_MODE)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "CARDIAC", mode[0]]
@@ -108,7 +112,6 @@ def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:
     ds.Rows, ds.Columns = height, width
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit, ds.PixelRepresentation = 7, 0
-    encoded = [_jpeg(frame, quality) for frame in cine.frames]
     ds.LossyImageCompression, ds.LossyImageCompressionMethod = "01", "ISO_10918_1"
     ds.LossyImageCompressionRatio = f"{frames * height * width * 3 / sum(map(len, encoded)):.2f}"
     ds.PixelData = encapsulate(encoded)
@@ -147,8 +150,13 @@ def _regions(cine: PhantomCine, spatial_format: int, data_type: int) -> list[Dat
         if data_type != 1:
             regions.append(_region(box, 1, data_type, _CENTIMETRES, _CENTIMETRES, (pitch, pitch)))
         return regions
-    vertical = _CENTIMETRES if spatial_format == 2 else _CM_PER_S
-    return [_region((0, height // 2, width, height), spatial_format, data_type, _SECONDS, vertical, (0.01, 0.1))]
+    top = strip_top(cine.recording)
+    # An M-mode strip shows the fan's depth; spectra have no scale of their own, and are given one of 1 m/s each way.
+    vertical, span = (
+        (_CENTIMETRES, cine.recording.fan.depth_cm) if spatial_format == 2 else (_CM_PER_S, 2 * TOP_CM_PER_S)
+    )
+    step = SWEEP_S / width, span / (height - top)
+    return [_region((0, top, width, height), spatial_format, data_type, _SECONDS, vertical, step)]
 
 
 def _region(

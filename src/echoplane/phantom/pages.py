@@ -47,8 +47,7 @@ def render_page(rec: Recording, times: Sequence[float]) -> UInt8Array:
         return _static(rng, len(times), height, width)
     if rec.content == "drawing":
         return _drawing(rng, times, height, width)
-    share = float(rng.uniform(0.3, 0.5))
-    top = round(share * height)
+    top = _top(rng, height)
     fan = _small_fan(rec, top, width)
     strip = _spectrum(rec, rng) if rec.content == "spectral" else _motion(rec)
     strip = u8(cv2.resize(strip, (width, height - top), interpolation=cv2.INTER_LINEAR))
@@ -59,6 +58,15 @@ def render_page(rec: Recording, times: Sequence[float]) -> UInt8Array:
         frame[top:] = strip
         frame[top:, pen : pen + max(2, width // 60)] = 0
     return out
+
+
+def _top(rng: Rng, height: int) -> int:
+    return round(float(rng.uniform(0.3, 0.5)) * height)
+
+
+def strip_top(rec: Recording) -> int:
+    """Return the first row of the strip of a spectral or M-mode page; the small fan is above it."""
+    return _top(rec.stream(CONTENT, 2), rec.screen.size[0])
 
 
 def _small_fan(rec: Recording, height: int, width: int) -> UInt8Array:

@@ -5,6 +5,7 @@ To switch a group of nuisances off changes that group and nothing else.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from echoplane.errors import UsageError
@@ -38,6 +39,8 @@ FRAME_RATES = (15.0, 24.0, 25.0, 30.0, 30.0, 33.0, 40.0, 50.0, 50.0, 56.0, 60.0,
 #: What a sonographer sets the depth by, and the depth (cm) where it is not in the plane.
 LEFT_HEART = (Tissue.BLOOD_LV, Tissue.BLOOD_LA, Tissue.MYO_LV)
 USUAL_DEPTH = 13.0
+#: Fewest pixels of a side that still show a fan.
+SMALLEST = 16
 #: Views that are no plane of the heart.
 OTHER_CONTENT = ("DOPPLER", "M-MODE", "NOISE")
 #: Everything that can be rendered.
@@ -86,8 +89,13 @@ def plan_recording(
     Raises
     ------
     UsageError
-        For a view, disease or group that is not known.
+        For a view, disease or group that is not known, or a seed or size that makes no sense.
     """
+    for name, number in (("seed", seed), ("machine", machine)):
+        if number is not None and number < 0:
+            raise UsageError(f"{name} {number}: must be a whole number from 0.")
+    if size is not None and min(size) < SMALLEST:
+        raise UsageError(f"size {tuple(size)}: height and width must be at least {SMALLEST} pixels.")
     groups = ALL_GROUPS if nuisances is None else frozenset(nuisances)
     if unknown := groups - ALL_GROUPS:
         raise UsageError(f"unknown nuisance group {sorted(unknown)[0]!r}; known: {', '.join(GROUPS)}.")
@@ -125,6 +133,19 @@ def plan_recording(
         groups=groups,
         frame_rate=float(stream(seed, TIMING, 1).choice(FRAME_RATES)),
     )
+
+
+def check_timing(frames: int, fps: float | None) -> None:
+    """Refuse clips without frames, and rates at which time does not pass.
+
+    Raises
+    ------
+    UsageError
+    """
+    if frames < 1:
+        raise UsageError(f"frames {frames}: must be at least 1.")
+    if fps is not None and not 0 < fps < math.inf:
+        raise UsageError(f"fps {fps}: must be a number above 0.")
 
 
 def phantom_view(name: str) -> str:

@@ -20,6 +20,7 @@ from echoplane.phantom.looks import Acoustics, Rng, Scanner, Shape
 from echoplane.phantom.population import Patient
 from echoplane.phantom.poses import Pose
 from echoplane.phantom.scanner import Processor
+from echoplane.phantom.scene import Scene
 from echoplane.phantom.screen import Screen
 from echoplane.records import FloatArray, SectorKind, UInt8Array
 
@@ -144,11 +145,12 @@ class Recording:
     def polar(self, grid: PolarGrid, times_s: Sequence[float]) -> Iterator[PolarFrame]:
         """Render polar pictures at times, seconds after the start, rising."""
         body = self.body(grid)
+        source = afresh(self.source)
         processor = Processor.of(self.scanner)
         rng = self.stream(RENDER, 1)
         first = True
         for time_s in times_s:
-            cut = self.source.slice(body.points(self.pose.at(time_s)), time_s)
+            cut = source.slice(body.points(self.pose.at(time_s)), time_s)
             echoes = body.echoes(cut, time_s, rng)
             if first:
                 processor.set_gain(echoes, body.fine.radii)
@@ -157,6 +159,11 @@ class Recording:
             if self.colour:
                 velocity = self.colour.velocity(grid, cut.label, self.source.phase(time_s), time_s)
             yield PolarFrame(processor.frame(echoes), velocity)
+
+
+def afresh(source: Source) -> Source:
+    """Return a source that does not remember what was asked before, so that a recording can be played again."""
+    return source.afresh() if isinstance(source, Scene) else source
 
 
 def stream(seed: int, *number: int) -> Rng:

@@ -8,6 +8,8 @@ inferior 270, inferolateral 330 (segments of Cerqueira et al., Circulation 2002;
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from echoplane.phantom.beat import Clock, Instant
@@ -36,8 +38,22 @@ class Scene:
     def __init__(self, patient: Patient, seed: int = 0, probe: Pose | None = None) -> None:
         self.patient = patient
         self.clock = Clock(patient, seed)
-        held = None if probe is None else (probe.origin.astype(np.float64), probe.axis.astype(np.float64))
-        self._anatomy = Anatomy(patient, held)
+        self._held = None if probe is None else (probe.origin.astype(np.float64), probe.axis.astype(np.float64))
+        self._anatomy = Anatomy(patient, self._held)
+
+    def afresh(self) -> Scene:
+        """Return this scene as it is before anybody has looked at it.
+
+        What stands still is kept while the probe moves a little (see :meth:`slice`), so that a slice depends on those
+        before it.
+        """
+        new = copy.copy(self)
+        new._anatomy = Anatomy(self.patient, self._held)
+        return new
+
+    def look(self, points: FloatArray, step: tuple[int, int] = (3, 4)) -> None:
+        """Follow the probe past a plane as :meth:`slice` does, without a slice of it."""
+        self._anatomy.look(points, step)
 
     def phase(self, time_s: float) -> float:
         """Phase of the beat in [0, 1); 0 is the R wave (end-diastole)."""

@@ -19,7 +19,7 @@ from echoplane.phantom.fan import coverage
 from echoplane.phantom.looks import Rng
 from echoplane.phantom.overlays import Ecg, draw_furniture
 from echoplane.phantom.pages import render_page
-from echoplane.phantom.plan import plan_recording
+from echoplane.phantom.plan import check_timing, plan_recording
 from echoplane.phantom.population import Patient
 from echoplane.phantom.recording import FOUND_SECTOR, GROUPS, PAGES, Recording
 from echoplane.prepare.frames import prepare
@@ -93,6 +93,7 @@ def render_training_clip(
     """
     if recipe.crop != "sector":
         raise UsageError(f"recipe {recipe.name!r}: training clips need crop 'sector', not {recipe.crop!r}.")
+    check_timing(frames, fps)
     rec = plan_recording(view, seed, disease=disease, patient=patient, nuisances=frozenset(nuisances))
     # A machine of fewer frames a second than asked for shows some of them twice.
     times = [math.floor(n / fps * rec.frame_rate + 1e-6) / rec.frame_rate for n in range(frames)]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from echoplane.data.adapters import Options, read_manifest
+from echoplane.data.adapters.sheet import spellings
 from echoplane.data.labels import LabelTable
 from echoplane.data.manifest import Failure
-from echoplane.data.organize import UNDO_FILE, How, Step, carry_out, make_plan, undo_all
+from echoplane.data.organize import UNDO_FILE, How, Step, carry_out, make_plan, moved_before, undo_all
 
 __all__ = ["OrganizeRun", "organize", "undo"]
 
@@ -30,6 +31,8 @@ class OrganizeRun:
         Planned files by view.
     undo : Path
         The undo file.
+    before : int
+        Files that were where they belong already; those that an earlier run has moved are not among the steps.
     """
 
     steps: tuple[Step, ...]
@@ -37,6 +40,7 @@ class OrganizeRun:
     failures: tuple[Failure, ...]
     views: Mapping[str, int]
     undo: Path
+    before: int = 0
 
     @property
     def failed(self) -> int:
@@ -77,18 +81,28 @@ def organize(
     UnknownLabelsError
         Labels that nobody knows; nothing was touched.
     """
-    manifest = read_manifest("sheet", source, Options(sheet))
+    undo_file = Path(out) / UNDO_FILE
+    moved = moved_before(undo_file, Path(source)) if how == "move" else set()
+    manifest = read_manifest("sheet", source, Options(sheet), may_be_empty=bool(moved))
     meanings = (labels or LabelTable()).resolve_all(manifest.given_labels())
     plan = make_plan(manifest, meanings, Path(out), how)
-    undo_file = Path(out) / UNDO_FILE
-    done, failures = 0, list(plan.failures)
+    failures = [failure for failure in plan.failures if not _is_moved(failure, moved)]
+    before = len(plan.failures) - len(failures)
+    done = 0
     if not dry_run:
         on_start(len(plan.steps))
         done, more = carry_out(plan, undo_file, on_step)
         failures += more
+        before += len(plan.steps) - done - len(more)
     top = Path(out).absolute()
     views = Counter(Path(step.target).relative_to(top).parts[0] for step in plan.steps)
-    return OrganizeRun(plan.steps, done, tuple(failures), dict(views), undo_file)
+    return OrganizeRun(plan.steps, done, tuple(failures), dict(views), undo_file, before)
+
+
+def _is_moved(failure: Failure, moved: set[str]) -> bool:
+    """Tell whether a file is missing because an earlier run has moved it, so that a stopped run can be repeated."""
+    folder, _, name = failure.file.rpartition("/")
+    return failure.status == "missing" and any(f"{folder}/{spelt}" in moved for spelt in spellings(name))
 
 
 def undo(file: str | Path, on_step: Callable[[], None] = lambda: None) -> OrganizeRun:

@@ -16,7 +16,7 @@ import numpy as np
 from echoplane._files import atomic_write
 from echoplane._orphans import leave_with_parent
 from echoplane.config import to_mapping
-from echoplane.errors import UsageError
+from echoplane.errors import DataError, UsageError
 from echoplane.phantom.clip import PhantomCine
 from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.phantom.dicom import Place, write_dicom
@@ -191,6 +191,7 @@ def write_clip(cine: PhantomCine, path: str | Path, *, view_codes: bool = False)
         For another ending.
     """
     path = Path(path)
+    check_ending(path)
     ending = path.suffix.lower()
     if ending in MOVIES:
         write_movie(path, (_even(frame) for frame in _colour(cine.frames)), cine.fps)
@@ -202,11 +203,20 @@ def write_clip(cine: PhantomCine, path: str | Path, *, view_codes: bool = False)
         with atomic_write(path, "wb") as stream:
             strip = np.concatenate(list(_colour(cine.frames[chosen])), axis=1)
             stream.write(cv2.imencode(".png", strip[..., ::-1])[1].tobytes())
-    elif ending == ".npz":
+    else:
         labels = cine.labels(range(len(cine.frames)))
         with atomic_write(path, "wb") as stream:
             np.savez_compressed(stream, frames=cine.frames, labels=labels, phases=cine.phases, fps=cine.fps)
-    else:
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name whose ending :func:`write_clip` does not know, before time is spent on rendering.
+
+    Raises
+    ------
+    UsageError
+    """
+    if path.suffix.lower() not in CLIP_ENDINGS:
         raise UsageError(f"{path}: a phantom clip can be written as {', '.join(CLIP_ENDINGS)}.")
 
 
@@ -230,6 +240,8 @@ def write_studies(
 ) -> int:
     """Write whole examinations as DICOM, one folder a patient, and ``truth.csv`` beside the folders.
 
+    The table is written anew after every patient, and keeps what it says of patients of earlier runs.
+
     Parameters
     ----------
     out : str or Path
@@ -247,25 +259,59 @@ def write_studies(
     -------
     int
         Files written.
+
+    Raises
+    ------
+    UsageError
+        For less than one patient, or an unknown disease.
+    DataError
+        When `out` has another ``truth.csv``.
     """
     if patients < 1:
         raise UsageError(f"patients {patients}: must be at least 1.")
-    out = Path(out)
-    rows = []
+    out, files = Path(out), 0
+    rows = _earlier_truth(out / "truth.csv")
     for number in range(patients):
         name = f"PHANTOM-{seed}-{number:04d}"
         sex = "M" if study_patient(seed, number, disease).body.male else "F"
+        rows = [row for row in rows if row["patient"] != name]
         for clip, cine in render_study(seed, number, disease):
             file = f"{name}/{clip.number:03d}.dcm"
             write_dicom(cine, out / file, Place(name, name, clip.number, sex), view_codes=view_codes)
             rows.append(_truth(file, name, clip, cine))
+            files += 1
+        _write_truth(out / "truth.csv", rows)
         if progress:
             progress(number + 1, patients)
-    with atomic_write(out / "truth.csv") as stream:
+    return files
+
+
+def _earlier_truth(path: Path) -> list[dict[str, object]]:
+    """Read what an earlier run said.
+
+    Raises
+    ------
+    DataError
+        When there is another table in its place.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            table = csv.DictReader(stream)
+            rows: list[dict[str, object]] = [dict(row) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a truth table ({error}). Take another folder.") from error
+    if tuple(table.fieldnames or ()) != TRUTH:
+        raise DataError(f"{path}: is not a truth table of phantom studies. Take another folder.")
+    return rows
+
+
+def _write_truth(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    with atomic_write(path) as stream:
         table = csv.DictWriter(stream, TRUTH, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
-    return len(rows)
+        table.writerows(sorted(rows, key=lambda row: str(row["file"])))
 
 
 def _truth(file: str, name: str, clip: StudyClip, cine: PhantomCine) -> dict[str, object]:

@@ -12,6 +12,9 @@ from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED
 if TYPE_CHECKING:
     from echoplane.data.split import Split
 
+#: Cines named after a finding; the page has more.
+CINES_SHOWN = 3
+
 _REPORT_HELP = """Check stores and write a page with tables and pictures.
 
 Looks for: copies of a recording under other labels or patients (also re-encoded ones), one patient on two sides of a
@@ -87,6 +90,10 @@ def _register_report(data: typer.Typer) -> None:
             out = console()
             for finding in found.findings:
                 out.print(printable(f"{finding.level}: {finding.text}"), markup=False)
+                for cine in finding.cines[:CINES_SHOWN]:
+                    out.print(printable(f"  {cine}"), markup=False, soft_wrap=True)
+                if (more := len(finding.cines) - CINES_SHOWN) > 0:
+                    out.print(f"  and {more} more", markup=False)
             out.print(f"Written to {printable(str(output))}.", markup=False)
         raise typer.Exit(EXIT_SOME_FAILED if found.errors else EXIT_OK)
 

@@ -96,11 +96,10 @@ def _print(run: OrganizeRun, how: str, *, dry_run: bool, undone: bool) -> None:
         if len(run.steps) > SHOWN:
             out.print(f"and {len(run.steps) - SHOWN} more", markup=False)
     views = ", ".join(f"{view} {count}" for view, count in sorted(run.views.items()))
-    out.print(f"{len(run.steps)} files: {views}.", markup=False)
+    out.print(f"{len(run.steps)} files{': ' * bool(views)}{views}.", markup=False)
     if dry_run:
         out.print("Dry run: nothing was done.", markup=False)
         return
-    already = len(run.steps) - run.done - run.failed
     done = {"copy": "copied", "link": "linked", "move": "moved"}[how]
-    out.print(f"{run.done} {done}{f', {already} were there already' if already > 0 else ''}.", markup=False)
+    out.print(f"{run.done} {done}{f', {run.before} were there already' if run.before else ''}.", markup=False)
     out.print(f"Take back: echoplane organize --undo {printable(str(run.undo))}", markup=False, soft_wrap=True)

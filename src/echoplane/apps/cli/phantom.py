@@ -59,8 +59,9 @@ def _add_clip(group: typer.Typer) -> None:
         .npz holds the frames with the label of every pixel; .png shows six moments side by side.
         """
         from echoplane.phantom.clip import render_clip
-        from echoplane.pipelines.phantom import write_clip
+        from echoplane.pipelines.phantom import check_ending, write_clip
 
+        check_ending(output)
         cine = render_clip(
             view,
             seed,
@@ -133,13 +134,15 @@ def _add_dataset(group: typer.Typer) -> None:
         from echoplane.phantom.dataset import DatasetPlan
         from echoplane.pipelines.phantom import write_dataset
         from echoplane.prepare.recipe import recipe_named
+        from echoplane.store import StoreReader
 
         prepared = recipe_named(recipe)
         plan = DatasetPlan(clips, seed=seed, frames=frames, fps=fps, nuisances=_groups(without))
         with progress("Rendering", "clips") as bar:
             bar.start(clips)
             made = write_dataset(out, plan, jobs=jobs, recipe=prepared, progress=lambda done, total: bar.step())
-        console(stderr=True).print(f"{out}: {made} clips rendered, {clips} there.", markup=False)
+        there = len(StoreReader(out))  # those of other seeds and of a larger run too
+        console(stderr=True).print(f"{out}: {made} clips rendered, {there} there.", markup=False)
 
 
 def _add_sheet(group: typer.Typer) -> None:

@@ -48,8 +48,19 @@ def layout_named(name: str) -> Layout:
         ) from None
 
 
-def read_manifest(name: str, root: str | Path, options: Options | None = None) -> Manifest:
+def read_manifest(
+    name: str, root: str | Path, options: Options | None = None, *, may_be_empty: bool = False
+) -> Manifest:
     """List the cines of a data set.
+
+    Parameters
+    ----------
+    name : str
+        Of a layout.
+    root : str or Path
+    options : Options, optional
+    may_be_empty : bool
+        A data set of which no cine is there is no error.
 
     Raises
     ------
@@ -62,7 +73,7 @@ def read_manifest(name: str, root: str | Path, options: Options | None = None) -
     if not folder.is_dir():
         raise DataError(f"{folder}: is no folder.")
     manifest = layout.read(folder, options or Options())
-    if not manifest.rows:
+    if not manifest.rows and not may_be_empty:
         why = (
             f" The first of {len(manifest.failures)} problems: {manifest.failures[0].file}: "
             if manifest.failures

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from echoplane._files import csv_mark
 from echoplane.errors import DataError
 from echoplane.sources.item import SourceItem, shown
 from echoplane.views import suggest
@@ -24,7 +25,7 @@ _SPLITS = {
 
 
 def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[str, str]]:
-    """Read a CSV with a header.
+    """Read a CSV with a header, separated by commas, semicolons or tabs.
 
     Parameters
     ----------
@@ -45,10 +46,13 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
+            mark = csv_mark(stream.readline())
+            stream.seek(0)
+            reader = csv.DictReader(stream, delimiter=mark)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            lines = list(reader)
+            # Spreadsheets write the empty rows below a table too, as nothing but separators.
+            lines = [line for line in reader if any(isinstance(v, str) and v.strip() for v in line.values())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV table ({error}).") from error
     folded = {name.casefold(): name for name in header}

@@ -12,6 +12,7 @@ import csv
 import re
 from pathlib import Path
 
+from echoplane._files import csv_mark
 from echoplane.data.adapters._tables import item_of, key_of
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
@@ -51,7 +52,9 @@ def _listed(root: Path) -> dict[str, str]:
     for view in ("A4C", "A2C"):
         for table in sorted(root.rglob(f"{view}*.csv")):
             with table.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-                for cells in csv.reader(stream):
+                mark = csv_mark(stream.readline())
+                stream.seek(0)
+                for cells in csv.reader(stream, delimiter=mark):
                     if cells and cells[0].strip():
                         names[Path(cells[0].strip()).stem.casefold()] = view
     return names

@@ -43,7 +43,8 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     """Read a sheet, separated by commas, semicolons, tabs or other white space.
 
     Without a header the columns are study, file, view, and the view may have spaces in it. With a header they may
-    come in any order, and patient, split and fps are understood as well. Empty lines and lines that begin with ``#``
+    come in any order, and patient, split and fps are understood as well; where white space separates them, only the
+    last column may have spaces in it. Empty lines and lines that begin with ``#``
     do not count.
 
     Raises
@@ -59,25 +60,31 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     if not lines:
         raise DataError(f"{path}: is an empty label sheet.")
     separator = next((mark for mark in (",", ";", "\t") if mark in lines[0][1]), None)
-    columns = _header(_cells(lines[0][1], separator))
+    names = _cells(lines[0][1], separator)
+    columns = _header(names)
     if columns is None:
-        columns = {"study": 0, "file": 1, "view": 2}
+        columns, width = {"study": 0, "file": 1, "view": 2}, 3
     else:
         missing = [name for name in ("study", "file", "view") if name not in columns]
         if missing:
             raise DataError(f"{path}: the header has no column {missing[0]!r}; needed are study, file, view.")
-        lines = lines[1:]
+        lines, width = lines[1:], len(names)
     for line_number, line in lines:
-        cells = _cells(line, separator)
+        cells = _cells(line, separator, width)
+        if not any(cells):
+            continue  # spreadsheets write the empty rows below a table too
+        if separator is None and columns["view"] < width - 1 and len(line.split()) > width:
+            raise DataError(f"{path}:{line_number}: has more words than columns; separate them by commas or tabs.")
         if len(cells) <= max(columns[name] for name in ("study", "file", "view")):
             raise DataError(f"{path}:{line_number}: has {len(cells)} columns; expected study, file and view.")
         values = {name: cells[place] for name, place in columns.items() if place < len(cells)}
         yield SheetLine(line_number, **values)
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
+def _cells(line: str, separator: str | None, width: int = 0) -> list[str]:
+    """Split a line; between words the last of `width` columns may have spaces in it."""
     if separator is None:
-        return line.split(maxsplit=2)
+        return line.split(maxsplit=width - 1)
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
 
 
@@ -93,10 +100,13 @@ def _header(cells: list[str]) -> dict[str, int] | None:
 def find_file(root: Path, line: SheetLine) -> Path | None:
     """Return the file that a line means, with or without ``.dcm``; None when it is not there."""
     place = safe_below(root, line.study, line.file)
-    if place is None:
-        return None
-    bare = place.with_name(place.name[:-4]) if place.name.lower().endswith(".dcm") and len(place.name) > 4 else place
-    return first_file((place, place.with_name(place.name + ".dcm"), place.with_name(place.name + ".DCM"), bare))
+    return first_file(place.with_name(name) for name in spellings(place.name)) if place is not None else None
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return the names of files that a name in a sheet may mean: with or without ``.dcm``."""
+    bare = name[:-4] if name.lower().endswith(".dcm") and len(name) > 4 else name
+    return name, f"{name}.dcm", f"{name}.DCM", bare
 
 
 def sheet_in(root: Path, given: Path | None) -> Path:

@@ -79,6 +79,10 @@ class Anatomy:
         self._fine.paint(canvas, coarse, fine, large, now, narrow)
         return Slice(canvas.label, self._material(canvas, coarse, fine, time_s), np.abs(canvas.distance))
 
+    def look(self, points: FloatArray, step: tuple[int, int]) -> None:
+        """Follow the probe past points that nobody asks the labels of."""
+        self._look(Canvas(points, step), points)
+
     def _look(self, canvas: Canvas, points: FloatArray) -> _Sight:
         corners = points[[0, 0, -1, -1], [0, -1, 0, -1]]
         shape = (*canvas.shape, *canvas.coarse_shape)
