@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import os
@@ -297,7 +298,8 @@ def _patient_key(out: Path, settings: PrepareSettings) -> bytes:
     if not file.exists():
         with atomic_write(file, "wb") as stream:
             stream.write(secrets.token_bytes(32))
-        file.chmod(0o600)
+        with contextlib.suppress(OSError):  # a disk without rights
+            file.chmod(0o600)
     return file.read_bytes()
 
 
