@@ -39,8 +39,8 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Opened as any new file is, so that it has the rights of one: some disks (WSL, USB sticks, shares) let nobody change
-    # them afterwards.
+    # Opened as any new file is, so that it has the rights of one: some disks (of WSL, USB sticks, shares) let nobody
+    # change them afterwards.
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:

@@ -160,6 +160,8 @@ def prepare_dataset(
         Labels that nobody knows; raised before anything is read.
     StoreError
         The folder holds something else, or a store of another recipe.
+    UsageError
+        Processes that cannot start: with several `jobs` the calling script needs its ``if __name__ == "__main__"``.
     """
     settings = settings or PrepareSettings()
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
