@@ -66,5 +66,5 @@ def test_names_reserved_by_windows(text: str) -> None:
 
 
 def test_a_missing_extra_says_what_to_install() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'echoplane\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "echoplane\[train\]"'):
         need("no_such_module_here", "train", "train networks")
