@@ -60,6 +60,14 @@ def test_an_output_that_cannot_be_replaced_is_named_not_its_other_half(run, tmp_
     assert err == f"error: {tmp_path / 'a.png'}: The process cannot access the file.\n"
 
 
+def test_json_is_plain_letters_for_pipes_that_hold_no_others(run, study, tmp_path):
+    named = tmp_path / "Žofie é.png"
+    named.write_bytes(next(study.iterdir()).read_bytes())
+    _, out, _ = run("info", named, "--json", "--no-sector")
+    assert out.isascii()
+    assert json.loads(out)[0]["file"] == str(named)
+
+
 def test_version_and_help(run):
     assert run("--version") == (0, f"echoplane {echoplane.__version__}\n", "")
     code, out, _ = run("--help")
