@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, write_csv
 from echoplane._processes import Workers, leave_with_parent
 from echoplane.config import to_mapping
 from echoplane.errors import UsageError
@@ -256,10 +255,7 @@ def write_studies(
             rows.append(_truth(file, name, clip, cine))
         if progress:
             progress(number + 1, patients)
-    with atomic_write(out / "truth.csv") as stream:
-        table = csv.DictWriter(stream, TRUTH, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(out / "truth.csv", [TRUTH, *([row[name] for name in TRUTH] for row in rows)])
     return len(rows)
 
 
