@@ -1,11 +1,13 @@
 import hashlib
+import ntpath
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoplane._files import atomic_write, safe_name, sha256
+from echoplane._files import absolute_name, atomic_write, safe_name, sha256
 from echoplane._optional import need
 from echoplane.errors import MissingExtraError
 
@@ -22,6 +24,24 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path: Path, d
     assert [p.name for p in path.parent.iterdir()] == ["x.csv"]
 
 
+def test_a_disk_that_refuses_to_change_rights_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as WSL says of /mnt/c
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with atomic_write(tmp_path / "x.csv") as stream:
+        stream.write("whole")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "x.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_one_file_has_one_name_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "path", ntpath)
+    names = (r"C:\Study\a.dcm", "c:/study/A.DCM", r"C:\Study\x\..\a.dcm")
+    assert {absolute_name(name) for name in names} == {r"c:\study\a.dcm"}
+
+
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
@@ -36,11 +56,15 @@ def test_names_are_safe_and_stable(text: str) -> None:
     assert safe_name(name) == name
 
 
-@pytest.mark.parametrize("text", ["CON", "nul.txt", "com1"])
+def test_a_name_cut_short_ends_in_no_dot() -> None:
+    assert safe_name("a" * 119 + ".dcm") == "a" * 119  # Windows would drop it, and look for another file
+
+
+@pytest.mark.parametrize("text", ["CON", "nul.txt", "com1", "LPT³"])
 def test_names_reserved_by_windows(text: str) -> None:
     assert safe_name(text) == f"_{text}"
 
 
 def test_a_missing_extra_says_what_to_install() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'echoplane\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "echoplane\[train\]"'):
         need("no_such_module_here", "train", "train networks")

@@ -70,5 +70,5 @@ def test_unknown_label_suggests_the_nearest() -> None:
 
 def test_families() -> None:
     assert {views.family_of(v) for v in ("A2C", "A3C", "A4C")} == {Family.APICAL}
-    assert {views.family_of(v) for v in views.SHORT_AXIS_LEVELS} == {Family.SHORT_AXIS}
+    assert {views.family_of(v) for v in ("PSAX-MV", "PSAX-PM", "PSAX-AP")} == {Family.SHORT_AXIS}
     assert views.family_of("made up") is Family.NONE

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import re
-import tempfile
+import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,8 +19,7 @@ _RESERVED = {
     "prn",
     "aux",
     "nul",
-    *(f"com{i}" for i in range(1, 10)),
-    *(f"lpt{i}" for i in range(1, 10)),
+    *(f"{port}{i}" for port in ("com", "lpt") for i in "123456789¹²³"),
 }
 
 
@@ -40,19 +39,16 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
+    # Opened as any new file is, so that it has the rights of one: some disks (of WSL, USB sticks, shares) let nobody
+    # change them afterwards.
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
-        with os.fdopen(handle, mode, **text) as stream:
+        with temporary.open(mode.replace("w", "x"), **text) as stream:
             yield stream
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        # mkstemp makes the file private to its owner; give it the mode that a plain open() would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -60,8 +56,12 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
 
 
 def absolute_name(path: str | Path) -> str:
-    """Return one spelling for all the ways to name a file from here; links are left as they are."""
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links, absolute() keeps "..", and this is fast
+    r"""Return one spelling for all the ways to name a file from here; links are left as they are.
+
+    On Windows, where ``C:\A.dcm`` and ``c:/a.dcm`` are one file, that of small letters and backslashes.
+    """
+    # resolve() follows links, absolute() keeps "..", and this is fast
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
 
 
 def csv_line(values: Iterable[Any]) -> str:
@@ -98,5 +98,5 @@ def safe_name(text: str, limit: int = 120) -> str:
     Letters and digits of every script stay; separators and control characters become ``_``; names that Windows
     reserves get a ``_`` in front.
     """
-    name = re.sub(r"[^\w.\-]+", "_", unicodedata.normalize("NFC", text)).strip("._ ")[:limit] or "unnamed"
+    name = re.sub(r"[^\w.\-]+", "_", unicodedata.normalize("NFC", text)).strip("._")[:limit].rstrip("._") or "unnamed"
     return f"_{name}" if name.split(".")[0].lower() in _RESERVED else name

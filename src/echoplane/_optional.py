@@ -31,5 +31,5 @@ def need(module: str, extra: str, why: str) -> Any:
         if error.name != module.split(".")[0]:
             raise
         raise MissingExtraError(
-            f"{error.name} is needed to {why}, and is not installed. Run: pip install 'echoplane[{extra}]'"
+            f'{error.name} is needed to {why}, and is not installed. Run: pip install "echoplane[{extra}]"'
         ) from error

@@ -170,9 +170,6 @@ VIEWS: tuple[View, ...] = (
 #: The six main views, in the order in which models that ship with the package list them.
 MAIN_VIEWS: tuple[str, ...] = ("A2C", "A3C", "A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 
-#: The short-axis levels from base to apex: an ordered scale.
-SHORT_AXIS_LEVELS: tuple[str, ...] = ("PSAX-MV", "PSAX-PM", "PSAX-AP")
-
 OTHER = "other"
 
 _BY_LABEL = {view.label: view for view in VIEWS}

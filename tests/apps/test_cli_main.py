@@ -50,6 +50,24 @@ def study(tmp_path_factory):
     return folder
 
 
+def test_an_output_that_cannot_be_replaced_is_named_not_its_other_half(run, tmp_path, monkeypatch):
+    def refuse(self, target):  # as Windows does where a spreadsheet has the file open
+        raise PermissionError(13, "The process cannot access the file", str(self), 32, str(target))
+
+    monkeypatch.setattr(type(tmp_path), "replace", refuse)
+    code, _, err = run("phantom", "clip", "-o", tmp_path / "a.png", "--frames", "1")
+    assert code == 2
+    assert err == f"error: {tmp_path / 'a.png'}: The process cannot access the file.\n"
+
+
+def test_json_is_plain_letters_for_pipes_that_hold_no_others(run, study, tmp_path):
+    named = tmp_path / "Žofie é.png"
+    named.write_bytes(next(study.iterdir()).read_bytes())
+    _, out, _ = run("info", named, "--json", "--no-sector")
+    assert out.isascii()
+    assert json.loads(out)[0]["file"] == str(named)
+
+
 def test_version_and_help(run):
     assert run("--version") == (0, f"echoplane {echoplane.__version__}\n", "")
     code, out, _ = run("--help")

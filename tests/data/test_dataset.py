@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.augment_style import Style
-from echoplane.data.dataset import CineDataset, ClipDataset, ClipSampler, loader, normalise
+from echoplane.data.dataset import ClipDataset, ClipSampler, loader, normalise
 from echoplane.errors import DataError
 from echoplane.sampling import SamplingRule
 from echoplane.store import StoreReader, StoreRow, StoreWriter
@@ -148,16 +148,6 @@ def test_a_cine_mirrored_to_begin_with_turned_around_is_not_mirrored(tmp_path):
     for augment, expected in ((None, True), (AUGMENTS["none"], True), (flip, False)):
         found = all_of(ClipDataset(StoreReader(tmp_path / "m"), VIEWS, rule=RULE, augment=augment))
         assert (found["mirrored"] == expected).all()
-
-
-def test_all_clips_of_a_cine(store):
-    dataset = CineDataset(store, VIEWS, rule=RULE)
-    flat = ClipDataset(store, VIEWS, rule=RULE)
-    clips = torch.cat([dataset[i]["clip"] for i in range(len(dataset))])
-    assert torch.equal(clips, all_of(flat)["clip"])
-    assert dataset[3]["row"] == 3
-    with pytest.raises(IndexError):
-        dataset[10]
 
 
 def test_a_balanced_epoch(store):

@@ -64,6 +64,33 @@ def test_sorted_repeated_and_taken_back(exams, tmp_path, how):
     assert list(out.iterdir()) == []
 
 
+def test_links_on_windows(exams, tmp_path, monkeypatch):
+    def refuse(self, *_):
+        error = OSError(22, "A required privilege is not held by the client")
+        error.winerror = 1314
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        run = organize(exams, tmp_path / "out", how="link")
+        assert run.done == 0
+        assert "use --how copy" in run.failures[-1].reason
+    assert organize(exams, tmp_path / "out", how="link").done == 4
+    read = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: "\\\\?\\" + read(path))
+    again = organize(exams, tmp_path / "out", how="link")
+    assert (again.done, [f.status for f in again.failures]) == (0, ["missing"])
+
+
+def test_disks_that_refuse_rights_are_copied_to(exams, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    assert organize(exams, tmp_path / "out", how="copy").done == 4
+    assert set(tree(tmp_path / "out")) == EXPECTED
+
+
 def test_labels_are_mapped_or_left_out(exams, tmp_path):
     (exams / "labels.txt").write_text("s1,1.2.840.1,mystery\ns1,b,A2C\n")
     with pytest.raises(UnknownLabelsError, match="'mystery'"):

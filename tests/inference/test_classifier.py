@@ -161,7 +161,7 @@ def test_an_unexpected_failure_is_a_row_and_a_log_entry(classifier, caplog):
 
 
 def test_a_missing_extra_is_a_row_that_says_what_to_install(classifier):
-    result = classifier.predict(broken(MissingExtraError("Run: pip install 'echoplane[volume]'")))
+    result = classifier.predict(broken(MissingExtraError('Run: pip install "echoplane[volume]"')))
     assert result.status is Status.UNSUPPORTED
     assert "echoplane[volume]" in result.reasons[0]
 

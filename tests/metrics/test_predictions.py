@@ -74,6 +74,3 @@ def test_take_keeps_clips_with_their_cines_and_follows_the_order() -> None:
     part = p.take([3, 1])
     assert part.cines == ("c3", "c1")
     np.testing.assert_allclose(part.cine_probabilities(), p.cine_probabilities()[[3, 1]])
-    only = p.of_views(["A2C"])
-    assert only.cines == ("c1", "c3")
-    assert only.views == p.views

@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import pickle
+import shutil
+import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -221,6 +224,22 @@ def test_the_default_is_found_inside_the_package(bundle, tmp_path, monkeypatch):
     bundle.save(tmp_path / "weights" / "default")
     monkeypatch.setattr(module.resources, "files", lambda name: tmp_path)
     assert Bundle.load().hash == bundle.hash
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_the_default_survives_a_checkout_on_windows(tmp_path):
+    root = Path(__file__).parents[2]
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=b@c", *words], check=True, capture_output=True)
+
+    shutil.copytree(module.default_path(), tmp_path / "one" / "default")
+    shutil.copy(root / ".gitattributes", tmp_path / "one")
+    git("init", str(tmp_path / "one"))
+    for words in (["add", "."], ["commit", "-m", "a"]):
+        git("-C", str(tmp_path / "one"), *words)
+    git("clone", "-c", "core.autocrlf=true", str(tmp_path / "one"), str(tmp_path / "two"))
+    Bundle.load(tmp_path / "two" / "default").verify()
 
 
 def test_answers_are_the_main_views_unless_said_otherwise():

@@ -36,7 +36,7 @@ def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "version", missing)
     found = {f.subject: f for f in doctor._libraries()}
     assert (found["numpy"].level, found["pyarrow"].level) == ("missing", "optional")
-    assert "pip install 'echoplane[parquet]'" in found["pyarrow"].value
+    assert 'pip install "echoplane[parquet]"' in found["pyarrow"].value
 
 
 def test_a_decoder_that_decodes_wrongly_is_found(monkeypatch):

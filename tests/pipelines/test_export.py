@@ -258,6 +258,11 @@ def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
     done, (row,) = run([tmp_path / "a.mp4"], tmp_path, keep_names=True, overwrite=overwrite)
     assert (done.written, row.status) == (0, Status.REFUSED)
     assert "is one of the inputs" in row.reasons[0]
+    # A disk without capital letters, as macOS and Windows have it: two names of one file.
+    (tmp_path / "A.mp4").hardlink_to(tmp_path / "a.mp4")
+    done, (row,) = run([tmp_path / "a.mp4"], tmp_path / "A.mp4", overwrite=overwrite)
+    assert (done.written, row.status) == (0, Status.REFUSED)
+    assert "is one of the inputs" in row.reasons[0]
     assert (tmp_path / "a.mp4").read_bytes() == before
 
 

@@ -324,6 +324,24 @@ def test_a_name_with_a_carriage_return_is_one_row(study, settings, tmp_path):
     assert (again.files, again.skipped) == (0, 9)
 
 
+def test_processes_give_the_rows_that_threads_give(tmp_path, monkeypatch):
+    from pydicom import examples
+
+    good = Path(examples.get_path("ybr_color")).read_bytes()
+    for i in range(3):
+        (tmp_path / f"{i}.dcm").write_bytes(good)
+    (tmp_path / "torn.dcm").write_bytes(good[:4000])
+    monkeypatch.setattr("echoplane.pipelines.predict.MANY", 2)
+
+    def rows(processes):
+        found = []
+        predict([tmp_path], PredictSettings(jobs=2), processes=processes, on_result=found.append)
+        return [(r.file, r.status, r.view, r.probabilities, r.reasons) for r in found]
+
+    assert rows(True) == rows(False)
+    assert len(rows(True)) == 4
+
+
 _TERMINATED = """
 import multiprocessing, sys
 from echoplane.pipelines import predict as module

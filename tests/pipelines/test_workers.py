@@ -1,64 +1,88 @@
-"""The workers run functions of a script, because a test module cannot be imported by a fresh process."""
-
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from echoplane.pipelines._workers import spread
 
-_SCRIPT = """
-import json, os, sys, time
+# Spawned processes import what they run, so it stands in a module of its own.
+WORK = """
+import os
+
+def work(item):
+    if item == "crash":
+        os._exit(3)  # as a decoder does that runs into foreign memory
+    if item == "raise":
+        raise LookupError(item)
+    return item * 2
+
+def crashed(item):
+    return f"{item} crashed"
+"""
+
+LINGER = """
+import os, time
 from echoplane.pipelines._workers import spread
-
-def square(x):
-    return x * x
-
-def square_or_die(x):
-    if x in (3, 11):
-        os._exit(9)
-    return x * x
 
 def linger(x):
     print(os.getpid(), flush=True)
     time.sleep(600)
 
-def died(x):
-    return -x
-
 if __name__ == "__main__":
-    print(json.dumps(sorted(spread(globals()[sys.argv[1]], range(20), 2, died))))
+    list(spread(linger, range(20), 2, linger))
 """
 
 
 @pytest.fixture
-def script(tmp_path):
-    path = tmp_path / "script.py"
-    path.write_text(_SCRIPT)
-    return [sys.executable, str(path)]
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    (tmp_path / "work_of_processes.py").write_text(WORK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("work_of_processes")
+    del sys.modules["work_of_processes"]
 
 
-def test_in_this_process():
+def test_in_this_process() -> None:
     assert list(spread(abs, [-1, -2], 1, abs)) == [1, 2]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("work", "lost"), [("square", []), ("square_or_die", [3, 11])])
-def test_every_item_once_even_when_workers_die(script, work, lost):
-    out = subprocess.run([*script, work], check=True, capture_output=True, text=True).stdout
-    assert json.loads(out) == sorted([*(x * x for x in range(20) if x not in lost), *(-x for x in lost)])
+def test_results_come_in_order(work: ModuleType) -> None:
+    found = list(spread(work.work, [f"{i}," for i in range(30)], 2, work.crashed, in_order=True))
+    assert found == [f"{i},{i}," for i in range(30)]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_crash_costs_its_own_item_alone(work: ModuleType, in_order: bool) -> None:
+    items = ["a", "b", "crash", "c", *"defghijklm", "crash"]
+    found = list(spread(work.work, items, 2, work.crashed, in_order=in_order))
+    expected = ["crash crashed" if item == "crash" else item * 2 for item in items]
+    assert (found if in_order else sorted(found)) == (expected if in_order else sorted(expected))
+
+
+def test_an_error_of_the_work_is_raised(work: ModuleType) -> None:
+    with pytest.raises(LookupError, match="raise"):
+        list(spread(work.work, ["a", "raise", "b"], 2, work.crashed))
+
+
+def test_left_early_nothing_goes_on(work: ModuleType) -> None:
+    found = spread(work.work, ["a"] * 50, 2, work.crashed)
+    assert next(found) == "aa"
+    found.close()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for processes")
-def test_workers_leave_with_a_killed_parent(script):
-    parent = subprocess.Popen([*script, "linger"], stdout=subprocess.PIPE, text=True)
+def test_workers_leave_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(LINGER)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     workers = [int(parent.stdout.readline()) for _ in range(2)]
     parent.kill()

@@ -208,43 +208,6 @@ def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) ->
     return moved
 
 
-class CineDataset(Dataset[Batch]):
-    """All planned clips of one cine a time, never changed: for evaluation.
-
-    ``clip`` is uint8 (C, 1, N, H, W), ``target`` float32 (K,), ``row`` int64 (); C differs from cine to cine, so load
-    with ``batch_size=None``. Parameters as in :class:`ClipDataset`.
-    """
-
-    def __init__(
-        self,
-        stores: StoreReader | Sequence[StoreReader],
-        views: Sequence[str],
-        *,
-        rule: SamplingRule,
-        cines: Sequence[str] | None = None,
-        labelled: bool = True,
-    ) -> None:
-        readers = [stores] if isinstance(stores, StoreReader) else list(stores)
-        self.table: Table = build_table(readers, tuple(views), rule, cines, None, labelled)
-        self.rows, self.targets, self.groups = self.table.rows, self.table.targets, self.table.groups
-        self.skipped = self.table.skipped
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> Batch:
-        """Return all clips of cine number `index`."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"cine {index} of {len(self)}.")
-        indices = self.table.plans[index].indices
-        clips = self.table.frames(index, indices.ravel())
-        return {
-            "clip": torch.from_numpy(clips.reshape(len(indices), 1, *indices.shape[1:], *clips.shape[1:])),
-            "target": torch.from_numpy(self.targets[index]),
-            "row": torch.tensor(index),
-        }
-
-
 @dataclass
 class ClipSampler(Sampler[int]):
     """Order of an epoch: shuffled, or drawn so that every view comes equally often; the same on every machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,6 +20,9 @@ from echoplane.sources.sniff import sniff
 
 How = Literal["copy", "link", "move"]
 UNDO_FILE = "organize-undo.jsonl"
+
+#: Windows' code for "a required privilege is not held", which it says of links.
+_NO_RIGHT_TO_LINK = 1314
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ def carry_out(plan: Plan, undo: Path, on_step: Callable[[], None] = lambda: None
                     done += 1
             except OSError as error:
                 why = error.strerror or type(error).__name__
+                if getattr(error, "winerror", None) == _NO_RIGHT_TO_LINK:
+                    why += "; turn on Windows' developer mode, or use --how copy"
                 failures.append(
                     Failure(shown(step.source), "error", f"Could not be put to {shown(step.target)}: {why}.")
                 )
@@ -126,7 +132,8 @@ def _is_done(step: Step) -> bool:
         return True
     if source.exists() and not target.is_symlink() and source.samefile(target):
         return True  # it lies where it belongs
-    if target.is_symlink() and step.how == "link" and os.readlink(target) == step.source:  # noqa: PTH115
+    # Windows puts a mark in front of what a link holds.
+    if target.is_symlink() and step.how == "link" and os.readlink(target).removeprefix("\\\\?\\") == step.source:  # noqa: PTH115
         return True
     if step.how != "link" and not target.is_symlink() and sha256(source) == sha256(target):
         # To be moved, it was copied before: by a copy, or by a move across disks that was stopped between its halves.
@@ -147,7 +154,9 @@ def _do(step: Step) -> None:
         except OSError:
             pass  # on another disk: copied, then removed
     half = target.with_name(f".{target.name[:80]}.half")
-    shutil.copy2(source, half)
+    shutil.copyfile(source, half)
+    with contextlib.suppress(OSError):  # disks without rights (WSL, USB sticks, shares) refuse them
+        shutil.copystat(source, half)
     half.replace(target)
     if step.how == "move":
         source.unlink()

@@ -93,10 +93,6 @@ class Predictions:
             logits=self.logits[clips],
         )
 
-    def of_views(self, wanted: Sequence[str]) -> Predictions:
-        """Keep the cines whose true view is one of `wanted`; the network may still answer anything it knows."""
-        return self.take([i for i, y in enumerate(self.y_true) if self.views[y] in wanted])
-
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` file, atomically; holds arrays and one JSON text, no pickle."""
         header = json.dumps({"format": _FORMAT, "views": self.views, "cines": self.cines, "groups": self.groups,

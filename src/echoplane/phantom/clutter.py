@@ -17,9 +17,6 @@ from echoplane.phantom.looks import Acoustics, Rng
 from echoplane.phantom.speckle import Scatterers
 from echoplane.records import FloatArray
 
-#: Quiet floor that keeps logarithms finite, dB.
-FLOOR_DB = -90.0
-
 
 def decibels(value: float | FloatArray) -> FloatArray:
     """Turn dB into amplitude, float32."""

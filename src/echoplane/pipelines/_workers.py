@@ -3,98 +3,102 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from echoplane._orphans import settle_in
+from echoplane._processes import Workers, settle_in
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 #: Items under way or waiting, per process.
-AHEAD = 3
+AHEAD = 4
 
 
 def spread(
-    work: Callable[[A], B], items: Iterable[A], jobs: int, crashed: Callable[[A], B]
+    work: Callable[[A], B], items: Iterable[A], jobs: int, crashed: Callable[[A], B], *, in_order: bool = False
 ) -> Generator[B, None, None]:
     """Apply `work` to every item, in this process or in several, and yield results as they come.
 
     Parameters
     ----------
     work : callable
-        Picklable; should return its failures, not raise them.
+        Picklable; should return its failures, for what it raises ends everything.
     items : iterable
     jobs : int
         1 works in this process.
     crashed : callable
         Gives the result of an item that took its process down (a crash in a decoder, the kernel's memory killer).
+    in_order : bool
+        Yield results in the order of the items, else as soon as they are there.
 
     Yields
     ------
     result
-        In no particular order.
+
+    Raises
+    ------
+    UsageError
+        When no process can start, as in a script without ``if __name__ == "__main__"``.
     """
     if jobs <= 1:
-        for item in items:
-            yield work(item)
+        yield from map(work, items)
         return
     queue = iter(items)
-    lost: list[A] = []
-    yield from _run_pool(work, queue, jobs, lost)
-    while lost:
+    lost: list[A] | None = []
+    while lost is not None:
         # A worker died. Which item did it? Each of those under way gets a process of its own.
-        suspects, lost = lost, []
-        for item in suspects:
-            yield from _alone(work, item, crashed)
-        yield from _run_pool(work, queue, jobs, lost)
+        for item in lost:
+            yield _alone(work, item, crashed)
+        lost = yield from _until_one_dies(work, queue, jobs, in_order)
 
 
-def _run_pool(work: Callable[[A], B], queue: Iterator[A], jobs: int, lost: list[A]) -> Generator[B, None, None]:
-    """Run until the queue is empty or a worker dies; then put the items that were under way into `lost`."""
-    pool = _pool(jobs)
+def _until_one_dies(
+    work: Callable[[A], B], queue: Iterator[A], jobs: int, in_order: bool
+) -> Generator[B, None, list[A] | None]:
+    """Run until the queue is empty, and return None, or until a worker dies, and return what was under way."""
     running: dict[Future[B], A] = {}
+    with Workers(jobs, _settle_in) as pool:
+        try:
+            while True:
+                for item in itertools.islice(queue, jobs * AHEAD - len(running)):
+                    running[_submitted(pool, work, item)] = item
+                if not running:
+                    return None
+                done = [next(iter(running))] if in_order else wait(running, return_when=FIRST_COMPLETED).done
+                for future in done:
+                    result = future.result()
+                    del running[future]
+                    yield result
+        except BrokenProcessPool:
+            return list(running.values())
+        finally:
+            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
+            pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: Workers, work: Callable[[A], B], item: A) -> Future[B]:
     try:
-        while True:
-            for item in itertools.islice(queue, jobs * AHEAD - len(running)):
-                try:
-                    running[pool.submit(work, item)] = item
-                except BrokenProcessPool:
-                    lost.append(item)
-                    raise
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                result = future.result()
-                del running[future]
-                yield result
-    except BrokenProcessPool:
-        lost.extend(running.values())
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        return pool.submit(work, item)
+    except BrokenProcessPool as error:  # since a moment ago; the item is under way like the others
+        broken: Future[B] = Future()
+        broken.set_exception(error)
+        return broken
 
 
-def _alone(work: Callable[[A], B], item: A, crashed: Callable[[A], B]) -> Generator[B, None, None]:
-    pool = _pool(1)
-    try:
-        yield pool.submit(work, item).result()
-    except BrokenProcessPool:
-        yield crashed(item)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    # Started afresh, not forked: OpenCV's and FFmpeg's threads do not survive a fork.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
+def _alone(work: Callable[[A], B], item: A, crashed: Callable[[A], B]) -> B:
+    with Workers(1, _settle_in) as pool:
+        pool.check_started()
+        try:
+            return pool.submit(work, item).result()
+        except BrokenProcessPool:
+            return crashed(item)
 
 
 def _settle_in() -> None:
-    """Set up a worker: one thread, deaf to Ctrl-C (the parent handles it), gone when the parent is gone."""
+    """Set up a worker: one thread, for the processes are the parallel work; its parent decides when it ends."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -103,7 +103,7 @@ def _libraries() -> list[Finding]:
         try:
             found.append(Finding("libraries", name, f"{importlib.metadata.version(name)} ({what})"))
         except importlib.metadata.PackageNotFoundError:
-            fix = f"pip install 'echoplane[{extra}]'" if extra else "pip install --upgrade echoplane"
+            fix = f'pip install "echoplane[{extra}]"' if extra else "pip install --upgrade echoplane"
             level: Level = "optional" if extra else "missing"
             found.append(Finding("libraries", name, f"not installed ({what}): {fix}", level))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -178,7 +177,7 @@ def export(
     if not items:
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
     place = _Place.choose(Path(output), settings, len(items))
-    place.inputs.update(os.path.realpath(file) for item in items for file in (item.path, *item.all_files))
+    place.inputs.update(_identity(file) for item in items for file in (item.path, *item.all_files))
     on_start(len(items))
     started, counts, interrupted = time.perf_counter(), Counter[str](), False
     try:
@@ -199,7 +198,7 @@ class _Place:
     kind: str
     single: bool
     taken: set[str] = field(default_factory=set)
-    inputs: set[str] = field(default_factory=set)
+    inputs: set[tuple[int, int] | None] = field(default_factory=set)
 
     @classmethod
     def choose(cls, output: Path, settings: ExportSettings, count: int) -> _Place:
@@ -297,15 +296,26 @@ class _TakenError(RefusedError):
     """The output of a cine is there already."""
 
 
-def _require_free(target: Path, source: str, inputs: AbstractSet[str], settings: ExportSettings) -> None:
+def _require_free(
+    target: Path, source: str, inputs: AbstractSet[tuple[int, int] | None], settings: ExportSettings
+) -> None:
     if not target.exists():
         return
-    if os.path.realpath(target) in inputs:
+    if _identity(target) in inputs:
         raise RefusedError(source, f"{target.name} is one of the inputs; it is not replaced.", "Write elsewhere.")
     if not settings.overwrite:
         raise _TakenError(source, f"{target.name} is there already.", "--overwrite replaces it.")
     if target.is_dir() and not only_frames(target):
         raise RefusedError(source, f"{target} holds other files than exported frames; it is not replaced.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what is one for all names of a file, also in capital letters where the disk takes them for the same."""
+    try:
+        mark = path.stat()
+    except (OSError, ValueError):
+        return None  # there is no such file; it becomes a row of its own
+    return mark.st_dev, mark.st_ino
 
 
 def _remarks(cine: Cine, sector: Sector | None, kind: str, fps: float) -> tuple[str, ...]:

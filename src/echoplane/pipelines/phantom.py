@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from echoplane._files import atomic_write
-from echoplane._orphans import leave_with_parent
+from echoplane._files import atomic_write, write_csv
+from echoplane._processes import Workers, leave_with_parent
 from echoplane.config import to_mapping
 from echoplane.errors import DataError, UsageError
 from echoplane.phantom.clip import PhantomCine
@@ -54,7 +53,8 @@ def write_dataset(
         Folder of the store.
     plan : DatasetPlan
     jobs : int
-        Worker processes. The data do not depend on it.
+        Worker processes. The data do not depend on it. More than one: the calling script needs its
+        ``if __name__ == "__main__"``.
     recipe : PrepareRecipe
         One that crops to the sector.
     progress : callable, optional
@@ -70,7 +70,7 @@ def write_dataset(
     echoplane.errors.StoreError
         When the folder holds something else.
     UsageError
-        For a recipe of another crop; nothing is written then.
+        For a recipe of another crop, before anything is written; for processes that cannot start.
     """
     if recipe.crop != "sector":
         usable = ", ".join(name for name, known in RECIPES.items() if known.crop == "sector")
@@ -138,20 +138,15 @@ def _rendered(
             yield number, render_planned(plan, number, recipe)
         return
     chunks = iter([numbers[i : i + CHUNK] for i in range(0, len(numbers), CHUNK)])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
-        try:
-            waiting = [_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, jobs + CHUNKS_AHEAD)]
-            while waiting:
-                yield from waiting.pop(0).result()
-                waiting.extend(_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, 1))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin
-            raise
+    with Workers(jobs, _one_thread) as pool:
+        waiting = [_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, jobs + CHUNKS_AHEAD)]
+        while waiting:
+            yield from waiting.pop(0).result()
+            waiting.extend(_submit(pool, plan, chunk, recipe) for chunk in itertools.islice(chunks, 1))
 
 
 def _submit(
-    pool: ProcessPoolExecutor, plan: DatasetPlan, chunk: list[int], recipe: PrepareRecipe
+    pool: Workers, plan: DatasetPlan, chunk: list[int], recipe: PrepareRecipe
 ) -> Future[list[tuple[int, TrainingClip]]]:
     return pool.submit(_render_chunk, plan, chunk, recipe)
 
@@ -308,10 +303,8 @@ def _earlier_truth(path: Path) -> list[dict[str, object]]:
 
 
 def _write_truth(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    with atomic_write(path) as stream:
-        table = csv.DictWriter(stream, TRUTH, lineterminator="\n")
-        table.writeheader()
-        table.writerows(sorted(rows, key=lambda row: str(row["file"])))
+    rows = sorted(rows, key=lambda row: str(row["file"]))
+    write_csv(path, [TRUTH, *([row[name] for name in TRUTH] for row in rows)])
 
 
 def _truth(file: str, name: str, clip: StudyClip, cine: PhantomCine) -> dict[str, object]:

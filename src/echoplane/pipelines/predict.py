@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines._overlays import Overlays
-from echoplane.pipelines._processes import in_processes
+from echoplane.pipelines._workers import spread
 from echoplane.pipelines.result_table import ResultTable
 from echoplane.pipelines.run_manifest import RunManifest, now, versions
 from echoplane.records import Status, ViewResult
@@ -157,7 +157,7 @@ def predict(
     ------
     UsageError
         Nothing found, an `output` that is there already, or one that was made in another way; overlays asked for
-        from a network or an engine that has none.
+        from a network or an engine that has none; `processes` that cannot start.
     BundleError
         No usable bundle.
     """
@@ -175,7 +175,7 @@ def predict(
     started, counts, interrupted = time.perf_counter(), Counter[str](), True
     results: Generator[ViewResult, None, None]
     if processes and jobs > 1 and len(items) >= MANY and overlays is None and settings.engine in ("auto", "openvino"):
-        results = in_processes(items, partial(_worker, settings, jobs), _crashed, jobs)
+        results = spread(partial(_answer, settings=settings, jobs=jobs), items, jobs, _crashed, in_order=True)
     else:
         results = classifier.predict_many(items)
     try:
@@ -210,13 +210,15 @@ def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int, overlays: 
     )
 
 
-def _worker(settings: PredictSettings, jobs: int) -> Callable[[SourceItem], ViewResult]:
-    """Return what one process does with a file."""
-    import cv2
+def _answer(item: SourceItem, settings: PredictSettings, jobs: int) -> ViewResult:
+    """Do what one of several processes does with a file."""
+    return _own_classifier(settings, jobs).predict(item)
 
-    cv2.setNumThreads(1)  # the processes are the parallel work
+
+@cache
+def _own_classifier(settings: PredictSettings, jobs: int) -> ViewClassifier:
     alone = replace(settings, threads=max(1, (settings.threads or available_cpus()) // jobs))
-    return _classifier(Bundle.load(settings.bundle), alone, 1, None).predict
+    return _classifier(Bundle.load(settings.bundle), alone, 1, None)
 
 
 def _crashed(item: SourceItem) -> ViewResult:

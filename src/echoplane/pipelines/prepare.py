@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import os
@@ -159,6 +160,8 @@ def prepare_dataset(
         Labels that nobody knows; raised before anything is read.
     StoreError
         The folder holds something else, or a store of another recipe.
+    UsageError
+        Processes that cannot start: with several `jobs` the calling script needs its ``if __name__ == "__main__"``.
     """
     settings = settings or PrepareSettings()
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
@@ -297,7 +300,8 @@ def _patient_key(out: Path, settings: PrepareSettings) -> bytes:
     if not file.exists():
         with atomic_write(file, "wb") as stream:
             stream.write(secrets.token_bytes(32))
-        file.chmod(0o600)
+        with contextlib.suppress(OSError):  # a disk without rights
+            file.chmod(0o600)
     return file.read_bytes()
 
 

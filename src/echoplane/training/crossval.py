@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 
 from echoplane import config
 from echoplane._files import atomic_write
-from echoplane._orphans import leave_with_parent
+from echoplane._processes import Workers, leave_with_parent
 from echoplane.data.split import Split, make_split
 from echoplane.errors import ConfigError, UsageError
 from echoplane.metrics.predictions import Predictions
@@ -53,7 +52,8 @@ def crossvalidate(
     folds : int
         At least 2.
     jobs : int
-        Folds trained at the same time, each in its own process.
+        Folds trained at the same time, each in its own process; more than one: the calling script needs its
+        ``if __name__ == "__main__"``.
     orders : bool
         Answer the held-out clips with shuffled, reversed and frozen frames as well.
     accelerator : {"auto", "cpu", "cuda"}
@@ -69,7 +69,7 @@ def crossvalidate(
     ------
     UsageError, ConfigError
         Fewer than two folds, a fold without a cine whose view is known, a store for validation only, or a folder that
-        holds a cross-validation of another recipe or other stores.
+        holds a cross-validation of another recipe or other stores; processes that cannot start.
     """
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
@@ -142,20 +142,16 @@ def _run_fold(task: _Fold, report: Report | None = None) -> int:
 
 
 def _run_together(tasks: list[_Fold], notify: Callable[[FoldStarted], None], jobs: int) -> None:
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(jobs,)) as pool:
-        try:
-            futures = {}
-            for task in tasks:
-                if task.finished:
-                    notify(FoldStarted(task.fold, len(tasks), True))
-                else:
-                    futures[pool.submit(_run_fold, task)] = task
-            for future in as_completed(futures):
-                future.result()
-                notify(FoldStarted(futures[future].fold, len(tasks), False))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun does not begin
-            raise
+    with Workers(jobs, _share_cores, jobs) as pool:
+        futures = {}
+        for task in tasks:
+            if task.finished:
+                notify(FoldStarted(task.fold, len(tasks), True))
+            else:
+                futures[pool.submit(_run_fold, task)] = task
+        for future in as_completed(futures):
+            future.result()
+            notify(FoldStarted(futures[future].fold, len(tasks), False))
 
 
 def _share_cores(jobs: int) -> None:

@@ -48,6 +48,15 @@ def print_error(text: str) -> None:
     print(f"error: {printable(text)}", file=sys.stderr)
 
 
+def json_text(value: object) -> str:
+    """Return JSON of plain letters, which comes through whatever letters a pipe or a file of this system holds."""
+    import json
+
+    import msgspec
+
+    return json.dumps(json.loads(msgspec.json.encode(value)), indent=1)
+
+
 def printable(text: str) -> str:
     """Return text without control characters and undecodable bytes, which could steer a terminal or fail to print."""
     text = text.encode("utf-8", "replace").decode()

@@ -40,11 +40,10 @@ def _add_looks(group: typer.Typer) -> None:
     ) -> None:
         bundle = _load(where)
         if as_json:
-            import msgspec
-
             from echoplane import config
+            from echoplane.apps.cli._common import json_text
 
-            print(msgspec.json.format(msgspec.json.encode(config.to_mapping(bundle.facts)), indent=1).decode())
+            print(json_text(config.to_mapping(bundle.facts)))
         else:
             from echoplane.apps.cli._bundle_text import describe
 

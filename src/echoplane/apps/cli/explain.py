@@ -38,7 +38,7 @@ Methods:
   guided, guided-gradcam, integrated-gradients
                         pixel by pixel
   occlusion             how much the answer falls when blocks of space and time are blacked out
-All but cam and auto need: pip install 'echoplane[explain]'
+All but cam and auto need: pip install "echoplane[explain]"
 
 Exit code: 0 done; 1 some cines of a gallery could not be explained; 2 wrong usage, or no such file or bundle.
 """

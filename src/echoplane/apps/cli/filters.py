@@ -18,7 +18,7 @@ _HELP = """Show what the filters of a layer answer to.
   echoplane filters features.4.plane --on clip.dcm -o maps.gif     the feature maps of a cine instead
 
 Favourites are searched by gradient ascent, with jitter, blur and smoothness so that they can be read. Needs torch:
-pip install 'echoplane[explain]'
+pip install "echoplane[explain]"
 """
 
 

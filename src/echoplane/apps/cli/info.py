@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, console, print_error, printable
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, console, json_text, print_error, printable
 
 if TYPE_CHECKING:
     from echoplane.pipelines.info import FileInfo
@@ -79,12 +79,10 @@ def register(app: typer.Typer) -> None:
 
 def _print_json(found: Iterator[FileInfo]) -> tuple[int, int]:
     """Print one list, file by file, so that a long one can be read while it comes."""
-    import msgspec
-
     total = failed = 0
     for one in found:
         print("[" if not total else ",")
-        print(msgspec.json.format(msgspec.json.encode(one), indent=1).decode(), end="")
+        print(json_text(one), end="")
         total += 1
         failed += one.status in _FAILED
     print("\n]" if total else "[]")

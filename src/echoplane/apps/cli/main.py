@@ -109,7 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         # Trouble with one input is a row; what gets here is an output that cannot be written, or a full disk.
         logging.getLogger("echoplane").debug("The system refused.", exc_info=True)
-        where = f"{error.filename}: " if error.filename else ""
+        name = error.filename2 or error.filename  # of a rename the target, which is what the user named
+        where = f"{name}: " if name else ""
         print_error(f"{where}{error.strerror or error}.")
         sys.exit(EXIT_USAGE)
 

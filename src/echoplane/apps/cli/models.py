@@ -86,10 +86,9 @@ def _print_table() -> None:
 
 
 def _print_json() -> None:
-    import msgspec
-
     from echoplane import config
+    from echoplane.apps.cli._common import json_text
     from echoplane.models.registry import NETWORKS
 
     rows = [config.to_mapping(row) for row in NETWORKS.values()]
-    print(msgspec.json.format(msgspec.json.encode(rows), indent=1).decode())
+    print(json_text(rows))

@@ -41,9 +41,9 @@ def register(app: typer.Typer) -> None:
             for row in VIEWS
         ]
         if as_json:
-            import json
+            from echoplane.apps.cli._common import json_text
 
-            print(json.dumps(rows, indent=1, ensure_ascii=False))
+            print(json_text(rows))
         else:
             _print(rows, facts is not None)
 

@@ -24,7 +24,6 @@ class Layout:
     """Positions of structures that do not follow from one parameter alone."""
 
     axes: BodyAxes
-    base_radius: float  # endocardial
     base_outer: float  # epicardial
     mitral: Vector
     mitral_front: Vector  # unit, from the posterior to the anterior leaflet
@@ -93,7 +92,6 @@ def layout(patient: Patient) -> Layout:
     chest = patient.thorax.wall_cm
     return Layout(
         axes=axes,
-        base_radius=base,
         base_outer=outer,
         mitral=mitral,
         mitral_front=front,

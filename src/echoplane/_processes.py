@@ -1,0 +1,107 @@
+"""Worker processes: where they start, what is said where they cannot, and that none outlives who started it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from types import TracebackType
+from typing import Any
+
+from echoplane.errors import EchoplaneError, UsageError
+
+#: Windows waits for no more in one pool.
+_MOST_ON_WINDOWS = 61
+
+
+class Workers(ProcessPoolExecutor):
+    """A pool of processes that are started afresh, not forked: threads of OpenCV, FFmpeg, OpenVINO do not survive that.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes, at least 1.
+    begin : callable
+        Called first in each of them; a function of a module.
+    arguments : object
+        For `begin`.
+
+    Raises
+    ------
+    UsageError
+        On leaving a ``with`` block in which all processes ended before they did anything.
+    EchoplaneError
+        On leaving one in which a process ended in the middle of its work.
+    """
+
+    def __init__(self, jobs: int, begin: Callable[..., None], *arguments: Any) -> None:
+        jobs = min(jobs, _MOST_ON_WINDOWS) if sys.platform == "win32" else jobs
+        context = multiprocessing.get_context("spawn")
+        super().__init__(jobs, context, initializer=begin, initargs=arguments)
+        # Taken before any other task, by the first process that is up.
+        self._first = self.submit(_nothing)
+
+    def check_started(self) -> None:
+        """Wait for the first process.
+
+        Raises
+        ------
+        UsageError
+            When it ended before it did anything.
+        """
+        try:
+            self._first.result()
+        except BrokenProcessPool:
+            script = getattr(sys.modules["__main__"], "__file__", None) or "the script"
+            raise UsageError(
+                f"{script}: its worker processes ended before they did anything. Each of them imports the script that "
+                'starts them, so what starts them must stand in a file, below `if __name__ == "__main__":`. '
+                "(If it does, the memory may be too small for so many: use fewer jobs, or one.)"
+            ) from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Of a block that ends by an error or Ctrl-C: what has not begun does not begin.
+        self.shutdown(wait=error is None, cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            self.check_started()
+            raise EchoplaneError(
+                "A worker process ended in the middle of its work; perhaps the memory is too small for so many. What "
+                "was finished is kept: run the same again, with fewer jobs."
+            ) from error
+
+
+def settle_in() -> None:
+    """Make this worker process deaf to Ctrl-C, which the parent handles, and end it when the parent has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _watch_parent()
+
+
+def leave_with_parent() -> None:
+    """End this worker process when the parent has ended, and at Ctrl-C, for its work takes long."""
+    # Python's own handler raises an error, which a pool takes for the end of one task, and goes on with the next.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _watch_parent()
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave_with(sentinel: int) -> None:
+    # A parent that was killed cannot tell its workers, and they would wait for work for ever.
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def _nothing() -> None:
+    """Do nothing: that it is done tells that a process is up."""
