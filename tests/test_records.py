@@ -26,6 +26,16 @@ def test_fan_has_left_and_right_the_right_way_round() -> None:
     assert not mask[:, :200].any()
 
 
+def test_a_fan_upside_down_is_turned_within_its_crop() -> None:
+    standing = fan(left=math.pi - 0.6, right=math.pi + 0.7, apex=(200.0, 260.0), box=(20, 30, 380, 270))
+    assert standing.upside_down
+    assert not fan().upside_down
+    assert not Sector(SectorKind.LINEAR, (10, 20, 30, 60), left=3.0, right=4.0).upside_down
+    turned = standing.turned((0.0, 10.0, 400.0, 290.0))
+    assert not turned.upside_down
+    np.testing.assert_array_equal(turned.mask(300, 400)[10:290], standing.mask(300, 400)[10:290][::-1])
+
+
 @pytest.mark.parametrize("scale", [0.5, 0.25, 2.0])
 def test_mask_at_another_scale_covers_the_same_share(scale: float) -> None:
     full, scaled = fan().mask(300, 400), fan().mask(int(300 * scale), int(400 * scale), scale)

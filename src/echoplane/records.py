@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -201,6 +201,29 @@ class Sector:
     confidence: float = 0.0
     origin: str = "none"
 
+    @property
+    def upside_down(self) -> bool:
+        """Whether the fan's apex points to the bottom of the frame, as some laboratories show children's hearts."""
+        return self.kind in (SectorKind.PHASED, SectorKind.CURVED) and abs(self.left + self.right) > math.pi
+
+    def turned(self, crop: tuple[float, float, float, float]) -> Sector:
+        """Return the sector of the same picture when the rows of its crop are taken from the bottom up.
+
+        Parameters
+        ----------
+        crop : tuple of float
+            (x0, y0, x1, y1) of :class:`PreparedCine`.
+        """
+        both = crop[1] + crop[3]
+        x0, y0, x1, y1 = self.box
+        return replace(
+            self,
+            box=(x0, round(both) - y1, x1, round(both) - y0),
+            apex=(self.apex[0], both - 1 - self.apex[1]),
+            left=math.pi - self.right,
+            right=math.pi - self.left,
+        )
+
     def mask(self, height: int, width: int, scale: float = 1.0) -> BoolArray:
         """Rasterise: True inside.
 
@@ -252,7 +275,8 @@ class PreparedCine:
     Attributes
     ----------
     frames : uint8 array, (T, H, W)
-        Grey, masked, cropped, resized; only the frames that were asked for.
+        Grey, masked, cropped, resized; only the frames that were asked for. Turned as in the file: who shows them to a
+        network turns those upright whose sector is upside down, as `echoplane.sampling.clips.gather` does.
     indices : tuple of int
         The frame number in the cine of each row of `frames`, strictly rising.
     sector : Sector

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pydicom
 import pytest
 
 from echoplane.errors import BundleError, MissingExtraError, UsageError
@@ -18,6 +19,7 @@ from echoplane.sampling.clips import gather, plan
 from echoplane.sampling.rule import SamplingRule
 from echoplane.sources.array import ArrayReader, cine_from_array
 from echoplane.sources.item import SourceItem
+from echoplane.sources.open import open_cine
 
 
 def frames(brightness, count=16, seed=0):
@@ -55,6 +57,21 @@ def test_the_answer_is_that_of_the_same_steps_by_hand(classifier):
     result = classifier.predict(cine)
     np.testing.assert_allclose(list(result.probabilities.values()), p.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(result.clip_probabilities, p, atol=1e-6)
+
+
+def test_a_picture_upside_down_is_answered_turned_around_and_its_map_belongs_to_it_as_it_is():
+    """Laboratories for children show apical views with the apex at the bottom."""
+    looks = []
+    classifier = ViewClassifier.load(threads=1, on_look=looks.append)
+    cine = open_cine(pydicom.examples.get_path("ybr_color"))
+    upright = cine.reader.read(range(cine.n_frames))
+    usual = classifier.predict(upright, fps=cine.fps)
+    turned = classifier.predict(np.ascontiguousarray(upright[:, ::-1]), fps=cine.fps)
+    assert any("upside down" in reason for reason in turned.reasons)
+    assert (turned.status, turned.view) == (usual.status, usual.view) == (Status.OK, "A4C")
+    assert turned.probability == pytest.approx(usual.probability, abs=0.1)
+    one, other = (look.on_frames().values for look in looks)
+    assert np.corrcoef(one.ravel(), other[:, ::-1].ravel())[0, 1] > 0.9
 
 
 def test_colour_arrays_stills_and_short_cines(classifier, toy_bundle):

@@ -82,6 +82,15 @@ def test_a_picture_with_left_and_right_exchanged_is_explained_as_it_is_answered(
     assert np.abs(turned.found.values).max() == pytest.approx(1)
 
 
+def test_the_map_of_a_picture_upside_down_belongs_to_it_as_it_is(bundle: str, a4c: str) -> None:
+    cine = open_cine(a4c)
+    frames = cine.reader.read(range(cine.n_frames))
+    explainer = Explainer(ExplainSettings(bundle, view="A4C"))
+    one, other = (explainer.explain(cine_from_array(f, 30.0)).found for f in (frames, frames[:, ::-1].copy()))
+    assert other.sector.upside_down
+    assert np.corrcoef(one.values.ravel(), other.values[:, ::-1].ravel())[0, 1] > 0.9
+
+
 def test_map_covers_every_frame_and_nothing_outside(bundle: str, a4c: str) -> None:
     made = Explainer(ExplainSettings(bundle)).explain(a4c)
     assert made.found.values.shape == (30, 64, 64)

@@ -15,6 +15,7 @@ import pytest
 
 from echoplane.data.labels import LabelTable, UnknownLabelsError
 from echoplane.errors import DataError, StoreError, UsageError
+from echoplane.phantom.clip import render_clip
 from echoplane.pipelines import prepare as module
 from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset, read_failures
 from echoplane.prepare import PrepareRecipe
@@ -52,6 +53,22 @@ def content(path: Path) -> dict[str, object]:
     reader = StoreReader(path)
     assert reader.verify() == []
     return {"info": reader.info, "rows": reader.rows}
+
+
+def test_what_is_upside_down_is_stored_upright(tmp_path):
+    clip = render_clip("A4C", seed=3, frames=12, size=(192, 256), nuisances=())
+    for name, frames in (("upright", clip.frames), ("turned", clip.frames[:, ::-1])):
+        (tmp_path / "clips" / "A4C").mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "clips" / "A4C" / f"{name}.npy", frames)
+    prepare_dataset(tmp_path / "clips", tmp_path / "store")
+    store = StoreReader(tmp_path / "store")
+    turned, upright = (store.frames(i).astype(float) for i in (0, 1))
+    row = store.rows[0]
+    assert row.source.endswith("turned.npy")
+    assert any("upside down" in note for note in row.notes)
+    assert np.corrcoef(turned.ravel(), upright.ravel())[0, 1] > 0.95
+    assert not row.sector.upside_down
+    assert row.sector.apex[1] < row.crop[3] / 2
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -23,6 +23,13 @@ def test_each_frame_lands_in_its_place(length: int, fps: float) -> None:
     np.testing.assert_array_equal(clips[..., 0, 0], made.indices)
 
 
+def test_what_is_upside_down_is_turned() -> None:
+    standing = Sector(SectorKind.PHASED, (0, 0, 3, 2), (1.0, 2.0), 0.0, 2.0, 2.5, 3.8)
+    frames = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    clips = gather(PreparedCine(frames, (0, 1, 2, 3), standing, (0, 0, 3, 2)), SamplingPlan(np.array([[0, 2]])))
+    np.testing.assert_array_equal(clips[0, 1], frames[2, ::-1])
+
+
 def test_more_frames_than_needed_are_fine() -> None:
     made = plan(60, None, RULES["reference"])
     np.testing.assert_array_equal(gather(prepared(tuple(range(60))), made)[..., 1, 2], made.indices)

@@ -247,6 +247,8 @@ class ViewClassifier:
         if mirrored:
             logits, maps = self._network(clips[..., ::-1], engine)
             maps = None if maps is None else maps[..., ::-1]
+        if maps is not None and prepared.sector.upside_down:
+            maps = maps[..., ::-1, :]
         answer = decide(logits, facts)
         seconds["network"] = time.perf_counter() - begun
         remarks = filter(None, (mirror.SENTENCE if mirrored else "", decision.reason))

@@ -176,6 +176,8 @@ class Explainer:
         maps = self._maps(clips, target) if features is None else self._engine_maps(features, target, clips.shape[2:])
         if mirrored:
             answer, maps = replace(answer, reasons=(*answer.reasons, mirror.SENTENCE)), maps[..., ::-1]
+        if prepared.sector.upside_down:
+            maps = maps[..., ::-1, :]
         found = cine_map(maps, sampling, cine.n_frames, prepared.sector, prepared.crop,
                          method=self.method, target=target.name)  # fmt: skip
         return Explanation(cine, answer, found, phases, is_sure(prepared.sector, cine.n_frames))

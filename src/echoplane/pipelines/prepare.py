@@ -320,6 +320,9 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: byt
         return Failure(row.cine, "error", f"{type(error).__name__} while it was prepared; please report it.")
     if not prepared.frames.any():
         return Failure(row.cine, "not_b_mode", "Is black everywhere inside the sector.")
+    frames, sector = prepared.frames, prepared.sector
+    if sector.upside_down:
+        frames, sector = frames[:, ::-1].copy(), sector.turned(prepared.crop)
     patient, study = row.patient, row.study
     if key and not patient:
         patient, hashed = patient_and_study(row.item.path, key) if row.item.path.is_file() else ("", "")
@@ -335,12 +338,12 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: byt
             source=row.item.source,
             given_label=row.given_label,
             fps=cine.fps if cine.fps is not None else row.fps,
-            sector=prepared.sector,
+            sector=sector,
             crop=prepared.crop,
             notes=(*cine.notes, *prepared.notes),
             extra=row.extra,
         ),
-        prepared.frames,
+        frames,
     )
 
 

@@ -143,7 +143,9 @@ def _from_pixels(
     if not _believed(seen.fan):
         turned = _look(np.ascontiguousarray(small_THW[:, ::-1]))
         if turned is not None and turned.fan.r1 > 0 and turned.fan.score > seen.fan.score + FLIP_GAIN:
-            note = "The picture is upside down: the fan's apex points to the bottom of the frame."
+            note = (
+                "The picture is upside down (its apex points to the bottom of the frame); it is answered turned around."
+            )
             return Located(view.fan(turned.fan, origin, flipped=True), (note,))
     notes = _panel_notes(seen)
     if _believed(seen.fan):

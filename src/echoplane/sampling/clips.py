@@ -106,7 +106,7 @@ def without_empty(frames_PHW: UInt8Array, numbers: Sequence[int], plan: Sampling
 
 
 def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:
-    """Put prepared frames together into clips.
+    """Put prepared frames together into clips, upright where the picture is upside down.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:
     if not found.all() or not (have[rows] == plan.indices).all():
         missing = sorted(set(plan.needed) - set(prepared.indices))
         raise UsageError(f"the plan needs frames that were not prepared: {missing[:5]}.")
-    return prepared.frames[rows]
+    clips = prepared.frames[rows]
+    return clips[..., ::-1, :] if prepared.sector.upside_down else clips
 
 
 def _clip_offsets(fps: float | None, rule: SamplingRule) -> tuple[IntArray, tuple[str, ...]]:
