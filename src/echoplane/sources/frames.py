@@ -12,7 +12,14 @@ from echoplane.records import Cine, CineKind, UInt8Array
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.images import read_jpeg
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
-from echoplane.sources.picture import PictureHeader, decode_page, deep_samples, header_of, opened_picture
+from echoplane.sources.picture import (
+    PictureHeader,
+    decode_page,
+    deep_samples,
+    header_of,
+    opened_picture,
+    white_is_zero,
+)
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
 from echoplane.sources.series import gap_notes, split_name
 from echoplane.sources.sniff import PICTURES, sniff
@@ -146,9 +153,10 @@ def _header(folder: Path, file: str, kind: str, source: str, limits: Limits) -> 
 
 
 def _scaling(folder: Path, files: Sequence[str], kind: str, source: str, limits: Limits) -> Scaling:
-    parts = []
+    parts, white_is_low = [], False
     for number in spread(len(files)):
         with opened_picture(folder / files[number], kind, source, limits) as image:
             parts.append(deep_samples(image))
+            white_is_low = white_is_zero(image)
     with reading(source, "The pictures cannot be scaled to 8 bits"):
-        return choose_scaling(parts)
+        return choose_scaling(parts, white_is_low=white_is_low)
