@@ -1,4 +1,4 @@
-"""Worker processes that end when the process that started them is gone, however it went."""
+"""Worker processes: that they can start at all, and that they end when the one that started them is gone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,44 @@ import os
 import signal
 import threading
 from multiprocessing import connection
+
+from echoplane.errors import UsageError
+
+#: Said in the process that called, and in each of those that it started.
+_UNGUARDED = (
+    "worker processes cannot start. A script that works in processes needs its calls under "
+    '`if __name__ == "__main__":`, because each process imports it anew.'
+)
+
+
+def refuse_unguarded() -> None:
+    """Stop where a worker process, importing the script that started it, is about to do the script's work again.
+
+    Raises
+    ------
+    UsageError
+        Before the worker touches what its parent writes.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself asks
+        raise UsageError(_UNGUARDED)
+
+
+def require_start() -> None:
+    """Start a process that does nothing: where even that fails, it is not the work that makes processes end.
+
+    Raises
+    ------
+    UsageError
+    """
+    process = multiprocessing.get_context("spawn").Process(target=_nothing)
+    process.start()
+    process.join()
+    if process.exitcode != 0:
+        raise UsageError(_UNGUARDED)
+
+
+def _nothing() -> None:
+    pass
 
 
 def settle_in() -> None:

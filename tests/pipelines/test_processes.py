@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from echoplane.pipelines import predict as pipeline
@@ -79,3 +81,34 @@ def test_processes_give_the_rows_that_threads_give(tmp_path: Path, monkeypatch: 
 
     assert rows(True) == rows(False)
     assert len(rows(True)) == 4
+
+
+UNGUARDED = """
+import sys
+
+from echoplane.pipelines import predict as pipeline
+from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset
+from echoplane.pipelines.predict import PredictSettings, predict
+
+pipeline.MANY = 2
+if sys.argv[1] == "predict":
+    predict(["A4C"], PredictSettings(jobs=2), output="views.csv", overwrite=True, processes=True)
+else:
+    prepare_dataset(".", "store", PrepareSettings(jobs=2))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["predict", "prepare"])
+def test_a_script_without_its_guard_is_told_so(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "A4C").mkdir()
+    for i in range(3):
+        np.save(tmp_path / f"A4C/{i}.npy", np.zeros((30, 40, 50), np.uint8))
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, "script.py", verb], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "UsageError: worker processes cannot start" in last
+    assert '`if __name__ == "__main__":`' in last
+    if verb == "predict":
+        assert len((tmp_path / "views.csv").read_text().splitlines()) == 1  # no file is blamed

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from echoplane._orphans import settle_in
+from echoplane._orphans import require_start, settle_in
 from echoplane.inference.classifier import AHEAD
 
 Item = TypeVar("Item")
@@ -46,8 +46,13 @@ def in_processes(
     ------
     object
         Exceptions of the work are raised here.
+
+    Raises
+    ------
+    UsageError
+        When processes cannot start: the calling script has no ``if __name__ == "__main__"``.
     """
-    left, waiting = deque(items), deque[tuple[Item, Future[Result]]]()
+    left, waiting, begun = deque(items), deque[tuple[Item, Future[Result]]](), False
     pool = _start(make, jobs)
     try:
         while left or waiting:
@@ -59,6 +64,8 @@ def in_processes(
             except BrokenProcessPool:
                 # One of those begun ended its process, and nobody can say which: each is tried alone.
                 pool.shutdown(wait=True, cancel_futures=True)
+                if not begun:
+                    require_start()
                 suspects = [item for item, _ in waiting] or [left.popleft()]
                 waiting.clear()
                 for item in suspects:
@@ -66,6 +73,7 @@ def in_processes(
                 pool = _start(make, jobs)
                 continue
             waiting.popleft()
+            begun = True
             yield result
     finally:
         # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.

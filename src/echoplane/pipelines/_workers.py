@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from echoplane._orphans import settle_in
+from echoplane._orphans import require_start, settle_in
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,6 +37,11 @@ def spread(
     ------
     result
         In no particular order.
+
+    Raises
+    ------
+    UsageError
+        When processes cannot start: the calling script has no ``if __name__ == "__main__"``.
     """
     if jobs <= 1:
         for item in items:
@@ -45,6 +50,8 @@ def spread(
     queue = iter(items)
     lost: list[A] = []
     yield from _run_pool(work, queue, jobs, lost)
+    if lost:
+        require_start()
     while lost:
         # A worker died. Which item did it? Each of those under way gets a process of its own.
         suspects, lost = lost, []

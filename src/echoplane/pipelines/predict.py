@@ -12,6 +12,7 @@ from typing import Any
 
 from echoplane import config
 from echoplane._files import absolute_name
+from echoplane._orphans import refuse_unguarded
 from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
@@ -157,10 +158,12 @@ def predict(
     ------
     UsageError
         Nothing found, an `output` that is there already, or one that was made in another way; overlays asked for
-        from a network or an engine that has none.
+        from a network or an engine that has none; `processes` from a script without its ``if __name__ == "__main__"``.
     BundleError
         No usable bundle.
     """
+    if processes:
+        refuse_unguarded()
     settings = settings or PredictSettings()
     table = ResultTable(output, resume=resume, overwrite=overwrite)
     bundle = Bundle.load(settings.bundle)
