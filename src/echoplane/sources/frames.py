@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane.errors import NoFramesError, UnreadableError
+from echoplane.errors import NoFramesError, NotImageError, UnreadableError
 from echoplane.records import Cine, CineKind, UInt8Array
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.images import read_jpeg
@@ -105,6 +105,8 @@ def open_frames(
     ------
     NoFramesError
         When there is no file.
+    NotImageError
+        When the files are not the user's but the operating system's.
     UnreadableError
         When the pictures differ in size or format, or one is damaged or gone.
     RefusedError
@@ -115,6 +117,8 @@ def open_frames(
         raise NoFramesError(name, "There are no frames.")
     limits.check_count(name, len(files))
     kind = sniff(folder / files[0], name)
+    if kind == "system":  # a Mac puts a ._x.png beside every x.png on foreign disks
+        raise NotImageError(name, "Are files that the operating system left behind, and hold no picture.")
     if kind not in PICTURES:
         raise UnreadableError(name, f"Frame {files[0]} is no picture, whatever its name says.")
     first = _header(folder, files[0], kind, name, limits)
