@@ -135,7 +135,7 @@ def _open_folder(item: SourceItem, limits: Limits) -> Cine:
 
 
 def _left_behind(item: SourceItem) -> bool:
-    """Tell whether an item of a folder is the operating system's: Thumbs.db, or the ._x.png that a Mac adds to x.png."""
+    """Tell whether an item is the operating system's: Thumbs.db, or the ._x.png that a Mac adds to x.png."""
     if item.path.name.lower() in SYSTEM_FILES:
         return True
     if item.error is not None:
