@@ -24,7 +24,7 @@ run = prepare_dataset("clips", "store", PrepareSettings(jobs=2, patients="none")
     "predict": """
 from echoplane.pipelines import predict
 predict.MANY = 1
-predict.predict(["clips"], predict.PredictSettings(jobs=2), processes=True)
+predict.predict(["clips"], predict.PredictSettings(jobs=2), output="views.csv", overwrite=True, processes=True)
 """,
     "phantom": """
 from echoplane.phantom.dataset import DatasetPlan
@@ -64,6 +64,9 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path, name: str) -> None:
     assert last.startswith("echoplane.errors.UsageError: ")
     assert "script.py" in last
     assert 'if __name__ == "__main__":' in last
+    assert run.stderr.count("would do its work again") >= 1  # a worker leaves what its parent writes alone
+    if name == "predict":
+        assert len((tmp_path / "views.csv").read_text().splitlines()) == 1
     if name == "prepare":  # no file is blamed
         assert (tmp_path / "store/failures.csv").read_text() == "file,status,reason\n"
         assert not len(StoreReader(tmp_path / "store"))

@@ -19,6 +19,11 @@ from echoplane.errors import EchoplaneError, UsageError
 #: Windows waits for no more in one pool.
 _MOST_ON_WINDOWS = 61
 
+_GUARD = (
+    "Each of them imports the script that starts them, so what starts them must stand in a file, below "
+    '`if __name__ == "__main__":`.'
+)
+
 
 class Workers(ProcessPoolExecutor):
     """A pool of processes that are started afresh, not forked: threads of OpenCV, FFmpeg, OpenVINO do not survive that.
@@ -58,10 +63,8 @@ class Workers(ProcessPoolExecutor):
         try:
             self._first.result()
         except BrokenProcessPool:
-            script = getattr(sys.modules["__main__"], "__file__", None) or "the script"
             raise UsageError(
-                f"{script}: its worker processes ended before they did anything. Each of them imports the script that "
-                'starts them, so what starts them must stand in a file, below `if __name__ == "__main__":`. '
+                f"{_script()}: its worker processes ended before they did anything. {_GUARD} "
                 "(If it does, the memory may be too small for so many: use fewer jobs, or one.)"
             ) from None
 
@@ -76,6 +79,19 @@ class Workers(ProcessPoolExecutor):
                 "A worker process ended in the middle of its work; perhaps the memory is too small for so many. What "
                 "was finished is kept: run the same again, with fewer jobs."
             ) from error
+
+
+def refuse_unguarded() -> None:
+    """Stop a worker process that imports the script it was started by, and is about to do the script's work again.
+
+    Called by what starts processes, before it writes anything that its parent writes too.
+
+    Raises
+    ------
+    UsageError
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself asks
+        raise UsageError(f"{_script()}: a worker process would do its work again. {_GUARD}")
 
 
 def settle_in() -> None:
@@ -101,6 +117,10 @@ def _leave_with(sentinel: int) -> None:
     # A parent that was killed cannot tell its workers, and they would wait for work for ever.
     connection.wait([sentinel])
     os._exit(1)
+
+
+def _script() -> str:
+    return getattr(sys.modules["__main__"], "__file__", None) or "the script"
 
 
 def _nothing() -> None:

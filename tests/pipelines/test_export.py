@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from pydicom import examples
+from pydicom.uid import MultiFrameGrayscaleByteSecondaryCaptureImageStorage
 
 from echoplane.apps.cli.main import main
 from echoplane.errors import UsageError
@@ -264,6 +265,28 @@ def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
     assert (done.written, row.status) == (0, Status.REFUSED)
     assert "is one of the inputs" in row.reasons[0]
     assert (tmp_path / "a.mp4").read_bytes() == before
+
+
+def test_pages_of_text_in_a_secondary_capture_are_not_exported(tmp_path):
+    rng = np.random.default_rng(2)
+    pages = np.zeros((12, 240, 320), np.uint8)
+    for page in pages:
+        for y in range(20, 235, 14):
+            words = "".join(map(chr, rng.integers(65, 91, 24)))
+            cv2.putText(page, words, (10, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, 255, 1)
+    dataset = examples.ybr_color
+    dataset.decompress()
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage
+    )
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = pages.shape
+    del dataset.SequenceOfUltrasoundRegions, dataset.ImageType
+    dataset.PixelData = pages.tobytes()
+    dataset.save_as(tmp_path / "report.dcm")
+    done, (row,) = run([tmp_path / "report.dcm"], tmp_path / "out", kind="png")
+    assert (done.written, row.status) == (0, Status.REFUSED)
+    assert "secondary capture, which may show pages of text" in row.reasons[0]
 
 
 @pytest.mark.parametrize("name", ["rgb_color", "jpeg2k"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from echoplane.errors import RefusedError, UnreadableError
 from echoplane.prepare.deidentify import SURE, content_name, is_sure, mask_outside, require_sure
-from echoplane.records import Sector, SectorKind
+from echoplane.records import CineKind, Sector, SectorKind
 
 FAN = Sector(
     SectorKind.PHASED, (0, 0, 100, 80), apex=(50.0, 0.0), r0=2.0, r1=75.0, left=-0.7, right=0.7, confidence=0.9
@@ -51,6 +51,15 @@ def test_what_is_sure():
         with pytest.raises(RefusedError, match=r"a\.dcm.*confidence .* --accept-guess or --no-mask") as caught:
             require_sure(sector, n_frames, "a.dcm")
         assert caught.value.status == "refused"
+
+
+def test_pages_of_a_secondary_capture_may_be_text():
+    found = replace(FAN, kind=SectorKind.LINEAR, origin="pixels")
+    assert is_sure(found, 30)
+    assert not is_sure(found, 30, CineKind.SECONDARY_CAPTURE)
+    assert is_sure(replace(found, origin="dicom"), 30, CineKind.SECONDARY_CAPTURE)
+    with pytest.raises(RefusedError, match="linear in a secondary capture, which may show pages of text"):
+        require_sure(found, 30, "a.dcm", CineKind.SECONDARY_CAPTURE)
 
 
 def test_names_come_from_content_alone(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from echoplane.errors import UsageError
+from echoplane.errors import RefusedError, UsageError
 from echoplane.prepare import RECIPES, PrepareRecipe, prepare
 from echoplane.prepare import frames as room
 from echoplane.records import Cine, Sector, SectorKind
@@ -37,6 +37,14 @@ def test_reference_bit_for_bit(in_memory: Make, name: str, weights: Sequence[int
     np.testing.assert_array_equal(got.frames, expected)
     normalised = (expected.astype(np.float64) / 255 - 0.213303) / 0.21379
     np.testing.assert_allclose(recipe.normalise(got.frames), normalised, rtol=0, atol=3e-7)
+
+
+@pytest.mark.parametrize("shape", [(4, 30_000), (30_000, 4)])
+def test_a_strip_is_refused_before_a_square_around_it_is_filled(in_memory: Make, shape: tuple[int, int]) -> None:
+    strip = np.full((2, *shape, 3), 90, np.uint8)
+    with pytest.raises(RefusedError, match=r"30000.*: a strip, and no picture"):
+        prepare(in_memory(strip), RECIPES["default"])
+    assert prepare(in_memory(strip), RECIPES["reference"]).frames.shape == (2, 100, 100)  # a crop of its own size
 
 
 def test_swapped_differs_in_colour_only(in_memory: Make) -> None:

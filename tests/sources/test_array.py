@@ -81,6 +81,13 @@ def test_a_frame_rate_that_is_none_is_refused(fps):
         cine_from_array(np.zeros((3, 4, 5), np.uint8), fps=fps)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_one_colour_picture_is_no_cine_of_three_columns(channels):
+    with pytest.raises(UsageError, match=r"shape \(300, 400, [34]\), which looks like one colour picture.*\[None\]"):
+        cine_from_array(np.zeros((300, 400, channels), np.uint8))
+    assert cine_from_array(np.zeros((300, 400, 3), np.uint8)[None]).n_frames == 1
+
+
 def test_the_record():
     cine = cine_from_array(np.zeros((3, 4, 5), np.uint8), fps=50, source="x", spacing_mm=(0.3, 0.2))
     assert (cine.n_frames, cine.height, cine.width, cine.fps, cine.fps_source) == (3, 4, 5, 50.0, "given")

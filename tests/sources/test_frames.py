@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from echoplane.errors import NoFramesError, RefusedError, UnreadableError, UsageError
+from echoplane.errors import (
+    NoFramesError,
+    NotImageError,
+    RefusedError,
+    UnreadableError,
+    UnsupportedError,
+    UsageError,
+)
 from echoplane.records import CineKind
 from echoplane.sources.discover import discover
 from echoplane.sources.frames import open_frames
@@ -51,6 +58,27 @@ def test_a_folder_of_frames_opens_as_it_is(tmp_path):
     cine = open_cine(tmp_path / "video7")
     assert cine.n_frames == 5
     assert cine.source == str(tmp_path / "video7")
+
+
+def test_the_twins_that_a_mac_adds_are_no_damaged_cine(tmp_path):
+    files = write(tmp_path / "clip", [f"f_{i}.png" for i in range(4)])
+    for file in files:
+        (tmp_path / "clip" / f"._{file}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    twins, frames = discover([tmp_path])
+    assert (twins.files[0], frames.files) == ("._f_0.png", files)
+    with pytest.raises(NotImageError, match="operating system left behind"):
+        open_cine(twins)
+    assert open_cine(frames).n_frames == open_cine(tmp_path / "clip").n_frames == 4
+
+
+def test_a_cine_beside_its_twin_is_the_only_one_of_its_folder(tmp_path):
+    np.save(tmp_path / "clip.npy", np.zeros((5, 20, 30), np.uint8))
+    (tmp_path / "._clip.npy").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    assert open_cine(tmp_path).n_frames == 5
+    (tmp_path / "cut.npy").write_bytes(b"")
+    with pytest.raises(UnsupportedError, match="more than one"):
+        open_cine(tmp_path)
 
 
 def test_a_frame_of_another_size_is_named(tmp_path):

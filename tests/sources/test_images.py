@@ -1,13 +1,15 @@
 import contextlib
 import io
+import struct
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from echoplane.errors import EchoplaneError, ReadError, RefusedError, UnreadableError, UsageError
+from echoplane.errors import EchoplaneError, ReadError, RefusedError, UnreadableError, UnsupportedError, UsageError
 from echoplane.records import CineKind
+from echoplane.sources.frames import open_frames
 from echoplane.sources.images import open_image
 from echoplane.sources.limits import Limits
 
@@ -115,6 +117,30 @@ def test_pictures_stand_upright(tmp_path, name, kind, orientation):
     assert np.abs(got.astype(int) - expected).max() <= JPEG_TOLERANCE
 
 
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("deep", [False, True])
+def test_pages_of_one_block_stand_upright(tmp_path, orientation, deep):
+    grey = GREY[:, :48].T[:40] if orientation % 2 else GREY
+    pages = [Image.fromarray(page.astype(np.uint16) * 257 if deep else page) for page in (grey, 255 - grey)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], tiffinfo={0x0112: orientation})
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(grey).save(tmp_path / "a.png", exif=exif)
+    expected = open_image(tmp_path / "a.png", "png").reader.read([0])[0]
+    cine = open_image(tmp_path / "a.tif", "tiff")
+    assert (cine.n_frames, cine.height, cine.width) == (2, *expected.shape)
+    assert np.array_equal(cine.reader.read([0, 1]), [expected, 255 - expected])
+
+
+def with_tag(path, tag, value):
+    """Overwrite a short number in the (little-endian) directory of a TIFF file."""
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack("<HHI", tag, 3, 1))
+    data[at + 8 : at + 10] = struct.pack("<H", value)
+    path.write_bytes(data)
+    return path
+
+
 class TestOddPixels:
     def test_alpha_lies_on_black(self, tmp_path):
         rgba = np.dstack([RGB, np.full((48, 64), 255, np.uint8)])
@@ -161,6 +187,30 @@ class TestOddPixels:
         cine = open_image(tmp_path / "a.png", "png")
         assert np.array_equal(cine.reader.read([0], color=True)[0], RGB)
         assert any("upper 8" in note for note in cine.notes)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+    def test_white_may_be_zero(self, tmp_path, dtype):
+        samples = (255 - GREY).astype(dtype) if dtype is np.uint8 else ((255 - GREY) / 255).astype(dtype)
+        if dtype is np.uint16:
+            samples = (255 - GREY).astype(dtype) * 257
+        Image.fromarray(samples).save(tmp_path / "a.tif")
+        path = with_tag(tmp_path / "a.tif", 262, 0)
+        assert np.abs(open_image(path, "tiff").reader.read([0])[0].astype(int) - GREY).max() <= 1
+        for number in range(3):
+            (tmp_path / f"f_{number}.tif").write_bytes(path.read_bytes())
+        frames = open_frames(tmp_path, [f"f_{number}.tif" for number in range(3)])
+        assert np.abs(frames.reader.read([2])[0].astype(int) - GREY).max() <= 1
+
+    def test_unsigned_samples_of_32_bits(self, tmp_path):
+        Image.fromarray((GREY.astype(np.uint32) * 0x01010101).view(np.int32)).save(tmp_path / "a.tif")
+        cine = open_image(with_tag(tmp_path / "a.tif", 339, 1), "tiff")
+        assert np.abs(cine.reader.read([0])[0].astype(int) - GREY).max() <= 1
+
+    @pytest.mark.parametrize(("tag", "value"), [(259, 34712), (258, 64)], ids=["JPEG 2000", "64-bit samples"])
+    def test_a_tiff_of_an_odd_kind_is_not_called_damaged(self, tmp_path, tag, value):
+        path = with_tag(save(tmp_path / "a.tif", GREY), tag, value)
+        with pytest.raises(UnsupportedError, match="not read here"):
+            open_image(path, "tiff")
 
     def test_decimal_numbers(self, tmp_path):
         Image.fromarray((GREY / 255).astype(np.float32)).save(tmp_path / "a.tif")

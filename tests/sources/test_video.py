@@ -106,6 +106,20 @@ def videos(tmp_path_factory):
     return get
 
 
+def test_frames_cut_away_by_an_edit_list_are_not_missed(tmp_path):
+    whole = write(tmp_path / "whole.mp4", "libx264", options={**X264, "bf": "0", "g": "30"})
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "a.mp4"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                shift = 10 * packet.duration
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                target.mux(packet)
+    cine = open_video(tmp_path / "a.mp4", "mp4")
+    assert [number_of(frame) for frame in cine.reader.read(range(cine.n_frames))] == list(range(10, 30))
+    assert cine.notes == ()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_any_frame_in_any_order_is_the_right_one(videos, case):
     path, container = videos(case)

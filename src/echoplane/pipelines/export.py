@@ -288,7 +288,7 @@ def _sector(cine: Cine, settings: ExportSettings) -> Sector | None:
         return None
     sector = find_sector(cine)
     if not settings.accept_guess:
-        require_sure(sector, cine.n_frames, cine.source)
+        require_sure(sector, cine.n_frames, cine.source, cine.kind)
     return sector
 
 

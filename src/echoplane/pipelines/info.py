@@ -134,7 +134,7 @@ def inspect(
     except EchoplaneError as error:
         return FileInfo(item.source, Status.UNSUPPORTED, (str(error),), size, files)
     if found is not None:
-        treatment += (_sector_sentence(found, cine.n_frames),)
+        treatment += (_sector_sentence(found, cine),)
     return FileInfo(
         file=item.source,
         status=status,
@@ -174,8 +174,8 @@ def _treatment(cine: Cine, facts: BundleFacts | None) -> tuple[Status, tuple[str
     return Status.OK, (sentence, *sampling.notes)
 
 
-def _sector_sentence(sector: Sector, n_frames: int) -> str:
-    if is_sure(sector, n_frames):
+def _sector_sentence(sector: Sector, cine: Cine) -> str:
+    if is_sure(sector, cine.n_frames, cine.kind):
         return "Everything outside the sector is blacked out."
     return "The sector is a guess; export does not mask by it unless told to (--accept-guess)."
 

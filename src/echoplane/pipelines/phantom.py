@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from echoplane._files import atomic_write, write_csv
-from echoplane._processes import Workers, leave_with_parent
+from echoplane._processes import Workers, leave_with_parent, refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.errors import DataError, UsageError
 from echoplane.phantom.clip import PhantomCine
@@ -72,6 +72,8 @@ def write_dataset(
     UsageError
         For a recipe of another crop, before anything is written; for processes that cannot start.
     """
+    if jobs > 1:
+        refuse_unguarded()
     if recipe.crop != "sector":
         usable = ", ".join(name for name, known in RECIPES.items() if known.crop == "sector")
         raise UsageError(

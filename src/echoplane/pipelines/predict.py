@@ -12,6 +12,7 @@ from typing import Any
 
 from echoplane import config
 from echoplane._files import absolute_name
+from echoplane._processes import refuse_unguarded
 from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
@@ -161,6 +162,8 @@ def predict(
     BundleError
         No usable bundle.
     """
+    if processes:
+        refuse_unguarded()
     settings = settings or PredictSettings()
     table = ResultTable(output, resume=resume, overwrite=overwrite)
     bundle = Bundle.load(settings.bundle)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from echoplane._files import atomic_write, write_csv
+from echoplane._processes import refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
@@ -164,6 +165,8 @@ def prepare_dataset(
         Processes that cannot start: with several `jobs` the calling script needs its ``if __name__ == "__main__"``.
     """
     settings = settings or PrepareSettings()
+    if settings.jobs > 1:
+        refuse_unguarded()
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
     layout = layout_named(settings.layout)
     manifest = _with_patients(read_manifest(layout.name, source, Options(settings.sheet)), settings.patients)

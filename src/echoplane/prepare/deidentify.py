@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from echoplane.errors import RefusedError
-from echoplane.records import Sector, SectorKind, UInt8Array
+from echoplane.records import CineKind, Sector, SectorKind, UInt8Array
 from echoplane.sources.guard import reading
 
 #: Below this the sector is a guess, and text may lie inside of it (see :class:`echoplane.records.Sector`).
@@ -55,21 +55,22 @@ def mask_outside(frames: UInt8Array, sector: Sector, scale: float = 1.0) -> UInt
     return masked
 
 
-def is_sure(sector: Sector, n_frames: int) -> bool:
+def is_sure(sector: Sector, n_frames: int, kind: CineKind = CineKind.B_MODE) -> bool:
     """Tell whether the sector's shape was found, so that its outside can be called outside.
 
-    In a still of which only pixels tell, letters cannot be told from the picture that they touch; and a fan that hardly
-    opens is no heart's, but may be one that a column of text has made.
+    In a still of which only pixels tell, letters cannot be told from the picture that they touch; a fan that hardly
+    opens is no heart's, but may be one that a column of text has made; and the pages of a secondary capture may be
+    nothing but text.
     """
     if sector.kind is SectorKind.FULL or sector.confidence < SURE:
         return False
     by_pixels = sector.origin == "pixels"
     if by_pixels and sector.kind is not SectorKind.LINEAR and sector.right - sector.left < NARROW:
         return False
-    return not (by_pixels and n_frames == 1)
+    return not (by_pixels and (n_frames == 1 or kind is CineKind.SECONDARY_CAPTURE))
 
 
-def require_sure(sector: Sector, n_frames: int, source: str) -> None:
+def require_sure(sector: Sector, n_frames: int, source: str, kind: CineKind = CineKind.B_MODE) -> None:
     """Refuse to go on where the mask would be a guess.
 
     Raises
@@ -77,9 +78,12 @@ def require_sure(sector: Sector, n_frames: int, source: str) -> None:
     RefusedError
         With what was found and what to do.
     """
-    if not is_sure(sector, n_frames):
+    if not is_sure(sector, n_frames, kind):
         found = "no shape found" if sector.kind is SectorKind.FULL else str(sector.kind)
-        found += " in a still" if n_frames == 1 else ""
+        if n_frames == 1:
+            found += " in a still"
+        elif kind is CineKind.SECONDARY_CAPTURE:
+            found += " in a secondary capture, which may show pages of text"
         raise RefusedError(
             source,
             f"The sector is not sure ({found}, confidence {sector.confidence:.2f}): burned-in text might be left.",

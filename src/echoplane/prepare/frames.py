@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from echoplane.errors import UsageError
+from echoplane.errors import RefusedError, UsageError
 from echoplane.prepare.geometry import Box, allowed_reduction, pixel_crop, wanted_crop
 from echoplane.prepare.grayscale import to_grey
 from echoplane.prepare.recipe import PrepareRecipe
@@ -17,6 +17,9 @@ from echoplane.records import BoolArray, Cine, PreparedCine, Sector, SectorKind,
 
 #: Decoded bytes held at once; keeps memory bounded whatever the cine's size.
 CHUNK_BYTES = 48 * 2**20
+#: A crop of more pixels than this, and of so many times the sector's, is that of a strip: nothing but black would be
+#: held in memory and resized.
+_STRIP_PIXELS, _STRIP_TIMES = 50_000_000, 16
 #: Below this confidence the result says that the sector is a guess.
 SURE_ENOUGH = 0.5
 
@@ -47,6 +50,8 @@ def prepare(
     ------
     UsageError
         When a frame number lies outside the cine, or there are none.
+    RefusedError
+        When the area to show is a long strip.
     echoplane.errors.ReadError
         When a frame cannot be decoded.
     """
@@ -61,6 +66,7 @@ def prepare(
     else:
         located = Located(whole_frame(cine))
     crop = wanted_crop(recipe, located.sector, cine.height, cine.width)
+    _refuse_strip(cine, located.sector, crop)
     out = np.empty((len(numbers), *recipe.size), np.uint8)
     used, done = crop, 0
     for grey_THW in _decode(cine, recipe, numbers, _reduction(cine, recipe, crop), decoded):
@@ -74,6 +80,13 @@ def prepare(
 def whole_frame(cine: Cine) -> Sector:
     """Return the sector that says "the whole frame, and nothing was looked for"."""
     return Sector(SectorKind.FULL, (0, 0, cine.width, cine.height), confidence=0.0, origin="none")
+
+
+def _refuse_strip(cine: Cine, sector: Sector, crop: Box) -> None:
+    x0, y0, x1, y1 = sector.box
+    area = (crop[2] - crop[0]) * (crop[3] - crop[1])
+    if area > _STRIP_PIXELS and area > _STRIP_TIMES * (x1 - x0) * (y1 - y0):
+        raise RefusedError(cine.source, f"What is lit is {x1 - x0} x {y1 - y0} pixels: a strip, and no picture.")
 
 
 def _in_color(recipe: PrepareRecipe) -> bool:

@@ -15,6 +15,9 @@ from echoplane.sources.luma import luma, repeated_grey
 
 _ACCEPTED = "uint8 frames of shape (T, H, W), or (T, H, W, 3) with R, G, B last"
 
+#: Rows from which a cine of three columns is taken for a colour picture; less is an example, not a picture.
+_HIGH = 16
+
 
 class ArrayReader:
     """Frames that already lie in memory (or in a memory map).
@@ -80,7 +83,8 @@ def cine_from_array(
     Raises
     ------
     UsageError
-        For another dtype or shape, or an `fps` that is no number above 0.
+        For another dtype or shape, one R, G, B picture without an axis of frames, or an `fps` that is no number above
+        0.
 
     Examples
     --------
@@ -90,6 +94,12 @@ def cine_from_array(
     (60, 300, 400, (2, 300, 400))
     """
     reader = ArrayReader(frames)
+    # No scanner's picture is so narrow and yet so high.
+    if frames.ndim == 3 and frames.shape[2] in (3, 4) and frames.shape[1] >= _HIGH:
+        raise UsageError(
+            f"Frames have shape {frames.shape}, which looks like one colour picture; expected {_ACCEPTED}. "
+            "Give one picture as frames[None]."
+        )
     if fps is not None and not (np.isfinite(fps) and fps > 0):
         raise UsageError(f"fps is {fps!r}, expected frames a second above 0, or None where it is not known.")
     n_frames, height, width = reader.frames.shape[:3]

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane.errors import NoFramesError, UnreadableError
+from echoplane.errors import NoFramesError, NotImageError, UnreadableError
 from echoplane.records import Cine, CineKind, UInt8Array
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.images import read_jpeg
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
-from echoplane.sources.picture import PictureHeader, decode_page, deep_samples, header_of, opened_picture
+from echoplane.sources.picture import (
+    PictureHeader,
+    decode_page,
+    deep_samples,
+    header_of,
+    opened_picture,
+    white_is_zero,
+)
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
 from echoplane.sources.series import gap_notes, split_name
 from echoplane.sources.sniff import PICTURES, sniff
@@ -98,6 +105,8 @@ def open_frames(
     ------
     NoFramesError
         When there is no file.
+    NotImageError
+        When the files are not the user's but the operating system's.
     UnreadableError
         When the pictures differ in size or format, or one is damaged or gone.
     RefusedError
@@ -108,6 +117,8 @@ def open_frames(
         raise NoFramesError(name, "There are no frames.")
     limits.check_count(name, len(files))
     kind = sniff(folder / files[0], name)
+    if kind == "system":  # a Mac puts a ._x.png beside every x.png on foreign disks
+        raise NotImageError(name, "Are files that the operating system left behind, and hold no picture.")
     if kind not in PICTURES:
         raise UnreadableError(name, f"Frame {files[0]} is no picture, whatever its name says.")
     first = _header(folder, files[0], kind, name, limits)
@@ -146,9 +157,10 @@ def _header(folder: Path, file: str, kind: str, source: str, limits: Limits) -> 
 
 
 def _scaling(folder: Path, files: Sequence[str], kind: str, source: str, limits: Limits) -> Scaling:
-    parts = []
+    parts, white_is_low = [], False
     for number in spread(len(files)):
         with opened_picture(folder / files[number], kind, source, limits) as image:
             parts.append(deep_samples(image))
+            white_is_low = white_is_zero(image)
     with reading(source, "The pictures cannot be scaled to 8 bits"):
-        return choose_scaling(parts)
+        return choose_scaling(parts, white_is_low=white_is_low)

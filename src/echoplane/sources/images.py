@@ -21,6 +21,7 @@ from echoplane.sources.picture import (
     header_of,
     opened_picture,
     orientation_of,
+    white_is_zero,
 )
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
 
@@ -210,7 +211,7 @@ def _scaling(image: Any, header: PictureHeader, n_frames: int, source: str) -> S
                 image.seek(number)
                 yield deep_samples(image)
 
-        return choose_scaling(parts())
+        return choose_scaling(parts(), white_is_low=white_is_zero(image))
 
 
 def _description(image: Any) -> str:

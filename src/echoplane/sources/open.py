@@ -122,7 +122,7 @@ def _open_folder(item: SourceItem, limits: Limits) -> Cine:
 
     inside = []
     for found in discover([item.path]):
-        if found.path.name.lower() in SYSTEM_FILES:
+        if _left_behind(found):
             continue
         inside.append(found)
         if len(inside) > 1:
@@ -132,6 +132,18 @@ def _open_folder(item: SourceItem, limits: Limits) -> Cine:
     if not inside:
         raise UnreadableError(item.source, "Is an empty folder.")
     return open_cine(dataclasses.replace(inside[0], source=item.source), limits=limits)
+
+
+def _left_behind(item: SourceItem) -> bool:
+    """Tell whether an item is the operating system's: Thumbs.db, or the ._x.png that a Mac adds to x.png."""
+    if item.path.name.lower() in SYSTEM_FILES:
+        return True
+    if item.error is not None:
+        return False
+    try:
+        return sniff(item.path / item.files[0] if item.format == "frames" else item.path, item.source) == "system"
+    except ReadError:
+        return False  # said when it is opened
 
 
 def _opener(kind: str) -> _Opener | None:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from echoplane.errors import UnreadableError
+from echoplane.errors import UnreadableError, UnsupportedError
 from echoplane.records import UInt8Array
 from echoplane.sources.guard import reading
 from echoplane.sources.limits import Limits
@@ -38,6 +38,8 @@ _PLUGINS = {
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _EXIF_ORIENTATION = 0x0112
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
+_TIFF_UNKNOWN = ("unknown pixel mode", "unknown data organization")
 #: EXIF orientation to (quarter turns counterclockwise, then whether to mirror left and right).
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 _GREY = {1: cv2.IMREAD_GRAYSCALE} | {r: getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{r}") for r in (2, 4, 8)}
@@ -77,8 +79,8 @@ def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterat
 
     Raises
     ------
-    UnreadableError, RefusedError
-        When the file is damaged, or a frame has more pixels than the limits allow.
+    UnreadableError, UnsupportedError, RefusedError
+        When the file is damaged, of a kind that Pillow does not read, or a frame has more pixels than the limits allow.
     """
     module, name = _PLUGINS[kind]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
@@ -89,9 +91,24 @@ def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterat
     ):
         # Pillow warns about odd metadata, which is never used here.
         warnings.simplefilter("ignore")
-        with plugin(stream, str(path)) as image:
+        # Without the file's name Pillow does not map the file: mapped pages that lie on their side come out wrong.
+        with _opened(plugin, stream, kind, source) as image:
             limits.check_frame(source, image.height, image.width)
             yield image
+
+
+def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
+    try:
+        return plugin(stream)
+    except SyntaxError as error:
+        # Pillow's whole message for a compression that it does not know is that compression's number.
+        if kind == "tiff" and (str(error) in _TIFF_UNKNOWN or str(error).isdigit()):
+            raise UnsupportedError(
+                source,
+                "The TIFF is packed in a way, or holds a kind of sample, that is not read here.",
+                "Save it again as plain 8 or 16-bit TIFF.",
+            ) from error
+        raise
 
 
 def header_of(image: Any, source: str) -> PictureHeader:
@@ -132,7 +149,16 @@ def decode_page(image: Any, *, color: bool, scaling: Scaling | None = None) -> U
 
 def deep_samples(image: Any) -> npt.NDArray[Any]:
     """Return the raw samples of a page of more than 8 bits: (H, W), not turned upright."""
-    return np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    unsigned = tags.get(_TIFF_SAMPLE_FORMAT, (1,))[0] == 1 and tags.get(_TIFF_BITS, (0,))[0] == 32
+    samples = np.asarray(image)
+    # Pillow has no mode for them and hands the upper half out as numbers below 0.
+    return samples.view(np.uint32) if unsigned and samples.dtype == np.int32 else samples
+
+
+def white_is_zero(image: Any) -> bool:
+    """Tell whether the samples of a page of more than 8 bits fall as they get brighter; of 8 bits Pillow turns them."""
+    return image.mode in _DEEP and getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == 0
 
 
 def decode_jpeg(data: bytes, *, color: bool, reduce: int, orientation: int = 1) -> UInt8Array | None:

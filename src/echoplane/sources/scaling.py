@@ -58,13 +58,15 @@ class Scaling:
         return np.asarray(np.clip(values, 0, 255, out=values), np.uint8)
 
 
-def choose_scaling(parts: Iterable[npt.NDArray[Any]]) -> Scaling:
+def choose_scaling(parts: Iterable[npt.NDArray[Any]], *, white_is_low: bool = False) -> Scaling:
     """Look at some frames of a cine and choose its scaling, by the table at the top.
 
     Parameters
     ----------
     parts : iterable of arrays
         Frames, all of one dtype: booleans, integers or floats.
+    white_is_low : bool
+        Samples fall as they get brighter: black and white change places.
 
     Raises
     ------
@@ -85,20 +87,21 @@ def choose_scaling(parts: Iterable[npt.NDArray[Any]]) -> Scaling:
         raise ValueError("there are no samples")
     if low > high:
         low = high = 0.0
-    return _range_of(dtype, low, high)
+    return _range_of(dtype, low, high, white_is_low)
 
 
-def _range_of(dtype: np.dtype[Any], low: float, high: float) -> Scaling:
+def _range_of(dtype: np.dtype[Any], low: float, high: float, white_is_low: bool) -> Scaling:
     if dtype.kind == "b":
-        return Scaling(0.0, 1.0, "Pixels are black or white only.")
+        return Scaling(*(1.0, 0.0) if white_is_low else (0.0, 1.0), "Pixels are black or white only.")
     if dtype.kind == "f":
         ends = (low, high) if low < 0 or high > 255 else (0.0, 1.0) if high <= 1 else (0.0, 255.0)
-        return Scaling(*ends, _note("Decimal numbers", low, high, ends))
-    if low < 0:
-        return Scaling(low, high, _note("Whole numbers, some below 0,", low, high, (low, high)))
-    bits = max(8, int(high).bit_length())
-    ends = (0.0, float(2**bits - 1))
-    return Scaling(*ends, _note(f"{8 * dtype.itemsize}-bit samples", low, high, ends))
+        what = "Decimal numbers"
+    elif low < 0:
+        ends, what = (low, high), "Whole numbers, some below 0,"
+    else:
+        ends, what = (0.0, float(2 ** max(8, int(high).bit_length()) - 1)), f"{8 * dtype.itemsize}-bit samples"
+    ends = ends[::-1] if white_is_low else ends
+    return Scaling(*ends, _note(what, low, high, ends))
 
 
 def _note(what: str, low: float, high: float, ends: tuple[float, float]) -> str:

@@ -89,10 +89,10 @@ def index_video(opened: Opener, source: str, limits: Limits) -> VideoIndex:
     with opened() as (container, stream):
         said = int(stream.frames or 0)
         limits.check_count(source, said)
-        packets = _packets(container, stream, source, limits)
+        packets, cut_away = _packets(container, stream, source, limits)
         if not packets:
             raise NoFramesError(source, "The video stream holds no frame.", "The file may have been cut short.")
-        short = said > len(packets)
+        short = said > len(packets) + cut_away
         if not short and not any(p.corrupt for p in packets) and _can_seek(container, stream):
             sound = _from_packets(packets, stream)
             if sound is not None:
@@ -113,18 +113,22 @@ def _can_seek(container: Any, stream: Any) -> bool:
     return not (container.format.name == "avi" and codec.has_b_frames)
 
 
-def _packets(container: Any, stream: Any, source: str, limits: Limits) -> list[_Packet]:
+def _packets(container: Any, stream: Any, source: str, limits: Limits) -> tuple[list[_Packet], int]:
+    """Return the packets that are shown, and how many an edit list cuts away; they count as frames in the header."""
     found: list[_Packet] = []
+    cut_away = 0
     try:
         for packet in container.demux(stream):
-            # The flushing packet at the end is empty; packets cut away by an edit list are never shown.
-            if packet.size and not packet.is_discard:
+            # The flushing packet at the end is empty.
+            if packet.size and packet.is_discard:
+                cut_away += 1
+            elif packet.size:
                 found.append(_Packet(packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt))
                 limits.check_count(source, len(found))
     except av.error.FFmpegError:
         if found:
             found[-1] = _Packet(found[-1].pts, found[-1].dts, found[-1].key, corrupt=True)
-    return found
+    return found, cut_away
 
 
 def _from_packets(packets: list[_Packet], stream: Any) -> VideoIndex | None:
