@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -11,6 +12,7 @@ from echoplane.errors import ConfigError
 class Inner:
     rate: float = 0.1
     names: tuple[str, ...] = ()
+    kind: Literal["light", "heavy"] = "light"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def test_round_trip_on_disk(tmp_path: Path, suffix: str) -> None:
         ({"many": [{}, {"nmes": []}]}, r"'many\[1\]\.nmes'; did you mean 'names'"),
         ({"maybe": {"rtae": 1.0}}, r"'maybe\.rtae'"),
         ({"zzz": 1}, r"unknown key 'zzz'; known: epochs, inner"),
+        ({"inner": {"kind": "hevy"}}, r"inner\.kind 'hevy': did you mean 'heavy'\? known: light, heavy"),
+        ({"many": [{"kind": 3}]}, r"many\[0\]\.kind 3: known: light, heavy"),
         ({"epochs": "three"}, r"Expected `int`"),
         ({"epochs": 0}, r"epochs is 0, expected 1 or more"),
     ],

@@ -7,9 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoplane._files import absolute_name, atomic_write, safe_name, sha256
+from echoplane._files import absolute_name, atomic_write, read_table_text, safe_name, sha256
 from echoplane._optional import need
-from echoplane.errors import MissingExtraError
+from echoplane.errors import DataError, MissingExtraError
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("first", ["", "sep=;\r\n", '"sep=;"\n'])
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, encoding: str, first: str) -> None:
+    (tmp_path / "t.csv").write_bytes((first + "Ärzte;A4C\r\n").encode(encoding))
+    assert read_table_text(tmp_path / "t.csv", "a table") == "Ärzte;A4C\r\n"
+
+
+def test_a_table_of_another_encoding_is_told_how_to_be_saved(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("Ärzte;A4C\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"t\.csv: cannot be read as a table: it is not UTF-8 \(byte 0xc4 at 0\)"):
+        read_table_text(tmp_path / "t.csv", "a table")
+    with pytest.raises(DataError, match=r"none\.csv: cannot be read as a table"):
+        read_table_text(tmp_path / "none.csv", "a table")
 
 
 @pytest.mark.parametrize("durable", [True, False])

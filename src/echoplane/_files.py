@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from echoplane.errors import DataError
 
 _RESERVED = {
     "con",
@@ -79,6 +82,39 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
     """Write a table, the header first, whole or not at all."""
     with atomic_write(path) as stream:
         stream.writelines(csv_line(row) for row in rows)
+
+
+def read_table_text(path: str | Path, kind: str) -> str:
+    """Read the text of a table that somebody made: UTF-8, or UTF-16 as spreadsheets call Unicode.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        What it should be, for the message: ``"a label sheet"``.
+
+    Returns
+    -------
+    str
+        Without byte order mark, and without the first line ``sep=;`` that tells spreadsheets the separator.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, or is text of another encoding.
+    """
+    try:
+        data = Path(path).read_bytes()
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: cannot be read as {kind}: it is not UTF-8 (byte {error.object[error.start]:#04x} at "
+            f"{error.start}). In a spreadsheet, save it as 'CSV UTF-8'."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as {kind} ({error}).") from error
+    return re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
 
 
 def csv_mark(header: str) -> str:

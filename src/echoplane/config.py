@@ -154,6 +154,11 @@ def _refuse_unknown(cls: Any, data: object, where: str, path: str) -> None:
         for i, item in enumerate(data):
             _refuse_unknown(typing.get_args(cls)[0], item, where, f"{path}[{i}]")
         return
+    if origin is typing.Literal and data not in typing.get_args(cls):
+        known = [str(choice) for choice in typing.get_args(cls)]
+        near = difflib.get_close_matches(str(data), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"{where}: {path} {data!r}: {hint}known: {', '.join(known)}.")
     if not dataclasses.is_dataclass(cls) or not isinstance(data, Mapping):
         return
     hints = typing.get_type_hints(cls)

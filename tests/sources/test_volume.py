@@ -214,6 +214,14 @@ class TestBadInput:
         with pytest.raises(RefusedError, match="outside of its folder"):
             open_cine(tmp_path / "a.mhd")
 
+    @pytest.mark.parametrize("spelled", ["x.raw", "./x.raw", ".\\x.raw"])
+    def test_samples_beside_the_header_however_spelled(self, tmp_path, spelled):
+        (tmp_path / "x.raw").write_bytes(bytes(range(12)))
+        (tmp_path / "a.mhd").write_text(
+            f"ObjectType = Image\nNDims = 3\nDimSize = 2 3 2\nElementType = MET_UCHAR\nElementDataFile = {spelled}\n"
+        )
+        np.testing.assert_array_equal(open_cine(tmp_path / "a.mhd").reader.read([1])[0].ravel(), range(6, 12))
+
     def test_data_that_are_not_there_or_spread(self, tmp_path):
         head = "ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\n"
         (tmp_path / "a.mhd").write_text(head + "ElementDataFile = a.raw\n")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from echoplane._files import csv_mark, write_csv
+from echoplane._files import csv_mark, read_table_text, write_csv
 from echoplane.errors import DataError
 from echoplane.views import VIEWS, find_view, suggest
 
@@ -62,11 +62,7 @@ class LabelTable:
             When the file or a column is missing, a line has no label, a label is not in the vocabulary, or a given
             label stands twice with two meanings; the message names file and line.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read as a label table ({error}).") from error
-        return _parse(text, str(path))
+        return _parse(read_table_text(path, "a label table"), str(path))
 
     @staticmethod
     def of_layout(layout: str) -> LabelTable:

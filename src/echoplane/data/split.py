@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import csv_mark, write_csv
+from echoplane._files import csv_mark, read_table_text, write_csv
 from echoplane.data.groups import Groups, group_rows
 from echoplane.data.leaks import check_leaks, raise_leaks
 from echoplane.errors import DataError, UsageError
@@ -110,12 +111,11 @@ class Split:
         DataError
             When the file or a column is missing, or a value is not understood; the message names file and line.
         """
+        text = read_table_text(path, "a split file")
         try:
-            with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-                mark = csv_mark(stream.readline())
-                stream.seek(0)
-                lines = list(csv.DictReader(stream, delimiter=mark))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            mark = csv_mark(text.partition("\n")[0])
+            lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark))
+        except csv.Error as error:
             raise DataError(f"{path}: cannot be read as a split file ({error}).") from error
         if not lines or not {"cine", "part"} <= lines[0].keys():
             raise DataError(f"{path}: is no split file; it needs lines below a header 'cine,part,fold'.")

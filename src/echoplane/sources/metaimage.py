@@ -112,6 +112,7 @@ def _data_place(path: Path, fields: Mapping[str, str], end: int, source: str) ->
         return path, end
     if name.upper().startswith("LIST") or "%" in name:
         raise UnsupportedError(source, "The samples are spread over several files.", "Write one .mha file.")
+    name = re.sub(r"\A(?:\.[/\\])+", "", name)  # the folder of the header, spelled out
     if re.search(r"[/\\:\0]", name) or name in ("", ".", ".."):
         raise RefusedError(source, "The MetaImage header points at a file outside of its folder.")
     place = path.parent / name

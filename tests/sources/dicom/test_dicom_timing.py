@@ -57,6 +57,14 @@ def test_uneven_frames_go_by_their_median_and_are_noted():
     assert "uneven" in notes[0]
 
 
+def test_a_vector_of_times_is_told_from_one_of_steps():
+    fps, _, notes = read_fps(header(FrameTimeVector=(0.0, 25.0, 50.0, 76.0, 100.0)), 5)
+    assert fps == pytest.approx(40, rel=0.02)
+    assert "times since the first frame" in notes[0]
+    assert read_fps(header(FrameTimeVector=(0.0, 20.0, 40.0)), 3)[0] == pytest.approx(1000 / 30)  # too few to tell
+    assert read_fps(header(FrameTimeVector=(0.0, 20.0, 21.0, 22.0, 23.0)), 5)[0] == pytest.approx(1000 / 21.5)
+
+
 def test_a_vector_of_another_length_is_noted():
     fps, _, notes = read_fps(header(FrameTimeVector=(0.0, 20.0, 20.0)), 5)
     assert fps == pytest.approx(50)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from echoplane._files import csv_mark
+from echoplane._files import csv_mark, read_table_text
 from echoplane.errors import DataError
 from echoplane.sources.item import SourceItem, shown
 from echoplane.views import suggest
@@ -44,16 +45,14 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
     DataError
         When the file is missing or no CSV, or a column is not there: names file, column, and what there is.
     """
+    text = read_table_text(path, "a CSV table")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            mark = csv_mark(stream.readline())
-            stream.seek(0)
-            reader = csv.DictReader(stream, delimiter=mark)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            # Spreadsheets write the empty rows below a table too, as nothing but separators.
-            lines = [line for line in reader if any(isinstance(v, str) and v.strip() for v in line.values())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_mark(text.partition("\n")[0]))
+        header = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = header
+        # Spreadsheets write the empty rows below a table too, as nothing but separators.
+        lines = [line for line in reader if any(isinstance(v, str) and v.strip() for v in line.values())]
+    except csv.Error as error:
         raise DataError(f"{path}: cannot be read as a CSV table ({error}).") from error
     folded = {name.casefold(): name for name in header}
     renamed: dict[str, str] = {}

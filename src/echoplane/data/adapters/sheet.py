@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from echoplane._files import read_table_text
 from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
@@ -52,10 +53,7 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     DataError
         Names the file and the line or column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a label sheet ({error}).") from error
+    text = read_table_text(path, "a label sheet")
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
     if not lines:
         raise DataError(f"{path}: is an empty label sheet.")

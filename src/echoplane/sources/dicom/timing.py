@@ -7,7 +7,8 @@ about showing; then ActualFrameDuration and EffectiveDuration, which are about a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from pydicom.datadict import tag_for_keyword
@@ -18,6 +19,8 @@ from echoplane.sources.dicom.header import Header
 PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Spread of frame times (longest over shortest) above which a note says that frames are uneven.
 _UNEVEN = 1.5
+#: Steps from which on a vector that grows all the time is believed to hold times.
+_ENOUGH = 3
 
 
 def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[str, ...]]:
@@ -73,6 +76,9 @@ def _from_rate(keyword: str) -> Callable[[Header, int, list[str]], float | None]
 
 def _from_vector(header: Header, n_frames: int, notes: list[str]) -> float | None:
     times = header.numbers("FrameTimeVector")
+    if _since_first(times):
+        times = (0.0, *(b - a for a, b in itertools.pairwise(times)))
+        notes.append("FrameTimeVector holds the times since the first frame, not the steps between frames.")
     steps = [t for t in times[1:] if t > 0]  # the first entry is the time before the first frame: 0
     if not steps:
         return None
@@ -81,6 +87,12 @@ def _from_vector(header: Header, n_frames: int, notes: list[str]) -> float | Non
     if max(steps) > _UNEVEN * min(steps):
         notes.append(f"Frames are uneven in time ({min(steps):g} to {max(steps):g} ms); their median is used.")
     return 1000.0 / median(steps)
+
+
+def _since_first(times: Sequence[float]) -> bool:
+    """Say whether a vector grows with every entry, evenly, from 0 on, as times do and steps between frames never."""
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    return len(gaps) >= _ENOUGH and times[0] == 0 and min(gaps) > 0 and max(gaps) <= _UNEVEN * min(gaps)
 
 
 def _from_duration(header: Header, n_frames: int, notes: list[str]) -> float | None:
