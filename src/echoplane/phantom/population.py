@@ -1,11 +1,12 @@
 """Patients: sizes, shapes, rhythm and chest, drawn with a seed.
 
 Sizes of healthy adults follow the normal values of the American Society of Echocardiography and the European
-Association of Cardiovascular Imaging (Lang et al., J Am Soc Echocardiogr 2015;28:1-39): left-ventricular volume
-index 54 (10) ml/m2 in men and 45 (8) in women (9 is drawn for both), ejection fraction 62 (5) and 64 (5) %,
-right-ventricular basal width 3.3 (0.4) cm, TAPSE 2.4 (0.35) cm, atrial volume indices, aortic root diameters. Body surface area is that of
-Mosteller (N Engl J Med 1987;317:1098). Mitral annular excursion and its fall with age follow the HUNT study (Stoylen
-et al., Open Heart 2018;5:e000828). Where no published figure fits (positions, angles, chest), the spread is our own.
+Association of Cardiovascular Imaging (Lang et al., J Am Soc Echocardiogr 2015;28:1-39): left-ventricular volume index
+54 (10) ml/m2 in men and 45 (8) in women (9 is drawn for both), ejection fraction 62 (5) and 64 (5) %,
+right-ventricular basal width 3.3 (0.4) cm, TAPSE 2.4 (0.35) cm, atrial volume indices, aortic root diameters. Body
+surface area is that of Mosteller (N Engl J Med 1987;317:1098). Mitral annular excursion and its fall with age follow
+the HUNT study (Stoylen et al., Open Heart 2018;5:e000828). Where no published figure fits (positions, angles, chest),
+the spread is our own.
 
 All lengths are centimetres at end-diastole, angles degrees, in the heart frame of :mod:`echoplane.phantom.scene`.
 """
