@@ -29,15 +29,21 @@ def test_every_benchmark_is_on_the_page(report):
         assert f"\n## {name}\n" in page
 
 
-def test_what_is_printed_goes_between_its_own_marks(report):
+def test_what_is_printed_goes_between_its_own_marks(report, tmp_path):
+    def filled(text, name, printed):
+        (tmp_path / "page.md").write_text(text)
+        return report._markdown.filled(tmp_path / "page.md", name, printed)
+
     page = "a\n<!-- one -->\nold\nold\n<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n"
-    filled = report.filled(page, "one", r"| \1 | 3 |")
-    assert filled == page.replace("old\nold", r"| \1 | 3 |")
-    assert report.filled(filled, "one", "old\nold") == page
+    once = filled(page, "one", r"| \1 | 3 |")
+    assert once == page.replace("old\nold", r"| \1 | 3 |")
+    assert filled(once, "one", "old\nold") == page
     for name in report.RUNS:
-        assert "NEW" in report.filled(report.README.read_text(), name, "NEW")
+        assert "NEW" in report._markdown.filled(report.README, name, "NEW")
+    for name in ("once", "folds"):
+        assert "NEW" in report._markdown.filled(FOLDER.parent / "docs" / "thesis.md", name, "NEW")
     with pytest.raises(SystemExit, match="no marks <!-- three -->"):
-        report.filled(page, "three", "x")
+        filled(page, "three", "x")
 
 
 def test_tables(report):
