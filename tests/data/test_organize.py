@@ -64,6 +64,16 @@ def test_sorted_repeated_and_taken_back(exams, tmp_path, how):
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.parametrize("study", [".", ""])
+def test_files_beside_the_sheet_are_moved_once(tmp_path, study):
+    (tmp_path / "exams").mkdir()
+    (tmp_path / "exams" / "a.avi").write_bytes(VIDEO + b"a")
+    (tmp_path / "exams" / "sheet.csv").write_text(f"study,file,view\n{study},a.avi,A4C\n")
+    assert organize(tmp_path / "exams", tmp_path / "sorted", how="move").done == 1
+    again = organize(tmp_path / "exams", tmp_path / "sorted", how="move")
+    assert (again.done, again.before, again.failures) == (0, 1, ())
+
+
 def test_links_on_windows(exams, tmp_path, monkeypatch):
     def refuse(self, *_):
         error = OSError(22, "A required privilege is not held by the client")

@@ -184,7 +184,7 @@ def test_the_file_gives_the_split_back(tmp_path, rows):
 
 
 def test_a_file_that_a_spreadsheet_saved_again(tmp_path):
-    (tmp_path / "split.csv").write_text("\ufeffcine;part;fold;group;label\na, b;train;1;patient p;A4C\n")
+    (tmp_path / "split.csv").write_text("\ufeffcine;part;fold;group;label\na, b;train;1;patient p;A4C\n;;;;\n")
     assert Split.load(tmp_path / "split.csv").rows == (SplitRow("a, b", "train", 1, "patient p", "A4C"),)
 
 
@@ -193,6 +193,7 @@ def test_a_file_that_a_spreadsheet_saved_again(tmp_path):
     [
         ("", "is no split file"),
         ("a,b\n1,2\n", "is no split file"),
+        ("cine,part\n,\n", "is no split file"),
         ("cine,part\nx,exam\n", r"csv:2: cine 'x', part 'exam'"),
         ("cine,part,fold\nx,train,-1\n", "fold '-1'"),
         ("cine,part\nx,train\nx,test\n", "names a cine twice"),

@@ -176,6 +176,18 @@ def test_a_page_around_the_picture_falls_outside(screen: Paint, in_memory: Make,
     assert not inside[:, -110:].any()
 
 
+@pytest.mark.parametrize("ground", [40, 70, 140])
+@pytest.mark.parametrize("around", [0, 30])
+def test_a_fan_whose_ground_is_the_page(screen: Paint, in_memory: Make, around: int, ground: int) -> None:
+    """Scanners with a grey screen: the box around the fan holds more of the page than of darkness."""
+    painted = screen(1, "phased", size=(400, 400), overlays=False)
+    frames = np.where(painted.truth, painted.frames, np.uint8(ground))
+    frames = np.pad(frames, ((0, 0), (around, around), (around, around)), constant_values=ground)
+    sector = find_sector(in_memory(frames))
+    assert sector.kind is SectorKind.PHASED
+    assert iou(sector, np.pad(painted.truth, around)) > 0.95
+
+
 @pytest.mark.parametrize("live_first", [True, False])
 def test_a_frozen_panel_that_touches_the_live_one_falls_outside(
     screen: Paint, in_memory: Make, live_first: bool

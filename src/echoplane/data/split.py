@@ -114,15 +114,21 @@ class Split:
         text = read_table_text(path, "a split file")
         try:
             mark = csv_mark(text.partition("\n")[0])
-            lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark))
+            numbered = enumerate(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark), start=2)
+            # Spreadsheets write the empty rows below a table too, as nothing but separators.
+            lines = [(number, line) for number, line in numbered if any(map(_is_filled, line.values()))]
         except csv.Error as error:
             raise DataError(f"{path}: cannot be read as a split file ({error}).") from error
-        if not lines or not {"cine", "part"} <= lines[0].keys():
+        if not lines or not {"cine", "part"} <= lines[0][1].keys():
             raise DataError(f"{path}: is no split file; it needs lines below a header 'cine,part,fold'.")
-        rows = [_read_row(line, f"{path}:{number}") for number, line in enumerate(lines, start=2)]
+        rows = [_read_row(line, f"{path}:{number}") for number, line in lines]
         if len({row.cine for row in rows}) < len(rows):
             raise DataError(f"{path}: names a cine twice.")
         return Split(tuple(sorted(rows, key=lambda row: row.cine)))
+
+
+def _is_filled(cell: object) -> bool:
+    return isinstance(cell, str) and bool(cell.strip())
 
 
 def _read_row(line: Mapping[str, str | None], where: str) -> SplitRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from echoplane.data.adapters import Options, read_manifest
 from echoplane.data.adapters.sheet import spellings
@@ -101,8 +101,9 @@ def organize(
 
 def _is_moved(failure: Failure, moved: set[str]) -> bool:
     """Tell whether a file is missing because an earlier run has moved it, so that a stopped run can be repeated."""
-    folder, _, name = failure.file.rpartition("/")
-    return failure.status == "missing" and any(f"{folder}/{spelt}" in moved for spelt in spellings(name))
+    place = PurePosixPath(failure.file.lstrip("/"))  # a study may be "." or nothing: "./clip.dcm", "/clip.dcm"
+    names = spellings(place.name) if failure.status == "missing" else ()
+    return any((place.parent / name).as_posix() in moved for name in names)
 
 
 def undo(file: str | Path, on_step: Callable[[], None] = lambda: None) -> OrganizeRun:

@@ -113,7 +113,9 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     scale = cine.width / small.shape[2], cine.height / small.shape[1]
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
-        x0, y0, x1, y1 = beside_page(small) or beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
+        if cut := beside_page(small):
+            return _from_pixels(cut[0], cine, scale, cut[1], "pixels")
+        x0, y0, x1, y1 = beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
         return _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")

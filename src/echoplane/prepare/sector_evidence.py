@@ -69,16 +69,20 @@ class Evidence:
     hull: BoolArray
 
 
-def beside_page(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
-    """Find the box of the picture on a page that is brighter than the picture's own ground.
+def beside_page(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] | None:
+    """Cut out the picture on a page that is brighter than the picture's own ground.
 
     In a recorded screen or on a slide the page is lit and may touch the sector, which it is no part of.
 
     Returns
     -------
-    tuple of int or None
-        (x0, y0, x1, y1) of the part beside the page in which most moves (the largest, in a still); None where there is
-        no page.
+    frames : uint8 array, (T, h, w)
+        The part beside the page in which most moves (the largest, in a still). Where the page fills its corners, as
+        around a fan without a ground of its own, it is as dark as the picture's darkness.
+    corner : tuple of int
+        x, y of its first pixel.
+
+    None where there is no page.
     """
     high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
     border = np.concatenate([low[0], low[-1], low[:, 0], low[:, -1]])
@@ -89,7 +93,7 @@ def beside_page(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
     _, labels = cv2.connectedComponents(alike, connectivity=4)
     at_border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     page = np.isin(labels, at_border[at_border > 0])
-    if page.mean() < PAGE or page.all() or level <= _background(low[~page]) + LIT[0]:
+    if page.mean() < PAGE or page.all() or level <= (ground := _background(low[~page])) + LIT[0]:
         return None
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~page).view(np.uint8), connectivity=4)
     change = np.bincount(labels[(high - low > MOVING * LIT[0]) & ~page], minlength=count)
@@ -98,7 +102,10 @@ def beside_page(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
     x0, y0, width, height, area = stats[int((change if change.any() else areas).argmax())]
     # Pixels beside the page are a mixture of both.
     x0, y0, x1, y1 = x0 + 1, y0 + 1, x0 + width - 1, y0 + height - 1
-    return (int(x0), int(y0), int(x1), int(y1)) if area >= PICTURE * page.size and x1 > x0 and y1 > y0 else None
+    if area < PICTURE * page.size or x1 <= x0 or y1 <= y0:
+        return None
+    box = slice(y0, y1), slice(x0, x1)
+    return np.where(page[box], np.uint8(ground), frames_THW[:, *box]), (int(x0), int(y0))
 
 
 def beside_frozen(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
