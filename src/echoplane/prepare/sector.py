@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,13 +17,14 @@ from echoplane.prepare.sector_evidence import (
     Evidence,
     beside_frozen,
     beside_page,
+    like_text,
     lit_and_moving,
     regions,
 )
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
-from echoplane.prepare.sector_view import View
+from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
 
 #: Frames looked at, spread over the cine.
@@ -114,7 +115,11 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
         x0, y0, x1, y1 = beside_page(small) or beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
-        return _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
+        found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
+        inside = found.sector.mask(small.shape[1], small.shape[2], 1 / scale[0])
+        if found.sector.kind is not SectorKind.FULL and like_text(small, inside):
+            return replace(found, sector=replace(found.sector, confidence=min(found.sector.confidence, GUESSED)))
+        return found
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")
     if len(boxes) > 1:
