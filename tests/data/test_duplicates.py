@@ -126,3 +126,16 @@ def test_damage_is_an_error(tmp_path):
     assert [(line.view, line.cines, line.groups, line.frames) for line in count_views(reader.rows)] == [
         ("A4C", 1, 1, (16, 16, 16))
     ]
+
+
+def test_parts_that_are_gone_are_an_error(tmp_path):
+    rows = [(StoreRow(key, label="A4C", group=key), beating(seed)) for seed, key in enumerate("ab")]
+    for row in rows:
+        store(tmp_path / "s", [row])
+    first, last = sorted((tmp_path / "s").glob("part-*"))
+    first.unlink()
+    (error,) = (f.text for f in check([StoreReader(tmp_path / "s")], []) if f.level is Level.ERROR)
+    assert "1 part file missing" in error
+    last.unlink()
+    finding = check([StoreReader(tmp_path / "s")], [])[0]
+    assert (finding.level, finding.text) == (Level.ERROR, f"{tmp_path / 's'}: holds no cine.")

@@ -111,3 +111,10 @@ def test_rows_by_a_name_or_by_a_split_file(tmp_path: Path) -> None:
     Split((SplitRow("c001", "train", 0), SplitRow("c002", "train", 1))).save(path)
     with pytest.raises(UsageError, match="2 folds"):
         rows_in(str(path))
+
+
+def test_nothing_to_answer_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none of 0 cines can be answered: the stores, .* are empty\.$"):
+        answer_store(bundle(), Brightness(), [store(tmp_path / "s", n=0)])
+    with pytest.raises(DataError, match=r"none of 1 cines can be answered: 1 [a-z]"):
+        answer_store(bundle(), Brightness(), [store(tmp_path / "t", n=1, label="")])

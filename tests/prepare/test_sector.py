@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from echoplane.prepare import find_sector, prepare, recipe_named
+from echoplane.prepare.deidentify import is_sure
 from echoplane.prepare.sector import locate, probe_reduction, spread
 from echoplane.records import Cine, Region, Sector, SectorKind
 
@@ -135,6 +137,23 @@ def test_noise_and_shapes_do_not_break_it(in_memory: Make, seed: int) -> None:
     sector = find_sector(in_memory(frames))
     assert 0 <= sector.confidence <= 1
     assert sector.mask(90, 130).any()
+
+
+@pytest.mark.parametrize("grey", [255, 128])
+@pytest.mark.parametrize("blur", [0, 1.2])
+@pytest.mark.parametrize("centred", [True, False])
+def test_pages_of_text_are_no_sure_sector(in_memory: Make, grey: int, blur: float, centred: bool) -> None:
+    rng = np.random.default_rng(5)
+    frames = np.zeros((8, 480, 640), np.uint8)
+    for frame in frames:
+        for i, y in enumerate(range(20, 480, 20)):
+            line = "".join(chr(code) for code in rng.integers(65, 91, 3 + 2 * i if centred else rng.integers(5, 50)))
+            wide = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)[0][0]
+            x = 320 - wide // 2 if centred else 10
+            cv2.putText(frame, line, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.6, grey, 1, cv2.LINE_AA)
+        if blur:
+            frame[...] = cv2.GaussianBlur(frame, (0, 0), blur)
+    assert not is_sure(find_sector(in_memory(frames)), len(frames))
 
 
 def test_overlays_move_the_sector_little(screen: Paint, in_memory: Make) -> None:

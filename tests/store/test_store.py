@@ -241,6 +241,28 @@ def test_object_storage(tmp_path):
     memory.rm("/bucket", recursive=True)
 
 
+def test_a_part_that_is_gone_is_missed(tmp_path):
+    fill(tmp_path / "s", ["a", "b", "c"], part_bytes=1)
+    assert StoreReader(tmp_path / "s").missing_parts() == 0
+    first, second, _ = sorted((tmp_path / "s").glob("part-*"))
+    first.unlink()
+    assert StoreReader(tmp_path / "s").missing_parts() == 1
+    second.unlink()
+    assert StoreReader(tmp_path / "s").missing_parts() == 2
+    # What is prepared again closes the gap.
+    fill(tmp_path / "s", ["a", "b"], part_bytes=1)
+    assert StoreReader(tmp_path / "s").missing_parts() == 0
+
+
+def test_writers_side_by_side_leave_no_gap(tmp_path):
+    one, two = fill(tmp_path / "s", [], part_bytes=1), fill(tmp_path / "s", [], part_bytes=1)
+    for writer, key in ((one, "a"), (two, "b"), (two, "c")):
+        writer.append(frames_of(1), StoreRow(key))
+    fill(tmp_path / "s", ["d"], part_bytes=1)
+    assert len(list((tmp_path / "s").glob("part-*"))) == 4
+    assert StoreReader(tmp_path / "s").missing_parts() == 0
+
+
 def test_soft_labels():
     row = StoreRow("a", shares={"A2C": 0.2, "A4C": 0.6, "PLAX": 0.2})
     np.testing.assert_allclose(row.target(("A4C", "A2C")), [0.75, 0.25])

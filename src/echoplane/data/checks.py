@@ -102,6 +102,11 @@ def check(
     rows = [row for store in stores for row in store.rows]
     found: list[Finding] = []
     for store in stores:
+        if not store.rows:
+            found.append(Finding(Level.ERROR, f"{store.path}: holds no cine."))
+        if missing := store.missing_parts():
+            lost = f"{store.path}: {_number(missing, 'part file')} missing, with the cines in it."
+            found.append(Finding(Level.ERROR, f"{lost} Run the command that made the store again."))
         damaged = store.verify()
         on_store()
         if damaged:

@@ -112,7 +112,9 @@ def answer_store(
             progress(done, len(chosen))
     run()
     if not rows:
-        raise DataError(f"none of {len(chosen)} cines can be answered: {dict(left_out)}.")
+        why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        why = why or "the stores, or what was picked of them, are empty"
+        raise DataError(f"none of {len(chosen)} cines can be answered: {why}.")
     return Answers(_collect(bundle, rows, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,13 +17,14 @@ from echoplane.prepare.sector_evidence import (
     Evidence,
     beside_frozen,
     beside_page,
+    like_text,
     lit_and_moving,
     regions,
 )
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import fit
 from echoplane.prepare.sector_region import plausible_boxes
-from echoplane.prepare.sector_view import View
+from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
 
 #: Frames looked at, spread over the cine.
@@ -113,16 +114,23 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     scale = cine.width / small.shape[2], cine.height / small.shape[1]
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
-        if cut := beside_page(small):
-            return _from_pixels(cut[0], cine, scale, cut[1], "pixels")
-        x0, y0, x1, y1 = beside_frozen(small) or (0, 0, small.shape[2], small.shape[1])
-        return _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "pixels")
+        part, corner = beside_page(small) or beside_frozen(small) or (small, (0, 0))
+        found = _from_pixels(part, cine, scale, corner, "pixels")
+        return replace(found, sector=_doubted_if_text(found.sector, small, scale[0]))
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")
     if len(boxes) > 1:
         note = f"The screen holds {len(boxes)} B-mode panels; the one with most motion was used."
         return Located(found.sector, (*found.notes, note))
     return found
+
+
+def _doubted_if_text(sector: Sector, small_THW: UInt8Array, scale: float) -> Sector:
+    if sector.kind is SectorKind.FULL or sector.confidence <= GUESSED:
+        return sector
+    # A few frames tell: a page is text all the time.
+    inside = sector.mask(small_THW.shape[1], small_THW.shape[2], 1 / scale)
+    return replace(sector, confidence=GUESSED) if like_text(small_THW[::3], inside) else sector
 
 
 def _shrink(frames_THW: UInt8Array) -> UInt8Array:

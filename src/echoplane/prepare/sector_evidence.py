@@ -29,6 +29,8 @@ BACKGROUNDS = ((48, 0.03), (128, 0.15))
 FLAT, PAGE = 4, 0.15
 #: A half of the screen in which no more than this fraction of what is lit changes is frozen (a trace may run below it).
 FROZEN = 0.05
+#: With fewer frames than this, half a heart may stand still by chance.
+ENOUGH_FRAMES = 6
 #: A part beside the page that is smaller than this fraction of the frame is no picture.
 PICTURE = 0.05
 #: Parts smaller than this fraction of the main part are taken for text and marks: where all that is left moves, and
@@ -40,6 +42,10 @@ DENSE = 0.8
 LIVE_PART = 0.15
 #: Where too little moves to go by, a moving pixel still counts so many lit ones: of two like panels one is frozen.
 LITTLE_MOTION = 5
+#: From black to white in one step is what letters do: a step counts that is a larger part of the range of greys than
+#: STEP; one that is larger than a TICK is a change at all. In text more than this share of all changes are such steps
+#: (measured: 0.28 and more, also small, large, grey, blurred and compressed text; real cines 0.09 at most).
+STEP, TICK, TEXT = 1 / 3, 0.06, 0.17
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
 PANEL = 0.3
 
@@ -108,13 +114,21 @@ def beside_page(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] | 
     return np.where(page[box], np.uint8(ground), frames_THW[:, *box]), (int(x0), int(y0))
 
 
-def beside_frozen(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
-    """Find the box of the live half of a screen whose other half shows about as much and stands still.
+def beside_frozen(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] | None:
+    """Cut out the live half of a screen whose other half shows about as much and stands still.
 
     Panels that touch make one lit part, so a frozen one is not seen to be a part of its own.
+
+    Returns
+    -------
+    tuple or None
+        The frames of that half, and its upper left corner (x, y); None where no half is frozen, or the frames are too
+        few to tell.
     """
+    if len(frames_THW) < ENOUGH_FRAMES:
+        return None
     lit, moving = lit_and_moving(frames_THW)
-    height, width = lit.shape
+    width = lit.shape[1]
     halves = (slice(0, width // 2), slice(width // 2, width))
     area = [int(np.count_nonzero(lit[:, half])) for half in halves]
     change = [int(np.count_nonzero(moving[:, half])) / max(n, 1) for half, n in zip(halves, area, strict=True)]
@@ -122,7 +136,7 @@ def beside_frozen(frames_THW: UInt8Array) -> tuple[int, int, int, int] | None:
     alike = min(area) >= PANEL * max(area) and min(area) >= PICTURE * lit.size
     if not alike or change[live] < LIVE_PART or change[1 - live] > FROZEN:
         return None
-    return halves[live].start, 0, halves[live].stop, height
+    return frames_THW[:, :, halves[live]], (halves[live].start, 0)
 
 
 def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
@@ -137,6 +151,27 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
         lit |= low < background - level
     moving = (high - low) > MOVING * level
     return lit | moving, moving
+
+
+def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
+    """Tell whether what lies inside is letters on a plain ground, as a page of a report is, and no ultrasound.
+
+    Lines that scroll or are replaced fill a shape that lives, and may even open like a fan; but speckle runs through
+    all greys, and letters leap from one end to the other.
+    """
+    values = frames_THW[:, inside]
+    if values.size == 0:
+        return False
+    darkest, brightest = np.percentile(values, [1, 99])
+    span = max(float(brightest - darkest), 1.0)
+    changes = steps = 0
+    for frames, place in ((frames_THW, inside), (frames_THW.swapaxes(1, 2), inside.T)):
+        both = place[1:] & place[:-1]
+        one, next_one = frames[:, :-1][:, both], frames[:, 1:][:, both]
+        change = np.maximum(one, next_one) - np.minimum(one, next_one)
+        changes += int(np.count_nonzero(change > TICK * span))
+        steps += int(np.count_nonzero(change > STEP * span))
+    return steps > TEXT * changes
 
 
 def _background(low: UInt8Array) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -121,6 +122,16 @@ class StoreReader:
     def verify(self) -> list[str]:
         """Compare every cine with its checksum; return the keys of those that differ."""
         return [row.cine for i, row in enumerate(self.rows) if digest(self.frames(i)) != row.sha256]
+
+    def missing_parts(self) -> int:
+        """Tell how many parts are gone for certain; the last ones are not missed.
+
+        A part's number is at most how many parts there were before it (several writers may use one number twice).
+        """
+        numbers = [
+            int(match[1]) for part in self._parts if (match := re.search(r"part-(\d+)-[^/\\]*$", str(part.path)))
+        ]
+        return max(max(numbers, default=-1) + 1 - len(self._parts), 0)
 
 
 def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
