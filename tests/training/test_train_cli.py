@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from echoplane import config
+from echoplane.errors import UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines.train import train, try_orders
@@ -53,6 +54,11 @@ def test_ends_in_a_bundle_that_answers_as_the_network_did(make_store: Any, make_
     np.testing.assert_allclose(logits, trained.result.predictions.logits, atol=1e-4)
     effects = try_orders(tmp_path / "run")
     assert effects[0].accuracy == pytest.approx(trained.result.figures["accuracy"])
+
+
+def test_orders_of_what_is_no_run(make_store: Any) -> None:
+    with pytest.raises(UsageError, match="is no folder of a run"):
+        try_orders(make_store())
 
 
 @pytest.mark.slow

@@ -103,10 +103,10 @@ def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
 
     Raises
     ------
-    ConfigError, StoreError, DataError
-        When the folder is no run, or its data are gone.
+    StoreError, DataError
+        When its data are gone.
     UsageError
-        When the run had no validation cines.
+        When the folder is no run, or one that had no validation cines.
     """
     need("torch", "train", "run a network")
     from echoplane.models.weights import load
@@ -116,6 +116,8 @@ def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
     from echoplane.training.run_folder import RECIPE
     from echoplane.training.start import read_weights, start_network
 
+    if not (Path(run) / RECIPE).is_file():
+        raise UsageError(f"{run}: is no folder of a run; give what `echoplane train -o` wrote.")
     recipe = load_recipe(Path(run) / RECIPE)
     data = open_data(recipe)
     if data.validation is None:

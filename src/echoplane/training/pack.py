@@ -45,7 +45,7 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         data=(*_uses(result, data.train, "training"), *(_uses(result, data.validation, "validation"))),
         metrics=_metrics(result.predictions) if result.predictions else (),
         licence=recipe.licence,
-        notes=(f"Trained for {len(result.history)} epochs; weights of epoch {result.best_epoch + 1}.",),
+        notes=(f"Epochs trained: {len(result.history)}; weights of epoch {result.best_epoch + 1}.",),
     )
     bundle = with_card(export_bundle(result.network, facts))
     bundle.save(folder)
