@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import concurrent.futures.process
-import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -45,11 +44,8 @@ def nothing():
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    (tmp_path / "work_of_pools.py").write_text(WORK)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield importlib.import_module("work_of_pools")
-    del sys.modules["work_of_pools"]
+def work(importable: Callable[[str, str], ModuleType]) -> ModuleType:
+    return importable("work_of_pools", WORK)
 
 
 @pytest.mark.parametrize("name", STARTERS)

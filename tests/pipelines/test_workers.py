@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -42,11 +41,8 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    (tmp_path / "work_of_processes.py").write_text(WORK)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield importlib.import_module("work_of_processes")
-    del sys.modules["work_of_processes"]
+def work(importable: Callable[[str, str], ModuleType]) -> ModuleType:
+    return importable("work_of_processes", WORK)
 
 
 def test_in_this_process() -> None:

@@ -33,6 +33,15 @@ def stop_after(epochs: int) -> Any:
     return report
 
 
+@pytest.fixture
+def stopped(make_store: Any, make_recipe: Any, tmp_path: Path) -> Any:
+    """The recipe of a run in ``tmp_path/run`` that was broken off in its second epoch."""
+    recipe = make_recipe(make_store())
+    with pytest.raises(StopError):
+        fit(recipe, tmp_path / "run", report=stop_after(1))
+    return recipe
+
+
 def same(one: FitResult, two: FitResult) -> None:
     assert one.history == two.history
     first, second = one.network.state_dict(), two.network.state_dict()
@@ -96,19 +105,14 @@ def test_another_recipe_is_not_resumed(make_store: Any, make_recipe: Any, tmp_pa
         fit(make_recipe(store, optimizer__lr=0.1), tmp_path / "run", resume=True)
 
 
-def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(
-    make_store: Any, make_recipe: Any, tmp_path: Path
-) -> None:
-    recipe = make_recipe(make_store())
-    with pytest.raises(StopError):
-        fit(recipe, tmp_path / "run", report=stop_after(1))
+def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(stopped: Any, make_store: Any, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "store")
     make_store(patients=9)
     with pytest.raises(ConfigError, match="the stores or the split have changed"):
-        fit(recipe, tmp_path / "run", resume=True)
+        fit(stopped, tmp_path / "run", resume=True)
     shutil.rmtree(tmp_path / "store")
     make_store()
-    assert len(fit(recipe, tmp_path / "run", resume=True).history) == 3
+    assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
 
 
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
@@ -172,13 +176,8 @@ def test_deterministic_mode_is_set_and_reset(make_store: Any, make_recipe: Any, 
     assert one.history == two.history
 
 
-def test_a_run_begun_before_a_key_of_the_recipe_existed_goes_on(
-    make_store: Any, make_recipe: Any, tmp_path: Path
-) -> None:
-    recipe = make_recipe(make_store())
-    with pytest.raises(StopError):
-        fit(recipe, tmp_path / "run", report=stop_after(1))
+def test_a_run_begun_before_a_key_of_the_recipe_existed_goes_on(stopped: Any, tmp_path: Path) -> None:
     content = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
     del content["recipe"]["answers"], content["data"]
     torch.save(content, tmp_path / "run" / "last.ckpt")
-    assert len(fit(recipe, tmp_path / "run", resume=True).history) == 3
+    assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3

@@ -14,7 +14,7 @@ from echoplane.inference.cam import CamEngine
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines.answer import check_recipe
 from echoplane.records import UInt8Array
-from echoplane.sampling.clips import plan
+from echoplane.sampling.clips import plan, without_empty
 from echoplane.store.reader import StoreReader
 
 #: Given a store, the number of a cine, the answer and the truth: frames (T, H, W, 3), or None where nothing was seen.
@@ -48,6 +48,7 @@ def marker(bundle: Bundle, stores: Sequence[StoreReader]) -> Mark | None:
             return None
         frames = store.frames(i)
         sampling = plan(row.n_frames, row.fps, facts.sampling, source=row.cine)
+        sampling = without_empty(frames[list(sampling.needed)], sampling.needed, sampling)
         clips = facts.recipe.normalise(frames[sampling.indices.ravel()])
         _, maps = engine.look(clips.reshape(len(sampling.indices), 1, -1, *frames.shape[1:]))
         of_mistake = maps[:, names.index(answer)] - (maps[:, names.index(truth)] if truth in names else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,12 +14,10 @@ from echoplane import config
 from echoplane.data.augment import AugmentRecipe, augment_named
 from echoplane.errors import ConfigError, UsageError
 from echoplane.sampling import SamplingRule, rule_named
+from echoplane.training.trackers import secrets_in
 
 #: What a store's label becomes: a view, several of which one is true, or shares of several; "" leaves the cine out.
 LabelUse = str | tuple[str, ...] | Mapping[str, float]
-
-#: Parts of names that look like a secret; such options belong into the environment.
-_SECRETS = ("key", "token", "password", "secret")
 
 
 def _check(condition: bool, message: str) -> None:
@@ -321,38 +319,23 @@ class TrainRecipe:
             f"name {self.name!r}: use letters, digits, '.', '_' and '-'; the bundle is called so.",
         )
         for label, use in self.labels.items():
-            shares = list(use.values()) if isinstance(use, Mapping) else [1.0]
-            _check(
-                all(share >= 0 for share in shares) and 0 < sum(shares) < math.inf,
-                f"labels.{label} {dict(use) if isinstance(use, Mapping) else use}: shares must be 0 or more, and one "
-                "above 0.",
-            )
+            if isinstance(use, Mapping):
+                _check(
+                    min(use.values(), default=-1) >= 0 and 0 < sum(use.values()) < math.inf,
+                    f"labels.{label} {dict(use)}: shares must be 0 or more, and one above 0.",
+                )
         odd = [label for label in self.answers if self.views and label not in self.views]
         _check(not odd, f"answers {', '.join(odd)}: not among the views.")
         if isinstance(self.augment, str):
             augment_named(self.augment)
         for tracker, options in self.trackers.items():
-            secret = next(_secrets(options, f"trackers.{tracker}"), "")
+            secret = next(secrets_in(options, f"trackers.{tracker}"), "")
             _check(not secret, f"{secret}: a key does not belong into a file; use the environment.")
 
     @property
     def augmentation(self) -> AugmentRecipe:
         """The augmentation recipe itself."""
         return augment_named(self.augment) if isinstance(self.augment, str) else self.augment
-
-
-def _secrets(value: Any, name: str) -> Iterator[str]:
-    """Yield the dotted names of settings that look like a secret, or are an address with a password in it."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if any(word in str(key).lower() for word in _SECRETS):
-                yield f"{name}.{key}"
-            yield from _secrets(inner, f"{name}.{key}")
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from _secrets(inner, f"{name}[{number}]")
-    elif isinstance(value, str) and re.search(r"://[^/\s]*:[^/\s]*@", value):
-        yield name
 
 
 def shipped() -> dict[str, Path]:

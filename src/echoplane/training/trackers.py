@@ -9,12 +9,16 @@ the run matters more than the curve that somebody watches, and ``history.csv`` h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from echoplane._optional import need
 from echoplane.errors import EchoplaneError, UsageError
+
+#: Parts of names that look like a secret; such options belong into the environment.
+_SECRETS = ("key", "token", "password", "secret")
 
 
 class Tracker(Protocol):
@@ -210,6 +214,20 @@ def _in_short(error: Exception) -> str:
     """Return kind and first line of an error, not longer than a line or two."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}{f': {lines[0][:200]}' if lines else ''}"
+
+
+def secrets_in(value: Any, name: str) -> Iterator[str]:
+    """Yield the dotted names of settings that look like a secret, or are an address with a password in it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if any(word in str(key).lower() for word in _SECRETS):
+                yield f"{name}.{key}"
+            yield from secrets_in(inner, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from secrets_in(inner, f"{name}[{number}]")
+    elif isinstance(value, str) and re.search(r"://[^/\s]*:[^/\s]*@", value):
+        yield name
 
 
 def flatten(settings: Mapping[str, Any], path: str = "") -> dict[str, Any]:
