@@ -335,7 +335,7 @@ class ViewResult:
     probabilities : mapping of str to float
         By label, summing to 1; empty when the network did not run.
     clip_votes : mapping of str to int
-        How many clips chose each label.
+        How many of the clips looked at chose each label.
     vote : str
         Majority of the clips; labels joined by ``=`` where they tie.
     clip_probabilities : tuple of tuple of float

@@ -9,7 +9,7 @@ from echoplane.metrics.calibration import expected_calibration_error, softmax
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Thresholds
-from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit, mirror_margin
+from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit, enough, mirror_margin
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling.rule import SamplingRule
 
@@ -79,6 +79,44 @@ def test_the_mirror_margin_lets_so_many_pass_as_asked() -> None:
     some = np.arange(0, len(p.cines), 7)
     alone = mirror_margin(facts, p.take(some), turned.take(some), 0.05)
     assert mirror_margin(facts, p, turned.take(some), 0.05) == alone
+
+
+def with_clips(logits: list[list[tuple[float, ...]]], true: list[int]) -> Predictions:
+    n = len(logits)
+    return Predictions(VIEWS, tuple(f"c{i}" for i in range(n)), tuple(f"p{i}" for i in range(n)), np.array(true),
+                       np.repeat(np.arange(n), [len(clips) for clips in logits]),
+                       np.array([clip for clips in logits for clip in clips], np.float32),
+                       np.zeros(n, dtype=int), ("",) * n)  # fmt: skip
+
+
+def test_two_clips_are_enough_from_where_they_change_no_answer() -> None:
+    facts = bundle().facts
+    # Log odds against the three others together: 0.96, 0.985 and 0.9995, and a clip that outvotes two of the first.
+    sure, surer, surest = ((0.0, v, 0.0, 0.0) for v in (4.28, 5.3, 8.7))
+    against = (9.0, 0.0, 0.0, 0.0)
+    # Of four clips the second and the third are the first look.
+    plain = [[surest] * 4] * 60
+    assert enough(facts, with_clips(plain, [1] * 60)) == 0.95
+    misled = [[against, sure, sure, against]] * 5  # the whole cine says A2C, rightly
+    assert enough(facts, with_clips(plain + misled, [1] * 60 + [0] * 5)) == 0.97
+    more = [[against, surer, surer, against]] * 5
+    assert enough(facts, with_clips(plain + misled + more, [1] * 60 + [0] * 10)) == 0.99
+    for_good = [[against, surest, surest, against]] * 5
+    assert enough(facts, with_clips(plain + for_good, [1] * 60 + [0] * 5)) is None
+    # Rightly changed, but too many to be the same product.
+    assert enough(facts, with_clips(plain + for_good, [1] * 65)) is None
+    assert enough(facts, with_clips(plain[:49], [1] * 49)) is None
+    assert enough(facts, with_clips([[surest] * 2] * 60, [1] * 60)) is None
+
+
+def test_a_calibrated_bundle_says_what_is_enough() -> None:
+    made, _ = calibrate(bundle(), predictions())
+    assert made.facts.thresholds.enough is None or 0.95 <= made.facts.thresholds.enough < 1
+    sure = predictions(factor=3.0)
+    logits = np.where(np.arange(4) == np.repeat(sure.y_true, 3)[:, None], 9.0, 0.0).astype(np.float32)
+    made, _ = calibrate(bundle(), replace(sure, logits=logits))
+    assert made.facts.thresholds.enough == 0.95
+    assert "Two clips are enough" in made.read("MODEL_CARD.md").decode()
 
 
 def test_nothing_asked_nothing_set() -> None:

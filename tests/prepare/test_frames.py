@@ -143,3 +143,15 @@ def test_a_guess_is_noted(in_memory: Make) -> None:
     assert got.sector.kind is SectorKind.FULL
     assert any("guess" in note for note in got.notes)
     assert not got.frames.any()
+
+
+def test_more_frames_are_as_if_all_had_been_asked_for_at_once(in_memory: Make) -> None:
+    frames = np.random.default_rng(4).integers(0, 256, (12, 60, 80), np.uint8)
+    recipe = RECIPES["default"]
+    cine = in_memory(frames)
+    first = prepare(cine, recipe, [2, 7])
+    both = room.with_frames(first, cine, recipe, [1, 7, 9])
+    assert (both.indices, both.sector, both.crop, both.notes) == ((1, 2, 7, 9), first.sector, first.crop, first.notes)
+    at_once = prepare(cine, recipe, [1, 2, 7, 9], sector=first.sector)
+    np.testing.assert_array_equal(both.frames, at_once.frames)
+    assert room.with_frames(both, cine, recipe, [2, 9]) is both

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias
@@ -19,9 +21,10 @@ from echoplane.inference import mirror
 from echoplane.inference.cam import CamEngine
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, available_cpus, load_engine
+from echoplane.inference.enough import first_look, is_enough
 from echoplane.inference.look import Look
 from echoplane.models.bundle import Bundle
-from echoplane.prepare.frames import prepare
+from echoplane.prepare.frames import prepare, with_frames
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
 from echoplane.sampling.clips import gather, plan, without_empty
 from echoplane.sources.array import cine_from_array
@@ -50,6 +53,8 @@ class ViewClassifier:
     bundle : Bundle
     include_color, include_stills : bool
         Whether colour Doppler cines and single frames are answered too.
+    all_clips : bool
+        Whether every clip of a cine is looked at, also where two of them leave no doubt.
 
     Examples
     --------
@@ -69,6 +74,7 @@ class ViewClassifier:
         jobs: int | None = None,
         include_color: bool = False,
         include_stills: bool = False,
+        all_clips: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         on_look: Callable[[Look], None] | None = None,
     ) -> None:
@@ -79,6 +85,7 @@ class ViewClassifier:
         self.bundle = bundle
         self.include_color = include_color
         self.include_stills = include_stills
+        self.all_clips = all_clips
         self._limits = limits
         self._on_look = on_look
         self._engine_name, self._precision, self._threads, self._jobs = engine, precision, threads, jobs
@@ -105,6 +112,9 @@ class ViewClassifier:
             Files that :meth:`predict_many` works on side by side; None takes one for each processor.
         include_color, include_stills : bool
             Answer colour Doppler cines and single frames too. Default False.
+        all_clips : bool
+            Look at every clip of a cine. Default False: two that agree and leave no doubt are enough, where the bundle
+            says from which probability on (:mod:`echoplane.inference.enough`).
         limits : Limits
             Sizes above which a file is refused.
         on_look : callable, optional
@@ -233,30 +243,62 @@ class ViewClassifier:
         if decision.status is not None:
             return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds), None
         facts = self.bundle.facts
-        sampling = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
-        prepared = prepare(cine, facts.recipe, sampling.needed)
-        seconds["prepare"] = time.perf_counter() - opened
+        whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
+        first = whole if self.all_clips else first_look(whole, facts)
+        seen = self._see(cine, first, engine, seconds)
+        if first is not whole and not (seen.sampling is first and is_enough(seen.logits, facts)):
+            seen = self._see(cine, whole, engine, seconds, seen)
+        sampling, prepared = seen.sampling, seen.prepared
         if not prepared.frames.any():
             reason = "Every frame looked at is black where the ultrasound picture should be."
             return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
-        begun = time.perf_counter()
-        sampling = without_empty(prepared.frames, prepared.indices, sampling)
-        clips = gather(prepared, sampling)
-        logits, maps = self._network(clips, engine)
-        mirrored = mirror.seems_exchanged(logits, lambda: self._network(clips[:1, ..., ::-1], engine)[0], facts)
-        if mirrored:
-            logits, maps = self._network(clips[..., ::-1], engine)
-            maps = None if maps is None else maps[..., ::-1]
-        if maps is not None and prepared.sector.upside_down:
-            maps = maps[..., ::-1, :]
-        answer = decide(logits, facts)
-        seconds["network"] = time.perf_counter() - begun
+        seen, mirrored = self._turned(seen, engine, seconds)
+        answer = decide(seen.logits, facts)
         remarks = filter(None, (mirror.SENTENCE if mirrored else "", decision.reason))
         reasons = (*answer.reasons, *remarks, *cine.notes, *sampling.notes, *prepared.notes)
         result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer, mirrored)
-        if maps is None or not answer.best_view:
+        if seen.maps is None or not answer.best_view:
             return result, None
-        return result, Look(result, prepared, sampling, maps[:, facts.vocabulary.index(answer.best_view)])
+        maps = seen.maps[:, facts.vocabulary.index(answer.best_view)]
+        return result, Look(result, prepared, sampling, maps[..., ::-1, :] if prepared.sector.upside_down else maps)
+
+    def _see(
+        self, cine: Cine, planned: SamplingPlan, engine: Engine, seconds: dict[str, float], before: _Seen | None = None
+    ) -> _Seen:
+        """Prepare the frames of a plan and run the network; what was seen `before` is not looked at again."""
+        recipe = self.bundle.facts.recipe
+        with _timed(seconds, "prepare"):
+            if before is None:
+                prepared = prepare(cine, recipe, planned.needed)
+            else:
+                prepared = with_frames(before.prepared, cine, recipe, planned.needed)
+        with _timed(seconds, "network"):
+            sampling = without_empty(prepared.frames, prepared.indices, planned)
+            clips = gather(prepared, sampling)
+            rows = [tuple(row) for row in sampling.indices]
+            known = {} if before is None else before.by_clip()
+            new = [i for i, row in enumerate(rows) if row not in known]
+            if new:
+                logits, maps = self._network(clips[new], engine)
+                known |= _by_clip([rows[i] for i in new], logits, maps)
+            found = [known[row] for row in rows]
+            maps_of = [maps for _, maps in found if maps is not None]
+            return _Seen(
+                prepared,
+                sampling,
+                clips,
+                np.stack([logits for logits, _ in found]),
+                np.stack(maps_of) if maps_of else None,
+            )
+
+    def _turned(self, seen: _Seen, engine: Engine, seconds: dict[str, float]) -> tuple[_Seen, bool]:
+        """Answer turned around what seems to have left and right exchanged, and return whether it does."""
+        with _timed(seconds, "network"):
+            turned = seen.clips[..., ::-1]
+            if not mirror.seems_exchanged(seen.logits, lambda: self._network(turned[:1], engine)[0], self.bundle.facts):
+                return seen, False
+            logits, maps = self._network(turned, engine)
+        return replace(seen, logits=logits, maps=None if maps is None else maps[..., ::-1]), True
 
     def _network(self, clips_CNHW: UInt8Array, engine: Engine) -> tuple[FloatArray, FloatArray | None]:
         """Return logits (C, K) and, where somebody wants to look, maps (C, K, n, h, w)."""
@@ -269,6 +311,36 @@ class ViewClassifier:
             return np.concatenate([engine.run(part) for part in parts]), None
         both = [engine.look(part) for part in parts]
         return np.concatenate([logits for logits, _ in both]), np.concatenate([maps for _, maps in both])
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Frames prepared, the clips made of them, and what the network said: logits (C, K), maybe maps (C, K, n, h, w)."""
+
+    prepared: PreparedCine
+    sampling: SamplingPlan
+    clips: UInt8Array
+    logits: FloatArray
+    maps: FloatArray | None
+
+    def by_clip(self) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray | None]]:
+        """Return logits and maps by the clip's frame numbers."""
+        return _by_clip([tuple(row) for row in self.sampling.indices], self.logits, self.maps)
+
+
+def _by_clip(
+    rows: list[tuple[int, ...]], logits: FloatArray, maps: FloatArray | None
+) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray | None]]:
+    return {row: (logits[i], None if maps is None else maps[i]) for i, row in enumerate(rows)}
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - begun
 
 
 def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:

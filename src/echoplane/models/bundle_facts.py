@@ -68,6 +68,9 @@ class Thresholds:
     mirror_margin : float or None
         How much better known the mirror image must be (:func:`echoplane.inference.mirror.gain`) for a cine to be
         answered turned around; None: nobody looks.
+    enough : float or None
+        Calibrated probability, in [0, 1], from which two clips that agree are enough
+        (:mod:`echoplane.inference.enough`); None: every clip of the plan is looked at.
     """
 
     min_probability: float = 0.0
@@ -76,9 +79,11 @@ class Thresholds:
     novelty_limit: float | None = None
     chosen_on: str = ""
     mirror_margin: float | None = None
+    enough: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in {"min_probability": self.min_probability, **self.per_view}.items():
+        single = {"min_probability": self.min_probability} | ({} if self.enough is None else {"enough": self.enough})
+        for name, value in {**single, **self.per_view}.items():
             if not 0 <= value <= 1:
                 raise UsageError(f"threshold {name} {value}: must lie in [0, 1].")
         if (self.novelty == "none") != (self.novelty_limit is None):

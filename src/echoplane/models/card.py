@@ -68,6 +68,8 @@ def _sure(facts: BundleFacts) -> Iterable[tuple[str, str]]:
     yield "Says `unsure`", "; ".join(p for p in parts if p) or "never: no threshold is set"
     if limits.mirror_margin is not None:
         yield "Left and right exchanged", f"noticed from a gain in energy of {limits.mirror_margin:.2f} on"
+    if limits.enough is not None:
+        yield "Two clips are enough", f"where they agree with a probability of {limits.enough:.2f} or more"
     sets = ", ".join(f"{s.level:.0%} ({s.samples} cines)" for s in facts.conformal)
     yield "Prediction sets for a coverage of", sets or "none"
 

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from echoplane.errors import DataError, UsageError
 from echoplane.inference import mirror
+from echoplane.inference.decide import winner
+from echoplane.inference.enough import is_enough, pair
 from echoplane.metrics import calibration, conformal, selective
+from echoplane.metrics.aggregate import sum_probabilities
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
@@ -21,6 +24,10 @@ Method = Literal["temperature", "vector"]
 
 #: Share of cines shown the right way round that may be taken for mirrored.
 MIRRORED = 0.03
+#: Probabilities from which two clips may be enough, tried from the lowest on.
+ENOUGH = (0.95, 0.97, 0.98, 0.99, 0.995)
+#: Share of cines whose answer may change where two clips are enough, and how many cines must show it.
+CHANGED, SHOWN_BY = 0.005, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +154,54 @@ def calibrate(
     facts = replace(
         bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
     )
+    facts = replace(facts, thresholds=replace(thresholds, enough=enough(facts, predictions)))
     members = {name: bundle.read(name) for name in bundle.facts.members}
     return with_card(Bundle.create(facts, members)), report
+
+
+def enough(facts: BundleFacts, predictions: Predictions) -> float | None:
+    """Return the probability from which two clips of a cine are enough (:mod:`echoplane.inference.enough`).
+
+    Parameters
+    ----------
+    facts : BundleFacts
+        Calibrated, thresholds included.
+    predictions : Predictions
+        Answers for every clip; cines of more than two clips count.
+
+    Returns
+    -------
+    float or None
+        The lowest of `ENOUGH` with which no fewer cines are answered rightly than from all clips, and no more than
+        `CHANGED` of them are answered otherwise. None where there is none such, or fewer than `SHOWN_BY` cines show it.
+    """
+    clips = [predictions.logits[predictions.cine_of_clip == cine] for cine in range(len(predictions.cines))]
+    shown = [(logits, int(true)) for logits, true in zip(clips, predictions.y_true, strict=True) if len(logits) > 2]
+    if len(shown) < SHOWN_BY:
+        return None
+    for least in ENOUGH:
+        asked = replace(facts, thresholds=replace(facts.thresholds, enough=least))
+        changed = better = 0
+        for logits, true in shown:
+            two = logits[pair(len(logits))]
+            if is_enough(two, asked):
+                whole, early = (_answered(each, facts) for each in (logits, two))
+                changed += whole != early
+                better += _is_right(early, true, facts) - _is_right(whole, true, facts)
+        if better >= 0 and changed <= CHANGED * len(shown):
+            return least
+    return None
+
+
+def _answered(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> str:
+    """Return the answer, which is nothing for all labels that are none."""
+    best, _, is_offered = winner(sum_probabilities(facts.calibration.apply(logits_CK)), facts)
+    return facts.vocabulary[best] if is_offered else ""
+
+
+def _is_right(answer: str, true: int, facts: BundleFacts) -> bool:
+    label = facts.vocabulary[true]
+    return answer == (label if label in facts.answers else "")
 
 
 def mirror_margin(facts: BundleFacts, as_drawn: Predictions, turned: Predictions, share: float = MIRRORED) -> float:

@@ -48,6 +48,8 @@ class PredictSettings:
     jobs : int or None
         Files worked on side by side; None takes one for each processor, but no more than there are files.
     include_color, include_stills : bool
+    all_clips : bool
+        Look at every clip of a cine, also where two of them leave no doubt.
     follow_links, group_frames : bool
         See :func:`echoplane.sources.discover.discover`.
     max_pixels : int or None
@@ -64,6 +66,7 @@ class PredictSettings:
     jobs: int | None = None
     include_color: bool = False
     include_stills: bool = False
+    all_clips: bool = False
     follow_links: bool = False
     group_frames: bool = True
     max_pixels: int | None = None
@@ -208,6 +211,7 @@ def _classifier(bundle: Bundle, settings: PredictSettings, jobs: int, overlays: 
         jobs=jobs,
         include_color=settings.include_color,
         include_stills=settings.include_stills,
+        all_clips=settings.all_clips,
         limits=DEFAULT_LIMITS if settings.max_pixels is None else Limits(max_pixels=settings.max_pixels),
         on_look=overlays,
     )

@@ -77,6 +77,40 @@ def prepare(
     return PreparedCine(out, tuple(numbers), located.sector, used, _notes(recipe, located))
 
 
+def with_frames(prepared: PreparedCine, cine: Cine, recipe: PrepareRecipe, indices: Sequence[int]) -> PreparedCine:
+    """Prepare more frames of a cine, with the sector that was found already.
+
+    Parameters
+    ----------
+    prepared : PreparedCine
+        Of the same cine by the same recipe.
+    cine : Cine
+    recipe : PrepareRecipe
+    indices : sequence of int
+        Frame numbers that the result must hold; those that it holds already are not decoded again.
+
+    Returns
+    -------
+    PreparedCine
+
+    Raises
+    ------
+    UsageError, RefusedError, echoplane.errors.ReadError
+        As :func:`prepare`.
+    """
+    missing = sorted({int(i) for i in indices} - set(prepared.indices))
+    if not missing:
+        return prepared
+    more = prepare(cine, recipe, missing, prepared.sector)
+    numbers = np.array((*prepared.indices, *more.indices))
+    order = np.argsort(numbers)
+    return replace(
+        prepared,
+        frames=np.concatenate([prepared.frames, more.frames])[order],
+        indices=tuple(int(i) for i in numbers[order]),
+    )
+
+
 def whole_frame(cine: Cine) -> Sector:
     """Return the sector that says "the whole frame, and nothing was looked for"."""
     return Sector(SectorKind.FULL, (0, 0, cine.width, cine.height), confidence=0.0, origin="none")

@@ -66,6 +66,9 @@ def register(app: typer.Typer) -> None:
         ] = None,
         include_color: Annotated[bool, typer.Option("--include-color", help="Answer colour Doppler too.")] = False,
         include_stills: Annotated[bool, typer.Option("--include-stills", help="Answer single frames too.")] = False,
+        all_clips: Annotated[
+            bool, typer.Option("--all-clips", help="Look at every clip of a cine, also where two leave no doubt.")
+        ] = False,
         stills: Annotated[
             bool, typer.Option("--stills", help="Numbered pictures are stills, not the frames of cines.")
         ] = False,
@@ -102,6 +105,7 @@ def register(app: typer.Typer) -> None:
             jobs=jobs,
             include_color=include_color,
             include_stills=include_stills,
+            all_clips=all_clips,
             follow_links=follow_links,
             group_frames=not stills,
             max_pixels=limit_pixels,
