@@ -164,7 +164,7 @@ class Explainer:
         clips, sampling, prepared = prepared_clips(cine, self.bundle)
         if not prepared.frames.any():
             raise PrepareError(cine.source, "Every frame looked at is black where the ultrasound picture should be.")
-        # The same turn as prediction takes, so that what is explained is the answer that it gives.
+        # The same turn as prediction takes, so that what is explained is the answer that it gives (`--all-clips`).
         logits, features = self._look(clips)
         turned = np.ascontiguousarray(clips[..., ::-1])
         mirrored = mirror.seems_exchanged(logits, lambda: self._look(turned[:1])[0], self.bundle.facts)
