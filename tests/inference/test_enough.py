@@ -8,6 +8,8 @@ import pytest
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.enough import first_look, is_enough, pair
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Thresholds
+from echoplane.prepare.frames import prepare
+from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import SamplingPlan, Status
 from echoplane.sampling.clips import plan
 from echoplane.sampling.rule import SamplingRule
@@ -74,8 +76,13 @@ class Scripted:
 
 
 @pytest.fixture
-def answered(toy_bundle, monkeypatch):
-    bundle = toy_bundle(sampling=RULE)
+def recipe():
+    return PrepareRecipe(mask=False, crop="none", size=(16, 16), mean=0.0, std=1.0)
+
+
+@pytest.fixture
+def answered(toy_bundle, monkeypatch, recipe):
+    bundle = toy_bundle(sampling=RULE, recipe=recipe)
     facts = replace(bundle.facts, thresholds=Thresholds(enough=0.95))
     bundle = type(bundle).create(facts, {name: bundle.read(name) for name in bundle.facts.members})
 
@@ -120,6 +127,23 @@ def test_an_empty_frame_in_the_middle_does_not_decide(answered):
     assert (result.view, result.clip_votes) == ("A4C", {"A4C": 4})
     result, _ = answered(cine(0, 0, 0, 0, 0, 0))
     assert result.status is Status.NOT_B_MODE
+
+
+@pytest.mark.parametrize("recipe", [PrepareRecipe(mask=True, crop="none", size=(16, 16), mean=0.0, std=1.0)])
+def test_a_sector_that_is_a_guess_is_looked_for_again_in_the_whole_cine(answered, monkeypatch):
+    asked = []
+
+    def guess(cine, recipe, indices, sector=None):
+        asked.append((tuple(indices), sector))
+        found = prepare(cine, recipe, indices, sector)
+        return replace(found, sector=replace(found.sector, confidence=0.3))
+
+    monkeypatch.setattr("echoplane.inference.classifier.prepare", guess)
+    frames = cine(200, 200, 200, 200, 200, 200)
+    result, clips = answered(frames)
+    assert (result.clip_votes, result.frames_used) == ({"A4C": 6}, 48)
+    assert [(len(indices), sector) for indices, sector in asked] == [(16, None), (48, None)]
+    assert clips == 8
 
 
 def test_activation_maps_are_of_the_clips_that_were_seen():

@@ -24,7 +24,7 @@ from echoplane.inference.engine import Engine, available_cpus, load_engine
 from echoplane.inference.enough import first_look, is_enough
 from echoplane.inference.look import Look
 from echoplane.models.bundle import Bundle
-from echoplane.prepare.frames import prepare, with_frames
+from echoplane.prepare.frames import SURE_ENOUGH, prepare, with_frames
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
 from echoplane.sampling.clips import gather, plan, without_empty
 from echoplane.sources.array import cine_from_array
@@ -246,8 +246,10 @@ class ViewClassifier:
         whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
         first = whole if self.all_clips else first_look(whole, facts)
         seen = self._see(cine, first, engine, seconds)
-        if first is not whole and not (seen.sampling is first and is_enough(seen.logits, facts)):
-            seen = self._see(cine, whole, engine, seconds, seen)
+        guessed = facts.recipe.needs_sector and seen.prepared.sector.confidence < SURE_ENOUGH
+        if first is not whole and (guessed or seen.sampling is not first or not is_enough(seen.logits, facts)):
+            # A sector that was guessed is looked for once more, in frames of the whole cine.
+            seen = self._see(cine, whole, engine, seconds, None if guessed else seen)
         sampling, prepared = seen.sampling, seen.prepared
         if not prepared.frames.any():
             reason = "Every frame looked at is black where the ultrasound picture should be."
