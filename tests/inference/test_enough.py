@@ -82,9 +82,7 @@ def recipe():
 
 @pytest.fixture
 def answered(toy_bundle, monkeypatch, recipe):
-    bundle = toy_bundle(sampling=RULE, recipe=recipe)
-    facts = replace(bundle.facts, thresholds=Thresholds(enough=0.95))
-    bundle = type(bundle).create(facts, {name: bundle.read(name) for name in bundle.facts.members})
+    bundle = toy_bundle(sampling=RULE, recipe=recipe, thresholds=Thresholds(enough=0.95))
 
     def answer(frames, **options):
         classifier, engine = ViewClassifier.load(bundle, threads=1, **options), Scripted()

@@ -17,6 +17,7 @@ import pytest
 import echoplane
 from echoplane.errors import BundleError, UsageError
 from echoplane.inference.report import journal_path, rows_done
+from echoplane.models.bundle_facts import Thresholds
 from echoplane.pipelines.predict import FAILED, PredictSettings, predict
 from echoplane.records import Status
 
@@ -220,6 +221,20 @@ def test_a_failure_of_the_caller_is_written_down_as_an_interruption(study, setti
 def test_the_pixel_limit_reaches_the_reader(study, settings):
     run = predict([study], replace(settings, max_pixels=100))
     assert run.counts["refused"] == 6
+
+
+def test_all_clips_are_looked_at_where_that_is_asked_for(toy_bundle, tmp_path):
+    bright = np.full((48, 24, 32), 220, np.uint8) + np.random.default_rng(0).integers(0, 20, (48, 24, 32), np.uint8)
+    np.save(tmp_path / "bright.npy", bright)
+    bundle = toy_bundle(slope=(0.0, 20.0, 0.0), shift=(3.0, 0.0, -2.0), thresholds=Thresholds(enough=0.95))
+    path = str(bundle.save(tmp_path / "two.echoplane"))
+    votes = {}
+    for all_clips in (False, True):
+        results = []
+        settings = PredictSettings(bundle=path, threads=1, all_clips=all_clips)
+        predict([tmp_path / "bright.npy"], settings, on_result=results.append)
+        votes[all_clips] = results[0].clip_votes
+    assert votes == {False: {"A4C": 2}, True: {"A4C": 6}}
 
 
 def test_numbered_pictures_can_be_stills_and_links_followed(study, settings, tmp_path):
