@@ -39,6 +39,11 @@ def variants_table(figures: Sequence[VariantFigures]) -> Any:
     return table
 
 
+def _looked_at(facts: BundleFacts) -> str:
+    least = facts.thresholds.enough
+    return "every clip" if least is None else f"two clips where they agree with {least:.2f} or more, else every clip"
+
+
 def describe(bundle: Bundle) -> str:
     """Return the facts of a bundle as lines of text."""
     facts = bundle.facts
@@ -58,6 +63,7 @@ def describe(bundle: Bundle) -> str:
                 "takes": _takes(facts),
                 "calibrated": facts.calibrated_on or "no: probabilities are the network's own",
                 "unsure": _unsure(facts),
+                "looks at": _looked_at(facts),
             }
         ),
         "",

@@ -191,7 +191,7 @@ def _register_calibrate(app: typer.Typer) -> None:
         if mirrored and not inputs[0].endswith(".npz"):
             made = with_mirror_margin(made, predictions, _read(inputs, bundle, split, mirrored=True), mirrored)
         made.save(output)
-        _print_report(report, output)
+        _print_report(report, made.facts.thresholds.enough, output)
 
 
 def _read(inputs: list[str], bundle: str | None, split: str | None, *, mirrored: bool = False) -> Predictions:
@@ -213,7 +213,7 @@ def _read(inputs: list[str], bundle: str | None, split: str | None, *, mirrored:
     return predictions
 
 
-def _print_report(report: CalibrationReport, output: Path) -> None:
+def _print_report(report: CalibrationReport, enough: float | None, output: Path) -> None:
     out = console()
     out.print(f"{report.cines} cines of {report.patients} patients; measured on patients left out of the fit:")
     out.print(f"  expected calibration error {report.ece_before:.3f} -> {report.ece_after:.3f}", markup=False)
@@ -225,4 +225,8 @@ def _print_report(report: CalibrationReport, output: Path) -> None:
         out.print(f"  answered {report.answered:.3f} of the cines{right}", markup=False)
         if not report.reached:
             out.print("  no threshold reaches the wanted precision on these cines; none was set", markup=False)
+    if enough is None:
+        out.print("  every clip of a cine is looked at: too few cines have more than two, or two changed answers")
+    else:
+        out.print(f"  two clips of a cine are enough where they agree with a probability of {enough:.2f} or more")
     out.print(f"Written to {printable(str(output))}", markup=False)
