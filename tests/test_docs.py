@@ -73,6 +73,15 @@ def test_commands_on_the_pages_exist_with_their_options(page):
             assert option in commands[path], f"echoplane {line}: no option {option}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_no_shell_takes_a_word_of_a_command_for_a_pattern(page):
+    """zsh, the shell of macOS, ends a command with an unquoted [, * or ? that matches no file."""
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(r"^ *(?:[\w./]*/)?((?:echoplane|pip|python) [-a-z].*)$", text, re.MULTILINE):
+        words = re.split(r"\s{2,}|\s#", re.sub(r"\"[^\"]*\"|'[^']*'", "", line))[0]
+        assert words.startswith(("echoplane [OPTIONS]", "echoplane -")) or not re.search(r"[\[\]*?]", words), line
+
+
 @pytest.fixture
 def beside_a_clip(tmp_path, monkeypatch):
     clip = Path(examples.get_path("ybr_color")).read_bytes()

@@ -183,7 +183,7 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
 
 def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
     if not recipe.data.stores:
-        raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
+        raise UsageError("the recipe names no store: add data.stores, for example data.stores=store.")
     if recipe.data.fold is not None and not recipe.data.split:
         raise UsageError(
             f"data.fold {recipe.data.fold} chooses a part of data.split, and there is none. Give a split into folds "
