@@ -192,6 +192,12 @@ def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
     views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    if len(views) < 2 and not recipe.views:
+        what = f"cines of one view alone, {views[0]}" if views else "no labelled cines"
+        raise UsageError(
+            f"{', '.join(store.path for store in recipe.data.stores)}: {what}; a network tells views apart and needs "
+            'two or more. Add a store with others, for example "data.stores=[store, phantom]".'
+        )
     if odd := [label for label in recipe.answers if label not in views]:
         raise UsageError(f"answers {', '.join(odd)}: not among the views of the stores, {', '.join(views)}.")
     return stores, views
