@@ -1,5 +1,6 @@
 """What the pages say is there and works: names, links, commands, and every Python block."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -148,3 +149,17 @@ def test_figures_on_the_first_page_are_those_of_the_card():
     )
     phantoms = re.search(r"echoplane phantom \| Apache-2.0 \| training \| (\d+)", page)[1]
     assert f"{int(phantoms):,} phantom cines" in text
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tools"])
+def test_every_option_of_a_script_is_explained(folder):
+    silent = [
+        f"{path.relative_to(ROOT)}: {call.args[0].value}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", "") == "add_argument"
+        and isinstance(call.args[0], ast.Constant)
+        and not {k.arg for k in call.keywords} & {"help"}
+    ]
+    assert not silent
