@@ -12,6 +12,7 @@ from echoplane import config
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
 from echoplane.data.leaks import check_leaks
+from echoplane.data.secrets import other_secrets
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
 from echoplane.errors import DataError, UsageError
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe
@@ -169,7 +170,7 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         validation=validation,
         chance=chance,
         epoch_clips=use.epoch_clips or len(train.clips),
-        warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
+        warnings=(*warnings, *other_secrets(stores), *_skipped(train), *(_skipped(validation) if validation else ())),
     )
 
 
