@@ -23,10 +23,10 @@ from echoplane.store import StoreReader
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store")
-    parser.add_argument("--clips", type=int, default=1000)
-    parser.add_argument("--frames", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("store", help="folder of a clip store")
+    parser.add_argument("--clips", type=int, default=1000, help="clips a round (%(default)s)")
+    parser.add_argument("--frames", type=int, default=10, help="frames of a clip (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, in turns; the median counts (%(default)s)")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     store = StoreReader(options.store)

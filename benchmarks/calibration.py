@@ -128,7 +128,9 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", required=True, help="stores with patients the network was not trained on")
     parser.add_argument("--split", help="only these rows: FILE.csv (its validation cines), FILE.csv:test, or a name")
     parser.add_argument("--precision", type=float, default=0.95, help="wanted share of right answers")
-    parser.add_argument("--cuts", type=int, default=100)
+    parser.add_argument(
+        "--cuts", type=int, default=100, help="how often the patients are cut into halves (%(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, help="Markdown file; printed as well")
     args = parser.parse_args()
     bundle = Bundle.load(args.bundle)

@@ -153,8 +153,8 @@ def floor(path: Path) -> Callable[[], object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the decoding of DICOM frames.")
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--frames", type=int, default=60, help="frames of the cine (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds, in turns; the median counts (%(default)s)")
     options = parser.parse_args()
     count, rounds = options.frames, options.rounds
     cv2.setNumThreads(1)

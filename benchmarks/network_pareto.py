@@ -235,11 +235,20 @@ def page(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="*", default=NETWORKS, help="the first is what the others are held against")
-    parser.add_argument("--clip", type=int, nargs=3, default=[10, 112, 112], metavar=("N", "H", "W"))
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument(
+        "--clip",
+        type=int,
+        nargs=3,
+        default=[10, 112, 112],
+        metavar=("N", "H", "W"),
+        help="frames, rows and columns, for networks that are not trained (%(default)s)",
+    )
+    parser.add_argument("--rounds", type=int, default=30, help="rounds, in turns; the median counts (%(default)s)")
     parser.add_argument("--store", help="train on this store too")
     parser.add_argument("--test", type=Path, help="store of other patients, of the same picture size, to answer")
-    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument(
+        "--recipe", type=Path, default=RECIPE, help="training recipe of all networks (tools/weights/beside.yaml)"
+    )
     parser.add_argument("--split", type=Path, help="default: 5 %% of the patients choose the epoch")
     parser.add_argument("--set", nargs="*", default=[], help="further settings of the recipe, key=value")
     parser.add_argument("-o", "--output", type=Path, default=Path("pareto"), help="run folders")

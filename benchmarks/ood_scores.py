@@ -265,7 +265,9 @@ def main() -> None:
     parser.add_argument("--fit", nargs="+", required=True, help="stores that the feature distances are fitted on")
     parser.add_argument("--test", nargs="+", required=True, help="stores with other patients")
     parser.add_argument("--limit", type=int, default=10**9, help="cines of each store to use")
-    parser.add_argument("--repeats", type=int, default=500)
+    parser.add_argument(
+        "--repeats", type=int, default=500, help="resamples of patients for the intervals (%(default)s)"
+    )
     parser.add_argument("-o", "--output", type=Path, help="Markdown file; printed as well")
     args = parser.parse_args()
     bundle = Bundle.load(args.bundle)

@@ -129,13 +129,15 @@ def balanced(rows: list[Row]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--real", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("out", type=Path, help="folder for stores and runs; a second call goes on there")
+    parser.add_argument(
+        "--real", type=Path, required=True, help="store of real clips to measure on, from tools/weights/real_store.py"
+    )
+    parser.add_argument("--clips", type=int, default=3000, help="phantom clips to train on, for each row (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of each network (%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="networks for each configuration")
     parser.add_argument("--network", default=NETWORK, help="one that learns from few clips")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that render (%(default)s)")
     given = parser.parse_args()
     from echoplane.store.reader import StoreReader
 

@@ -21,7 +21,7 @@ BEAMS, SAMPLES = 96, 160
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time one slice of the phantom heart.")
-    parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--frames", type=int, default=30, help="frames; the median counts (%(default)s)")
     frames = parser.parse_args().frames
     cv2.setNumThreads(1)
     rows = []

@@ -256,7 +256,7 @@ def _python(program: str, *arguments: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="File to view: speed and memory.")
     parser.add_argument("--bundle", help="default: the one that ships, or compact3d with random weights")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, help="rounds, in turns; the median counts (%(default)s)")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this; may be given again")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="for latency and cold")
     arguments = parser.parse_args()

@@ -83,7 +83,7 @@ def measure(cine: Cine, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=15, help="rounds, in turns; the median counts (%(default)s)")
     rounds = parser.parse_args().rounds
     cv2.setNumThreads(1)
     print(f"{_markdown.machine('opencv-python-headless')}\n", flush=True)

@@ -197,9 +197,9 @@ def size_of(folder: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cines", type=int, default=300)
-    parser.add_argument("--reads", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cines", type=int, default=300, help="stored cines (%(default)s)")
+    parser.add_argument("--reads", type=int, default=2000, help="clips read a round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds, in turns; the median counts (%(default)s)")
     parser.add_argument("--store", help="take the frames of this store")
     options = parser.parse_args()
     cines = resized(options.store, options.cines) if options.store else made_up(options.cines)

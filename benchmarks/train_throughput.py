@@ -139,10 +139,12 @@ def ours(folder: Path, batch: int, steps: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES))
+    parser.add_argument("--batch", type=int, default=16, help="clips a step (%(default)s)")
+    parser.add_argument("--steps", type=int, default=8, help="steps a round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, in turns; the median counts (%(default)s)")
+    parser.add_argument(
+        "--only", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES), help="candidates to run (all)"
+    )
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:

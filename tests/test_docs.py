@@ -1,5 +1,6 @@
 """What the pages say is there and works: names, links, commands, and every Python block."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -73,6 +74,15 @@ def test_commands_on_the_pages_exist_with_their_options(page):
             assert option in commands[path], f"echoplane {line}: no option {option}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_no_shell_takes_a_word_of_a_command_for_a_pattern(page):
+    """zsh, the shell of macOS, ends a command with an unquoted [, * or ? that matches no file."""
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(r"^ *(?:[\w./]*/)?((?:echoplane|pip|python) [-a-z].*)$", text, re.MULTILINE):
+        words = re.split(r"\s{2,}|\s#", re.sub(r"\"[^\"]*\"|'[^']*'", "", line))[0]
+        assert words.startswith(("echoplane [OPTIONS]", "echoplane -")) or not re.search(r"[\[\]*?]", words), line
+
+
 @pytest.fixture
 def beside_a_clip(tmp_path, monkeypatch):
     clip = Path(examples.get_path("ybr_color")).read_bytes()
@@ -102,3 +112,54 @@ def test_the_example_of_the_readme_runs(beside_a_clip):
     names: dict[str, object] = {}
     exec(compile(re.sub(r"^    ", "", example[1], flags=re.MULTILINE), "README.md", "exec"), names)
     assert names["result"].best_view
+
+
+def _row(page: str, first: str) -> list[str]:
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if line.startswith(f"| {first} |"))
+    return [cell.strip().strip("*").split("<br>")[0].strip("*") for cell in line.strip("| ").split("|")]
+
+
+def test_figures_that_the_evaluation_page_repeats_are_those_of_their_tables():
+    """The tables are written by benchmarks, the sentences by hand."""
+    text = " ".join((ROOT / "docs/evaluation.md").read_text(encoding="utf-8").split())
+    kept = "docs/calibration-kept.md"
+    chance = (ROOT / kept).read_text(encoding="utf-8").split("ECE, vector")[0].split("ECE by chance |")[1].split("|")[1]
+    assert f"an ECE of {_row(kept, 'ECE, temperature')[2]} ({chance.strip()} is what chance gives" in text
+    held = [_row(kept, f"sets for {level}% hold the true view")[2].removesuffix(" %") for level in (90, 95, 99)]
+    assert f"hold the true view {held[0]}, {held[1]} and {held[2]} times in 100" in text
+    _, _, _, energy, answers, *_, nearest = _row("docs/ood-scores.md", "mean of the rows")
+    assert f"it is {answers} in the mean over seven kinds of cines, the energy of all logits {energy}" in text
+    assert f"the nearest neighbour {nearest}" in text
+
+
+def test_figures_on_the_first_page_are_those_of_the_card():
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    card = "src/echoplane/weights/default/MODEL_CARD.md"
+    page = (ROOT / card).read_text(encoding="utf-8")
+    left_out = page.split("## Real development clips")[1]
+    value = {
+        name: float(re.search(rf"^\| {re.escape(name)} \| ([\d.]+) %", left_out, re.MULTILINE)[1])
+        for name in ("recall A4C", "not `unsure`", "right of these")
+    }
+    assert f"{value['recall A4C']:.0f} % of A4C" in text
+    assert (
+        f"an answer was offered ({value['not `unsure`']:.0f} %), it was right {value['right of these']:.0f} times"
+        in text
+    )
+    phantoms = re.search(r"echoplane phantom \| Apache-2.0 \| training \| (\d+)", page)[1]
+    assert f"{int(phantoms):,} phantom cines" in text
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tools"])
+def test_every_option_of_a_script_is_explained(folder):
+    silent = [
+        f"{path.relative_to(ROOT)}: {call.args[0].value}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", "") == "add_argument"
+        and isinstance(call.args[0], ast.Constant)
+        and not {k.arg for k in call.keywords} & {"help"}
+    ]
+    assert not silent

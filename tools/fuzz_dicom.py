@@ -182,8 +182,8 @@ def run(folder: Path, numbers: list[int], seed: int, keep: Path | None) -> tuple
 def main() -> int:
     parser = argparse.ArgumentParser(description="Damage DICOM files at random and open them.")
     parser.add_argument("--seeds", type=Path, required=True, help="folder of sound DICOM files")
-    parser.add_argument("--mutants", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mutants", type=int, default=3000, help="damaged files to open (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="draws the damage (%(default)s)")
     parser.add_argument("--only", type=int, help="one mutant by its number")
     parser.add_argument("--keep", type=Path, help="folder for mutants that crash or hang")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

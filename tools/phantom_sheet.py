@@ -19,13 +19,15 @@ VIEWS = ("A2C", "A3C", "A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "PLAX", "PSAX-AV"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--columns", type=int, default=10)
-    parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--per-view", type=int, default=10)
-    parser.add_argument("--views", nargs="*", default=list(VIEWS))
-    parser.add_argument("--no-statistics", action="store_true")
-    parser.add_argument("-o", "--output", type=Path, default=Path("phantom-sheet.png"))
+    parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
+    parser.add_argument("--columns", type=int, default=10, help="clips in a row (%(default)s)")
+    parser.add_argument("--side", type=int, default=128, help="pixels of a clip on the sheet (%(default)s)")
+    parser.add_argument("--per-view", type=int, default=10, help="phantom clips of each view (%(default)s)")
+    parser.add_argument("--views", nargs="*", default=list(VIEWS), help="views to draw (all)")
+    parser.add_argument("--no-statistics", action="store_true", help="do not print the figures")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("phantom-sheet.png"), help="picture to write (%(default)s)"
+    )
     options = parser.parse_args()
     folder = Path(os.environ.get("ECHOPLANE_CLIPS", Path(__file__).parents[2] / "shared" / "clips"))
     real = real_samples(folder / "INDEX.csv") if (folder / "INDEX.csv").exists() else []

@@ -100,12 +100,20 @@ def legend(width: int) -> np.ndarray:
 def main() -> None:
     """Write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--views", nargs="+", default=list(VIEWS))
-    parser.add_argument("--patients", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("out", type=Path, help="picture to write")
+    parser.add_argument("--views", nargs="+", default=list(VIEWS), help="views, a row each (all)")
+    parser.add_argument(
+        "--patients", nargs="+", type=int, default=[1, 2, 3], help="seeds of the patients (%(default)s)"
+    )
     parser.add_argument("--disease", default=None, help="the same disease for all; 'none' for healthy hearts")
-    parser.add_argument("--times", nargs="+", default=["ed", "es"], choices=["ed", "mid", "es", "e", "rest"])
-    parser.add_argument("--size", type=int, default=220)
+    parser.add_argument(
+        "--times",
+        nargs="+",
+        default=["ed", "es"],
+        choices=["ed", "mid", "es", "e", "rest"],
+        help="moments of the beat (%(default)s)",
+    )
+    parser.add_argument("--size", type=int, default=220, help="pixels of a map (%(default)s)")
     parser.add_argument("--error", type=float, default=1.0, help="0 for ideal poses")
     options = parser.parse_args()
     picture = sheet(options.views, options.patients, options.disease, options.size, options.error, options.times)

@@ -66,9 +66,9 @@ def measure(seed: int, disease: str) -> list[float]:
 def main() -> None:
     """Print mean, smallest and largest of each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--patients", type=int, default=12)
-    parser.add_argument("--first", type=int, default=40)
-    parser.add_argument("--disease", default="none")
+    parser.add_argument("--patients", type=int, default=12, help="how many patients (%(default)s)")
+    parser.add_argument("--first", type=int, default=40, help="seed of the first (%(default)s)")
+    parser.add_argument("--disease", default="none", help="of all; 'none' for healthy hearts (%(default)s)")
     options = parser.parse_args()
     table = np.array([measure(options.first + k, options.disease) for k in range(options.patients)])
     print(f"{'':>18} {'mean':>7} {'min':>7} {'max':>7}")

@@ -68,14 +68,16 @@ def prepared_values(cine: Cine) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--columns", type=int, default=12)
-    parser.add_argument("--tile", type=int, default=110)
-    parser.add_argument("--pages", type=int, default=1)
-    parser.add_argument("--quality", type=int, default=80)
-    parser.add_argument("--dim", action="store_true")
-    parser.add_argument("--statistics", action="store_true")
+    parser.add_argument("files", nargs="*", type=Path, help="cines to draw")
+    parser.add_argument("--out", type=Path, required=True, help="picture to write")
+    parser.add_argument("--columns", type=int, default=12, help="cines in a row (%(default)s)")
+    parser.add_argument("--tile", type=int, default=110, help="pixels of a cine on the sheet (%(default)s)")
+    parser.add_argument("--pages", type=int, default=1, help="sheets to spread the cines over (%(default)s)")
+    parser.add_argument("--quality", type=int, default=80, help="of the JPEG (%(default)s)")
+    parser.add_argument("--dim", action="store_true", help="blacken what lies outside the sector")
+    parser.add_argument(
+        "--statistics", action="store_true", help="print mean and standard deviation of prepared pixels"
+    )
     args = parser.parse_args()
     tiles, kinds, seconds, moments = [], Counter[str](), 0.0, []
     for number, path in enumerate(args.files or development_files()):

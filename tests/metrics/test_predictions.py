@@ -48,6 +48,8 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     for name in ("text", "pickle", "other", "missing"):
         with pytest.raises(DataError, match=name):
             Predictions.load(tmp_path / f"{name}.npz")
+    with pytest.raises(DataError, match=r"missing\.npz: there is no such file.*RUN/validation\.npz"):
+        Predictions.load(tmp_path / "missing.npz")
 
 
 def test_answers_that_are_no_numbers_are_named(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_refusals() -> None:
     p = predictions(20)
     with pytest.raises(UsageError, match="not answers of this bundle"):
         calibrate(bundle(), replace(p, views=("A2C", "A3C", "A4C", "other")))
-    with pytest.raises(DataError, match="4 patients are too few for 5 folds"):
+    with pytest.raises(DataError, match="of 4 patients, and 5 are the least"):
         cross_fit(p, CalibrateRecipe())
     with pytest.raises(UsageError, match="precision is 95"):
         CalibrateRecipe(precision=95)

@@ -229,3 +229,10 @@ def test_card_is_built_from_what_is_there(tmp_path):
     assert "Not to be used for diagnosis" in made
     assert "## Robustness" not in made
     assert "apical two-chamber" in made
+
+
+def test_the_misread_phantoms_are_said_to_be_of_the_robustness_table(tmp_path):
+    """The card has another table of phantoms, with other mistakes."""
+    save(tmp_path, "failures", {"real": None, "phantom": {"file": "p.jpg", "shown": 8, "of": 8}}, "")
+    text = card.failures(tmp_path, tmp_path)
+    assert "8 of 8 misread phantom cines, of the whole screens as drawn in the robustness table" in text

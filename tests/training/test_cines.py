@@ -68,8 +68,14 @@ def test_unknown_labels_stop_the_run(make_store: Any, make_recipe: Any) -> None:
         open_data(make_recipe(make_store(), views="[A4C, PSAX-MV]"))
 
 
+def test_stores_of_one_view_are_told_what_is_missing(make_store: Any, make_recipe: Any) -> None:
+    """EchoNet-Dynamic holds A4C alone."""
+    with pytest.raises(UsageError, match=r"cines of one view alone, A4C; .*Add a store with others"):
+        open_data(make_recipe(make_store(labels=("A4C",))))
+
+
 def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"data\.stores=\[store\]"):
+    with pytest.raises(UsageError, match=r"data\.stores=store"):
         open_data(make_recipe())
     other = config.to_mapping(PrepareRecipe(name="small", size=(32, 32), margin=0.1))
     with StoreWriter(tmp_path / "other", recipe=other, views=("A4C",), height=32, width=32) as writer:

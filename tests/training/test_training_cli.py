@@ -61,7 +61,7 @@ def test_train_says_what_it_does_and_how_to_use_it(run: Run, recipe_file: Path, 
     ("words", "message"),
     [
         (["nothing.yaml"], "compact, quick, reference"),
-        (["quick"], "data.stores=[store]"),
+        (["quick"], "data.stores=store"),
         (["quick", "data.stores=[nowhere]"], "is not a clip store"),
         (["quick", "fit.epoch=2"], "did you mean 'epochs'"),
         (["quick", "fit.precision=f16", "data.stores=[x]", "--accelerator", "cpu"], "use bf16 or f32 on a CPU"),

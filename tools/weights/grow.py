@@ -44,9 +44,9 @@ def main() -> int:
     """Write the grown weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="best.safetensors of a run, or its folder")
-    parser.add_argument("size")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("size", help="size of compact3d to grow to")
+    parser.add_argument("out", type=Path, help=".safetensors to write")
+    parser.add_argument("--seed", type=int, default=0, help="draws the new channels (%(default)s)")
     given = parser.parse_args()
     source = given.weights / "best.safetensors" if given.weights.is_dir() else given.weights
     old = load_file(source)

@@ -112,10 +112,20 @@ def stores(phantoms: tuple[Path, ...], real: Path | None = None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="everything is made in here")
     parser.add_argument("--clips", type=int, default=14000, help="phantom clips")
-    parser.add_argument("--real", type=Path, default=Path(os.environ.get("ECHOPLANE_CLIPS", "../shared/clips")))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--real",
+        type=Path,
+        default=Path(os.environ.get("ECHOPLANE_CLIPS", "../shared/clips")),
+        help="folder of real clips with INDEX.csv ($ECHOPLANE_CLIPS, or ../shared/clips)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes that render, and trainings side by side (one a processor)",
+    )
     parser.add_argument("--quick", action="store_true", help="a handful of clips and one epoch: to see that it runs")
     parser.add_argument("--start", type=Path, metavar="FILE", help="begin step 9 with these weights, without 4 to 7")
     given = parser.parse_args()

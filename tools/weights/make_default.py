@@ -187,7 +187,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("run", "phantom", "real", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--name", default="default")
+    parser.add_argument("--name", default="default", help="name of the bundle (%(default)s)")
     parser.add_argument("--more", type=Path, nargs="*", default=[], help="other phantoms that were trained on")
     parser.add_argument("--measures", type=Path, help="folder of the measures; default: RUN/measures")
     command.add_options(parser)

@@ -50,8 +50,8 @@ def check(runs: list[Path]) -> None:
 def main() -> int:
     """Make the run folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("out", type=Path, help="run folder to write")
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders whose weights are averaged")
     given = parser.parse_args()
     out, runs = given.out, given.runs
     check(runs)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from echoplane.data.duplicates import Pair
 from echoplane.data.groups import group_rows
 from echoplane.data.leaks import check_leaks
+from echoplane.data.secrets import other_secrets
 from echoplane.data.split import Split, SplitRow
 from echoplane.errors import LeakError
 from echoplane.store import StoreReader, StoreRow
@@ -117,6 +118,7 @@ def check(
     found += _leaks(rows, split, [(pair.one.cine, pair.two.cine) for pair in pairs])
     found += _about_cines(rows, min_frames)
     found += _about_all(rows)
+    found += [Finding(Level.WARNING, text) for text in other_secrets(stores)]
     return sorted(found, key=lambda finding: list(Level).index(finding.level))
 
 

@@ -117,6 +117,11 @@ class Predictions:
                     raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")
                 found = cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
                             file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{path}: there is no such file. `echoplane train` keeps RUN/validation.npz, `echoplane crossval` "
+                "FOLDER/predictions.npz."
+            ) from error
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: is not a file of predictions ({error}).") from error
         if not found.cines:

@@ -247,7 +247,11 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationR
     groups = np.array(predictions.groups)
     names = np.unique(groups)
     if len(names) < recipe.folds:
-        raise DataError(f"{len(names)} patients are too few for {recipe.folds} folds; take fewer, or more patients.")
+        patients = "1 patient" if len(names) == 1 else f"{len(names)} patients"
+        raise DataError(
+            f"the cines are of {patients}, and {recipe.folds} are the least: how good the fit is gets measured on "
+            "patients left out of it. Give cines of more patients."
+        )
     order = np.random.default_rng(recipe.seed).permutation(len(names))
     after = np.zeros((len(groups), len(predictions.views)))
     answered = np.zeros(len(groups), dtype=bool)

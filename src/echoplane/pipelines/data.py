@@ -13,6 +13,7 @@ from echoplane._files import atomic_write
 from echoplane.data.checks import Finding, Level, check, count_views
 from echoplane.data.duplicates import Pair, find_duplicates
 from echoplane.data.manifest import Failure
+from echoplane.data.secrets import other_secrets
 from echoplane.data.split import Split, make_split
 from echoplane.pipelines import _html as html
 from echoplane.pipelines.prepare import FAILURES_FILE, read_failures
@@ -124,7 +125,7 @@ def split_stores(
         together=[(pair.one.cine, pair.two.cine) for pair in pairs],
     )
     split.save(out)
-    return split, warnings
+    return split, (*warnings, *other_secrets(stores))
 
 
 def _page(stores: Sequence[StoreReader], report: DataReport, split: Split | None, pictures: int) -> str:

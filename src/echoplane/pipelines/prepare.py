@@ -19,6 +19,7 @@ from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
+from echoplane.data.secrets import KEY_FILE
 from echoplane.errors import DataError, PrepareError, ReadError, UsageError
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
@@ -30,8 +31,6 @@ from echoplane.store import StoreReader, StoreRow, StoreWriter
 
 FAILURES_FILE = "failures.csv"
 LABELS_FILE = "labels.csv"
-#: Secret with which patient identifiers are hashed; stays beside the store and is not part of it.
-KEY_FILE = ".patient-key"
 
 #: Failures that say that a cine is not to be used, whether it was stored before or not.
 _NOT_TO_BE_USED = frozenset({"left_out", "label_conflict"})

@@ -12,6 +12,7 @@ from echoplane import config
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
 from echoplane.data.leaks import check_leaks
+from echoplane.data.secrets import other_secrets
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
 from echoplane.errors import DataError, UsageError
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe
@@ -169,7 +170,7 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         validation=validation,
         chance=chance,
         epoch_clips=use.epoch_clips or len(train.clips),
-        warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
+        warnings=(*warnings, *other_secrets(stores), *_skipped(train), *(_skipped(validation) if validation else ())),
     )
 
 
@@ -183,7 +184,7 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
 
 def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
     if not recipe.data.stores:
-        raise UsageError("the recipe names no store: add data.stores, for example data.stores=[store].")
+        raise UsageError("the recipe names no store: add data.stores, for example data.stores=store.")
     if recipe.data.fold is not None and not recipe.data.split:
         raise UsageError(
             f"data.fold {recipe.data.fold} chooses a part of data.split, and there is none. Give a split into folds "
@@ -192,6 +193,12 @@ def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
     views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    if len(views) < 2 and not recipe.views:
+        what = f"cines of one view alone, {views[0]}" if views else "no labelled cines"
+        raise UsageError(
+            f"{', '.join(store.path for store in recipe.data.stores)}: {what}; a network tells views apart and needs "
+            'two or more. Add a store with others, for example "data.stores=[store, phantom]".'
+        )
     if odd := [label for label in recipe.answers if label not in views]:
         raise UsageError(f"answers {', '.join(odd)}: not among the views of the stores, {', '.join(views)}.")
     return stores, views

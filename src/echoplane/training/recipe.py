@@ -352,7 +352,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> TrainRecipe:
     path : str or Path
         ``my.yaml``, or ``reference``, ``compact``, ``quick``.
     overrides : iterable of str
-        Words such as ``fit.epochs=20`` or ``data.stores=[store]``. A store may be given by its path alone.
+        Words such as ``fit.epochs=20`` or ``data.stores=store``. A store may be given by its path alone.
 
     Returns
     -------

@@ -249,12 +249,13 @@ def failures(out: Path, pictures: Path) -> str:
     """Return what goes wrong most, worked out from the measures, and the pictures."""
     lines = [f"- {line}" for line in (*_weak_views(out), *_weak_rows(out))]
     sheets = load(out, "failures") or {}
-    for kind, words in (("real", "real clips"), ("phantom", "phantom cines")):
+    screens = ", of the whole screens as drawn in the robustness table"
+    for kind, words, which in (("real", "real clips", ""), ("phantom", "phantom cines", screens)):
         sheet = sheets.get(kind)
         if sheet:
             link = Path(os.path.relpath(pictures / sheet["file"], HOME)).as_posix()
             lines.append(
-                f"\n{sheet['shown']} of {sheet['of']} misread {words}, the surest of each kind of mistake first:"
+                f"\n{sheet['shown']} of {sheet['of']} misread {words}{which}, the surest of each kind of mistake first:"
             )
             lines.append(f"\n![Misread {words}, with truth and answer]({link})")
     return "\n".join(lines) + "\n" if lines else ""

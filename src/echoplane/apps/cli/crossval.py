@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HELP = """Train a network for each fold of the patients, and gather what each answers on the cines it did not see.
 
 \b
-  echoplane crossval reference data.stores=[store] -k 10 -o cv
+  echoplane crossval reference data.stores=store -k 10 -o cv
   echoplane crossval my.yaml -k 5 --order -o cv        also with frames shuffled, reversed and frozen
 
 Stopped or killed? The same command goes on: finished folds are kept, the fold it stopped in goes on where it was.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EVALUATE = """Work out how good a network is on labelled cines that it was not trained on.
 
 \b
-  echoplane evaluate run/predictions.npz -o report/           what cross-validation kept
+  echoplane evaluate cv/predictions.npz -o report/            what cross-validation kept
   echoplane evaluate store/ --bundle my.echoplane -o report/  run a bundle over a store
   echoplane evaluate store/ --bundle run/bundle --split run/split.csv -o report/
   echoplane evaluate store/ --bundle new/bundle --against old.echoplane -o report/
@@ -35,8 +35,8 @@ misread.csv, and for stores predictions.npz.
 _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new bundle that carries it.
 
 \b
-  echoplane calibrate my.echoplane run/predictions.npz -o calibrated.echoplane
-  echoplane calibrate my.echoplane store/ --split validation -o calibrated.echoplane
+  echoplane calibrate run/bundle run/validation.npz -o calibrated.echoplane     what training kept
+  echoplane calibrate my.echoplane store/ --split run/split.csv -o calibrated.echoplane
 
 Fits a temperature (or vector scaling) on cines, conformal sets, the probability below which the answer is 'unsure',
 the limit above which a cine is unlike anything known, and, from stores, from when on a cine is taken for one with left

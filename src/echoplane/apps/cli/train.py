@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _HELP = """Train a network on stored cines.
 
 \b
-  echoplane train compact data.stores=[store] -o run     a recipe that ships, on your store
+  echoplane train compact data.stores=store -o run       a recipe that ships, on your store
   echoplane train my.yaml fit.epochs=20 optimizer.lr=1e-3 -o run
   echoplane train my.yaml -o run --resume                go on after a stop or a kill
   echoplane train my.yaml -o run --devices 4             four GPUs
