@@ -169,8 +169,13 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         validation=validation,
         chance=chance,
         epoch_clips=use.epoch_clips or len(train.clips),
-        warnings=(*warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
+        warnings=(*losses(stores), *warnings, *_skipped(train), *(_skipped(validation) if validation else ())),
     )
+
+
+def losses(stores: Sequence[StoreReader]) -> tuple[str, ...]:
+    """Return a sentence for each store of which cines are gone."""
+    return tuple(loss for store in stores if (loss := store.loss()))
 
 
 def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
