@@ -84,7 +84,7 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
         stream.writelines(csv_line(row) for row in rows)
 
 
-def read_table_text(path: str | Path, kind: str) -> str:
+def read_table_text(path: str | Path, kind: str) -> tuple[str, int]:
     """Read the text of a table that somebody made: UTF-8, or UTF-16 as spreadsheets call Unicode.
 
     Parameters
@@ -95,8 +95,10 @@ def read_table_text(path: str | Path, kind: str) -> str:
 
     Returns
     -------
-    str
+    text : str
         Without byte order mark, and without the first line ``sep=;`` that tells spreadsheets the separator.
+    first : int
+        Number of its first line in the file: 2 after such a line, else 1.
 
     Raises
     ------
@@ -114,7 +116,8 @@ def read_table_text(path: str | Path, kind: str) -> str:
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read as {kind} ({error}).") from error
-    return re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
+    bare = re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
+    return bare, 1 if bare == text else 2
 
 
 def csv_mark(header: str) -> str:

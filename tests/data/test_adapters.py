@@ -114,6 +114,9 @@ def test_a_sheet_as_spreadsheets_write_it(tmp_path, header):
     sheet.write_text("\n".join([lines[0], lines[1].replace(rate, "fast")]))
     with pytest.raises(DataError, match=r"labels.csv:2: the frame rate 'fast' is no number"):
         read_manifest("sheet", tmp_path, Options(sheet))
+    sheet.write_text(f"sep={mark}\n{sheet.read_text()}")
+    with pytest.raises(DataError, match=r"labels.csv:3: the frame rate 'fast' is no number"):
+        read_manifest("sheet", tmp_path, Options(sheet))
 
 
 def test_lines_of_one_file_that_say_different_things(tmp_path):

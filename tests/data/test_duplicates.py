@@ -135,7 +135,8 @@ def test_parts_that_are_gone_are_an_error(tmp_path):
     first, last = sorted((tmp_path / "s").glob("part-*"))
     first.unlink()
     (error,) = (f.text for f in check([StoreReader(tmp_path / "s")], []) if f.level is Level.ERROR)
-    assert "1 part file missing" in error
+    assert "1 cine is gone with the part file, for example 'a'" in error
     last.unlink()
-    finding = check([StoreReader(tmp_path / "s")], [])[0]
-    assert (finding.level, finding.text) == (Level.ERROR, f"{tmp_path / 's'}: holds no cine.")
+    empty, gone = check([StoreReader(tmp_path / "s")], [])[:2]
+    assert (empty.level, empty.text) == (Level.ERROR, f"{tmp_path / 's'}: holds no cine.")
+    assert "2 cines are gone" in gone.text

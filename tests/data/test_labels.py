@@ -55,6 +55,7 @@ def test_unknown_labels_are_listed_with_suggestions():
         ("given,label\nx,A4CC\n", r"labels\.csv:2: 'x' is given the label 'A4CC'; did you mean 'A4C'\?"),
         ("given,label\nx,\n", r"labels\.csv:2: 'x' is given the label ''"),
         ("given,label\nx,A4C\nX,A2C\n", r"labels\.csv:3: 'X' stands twice, as A4C and as A2C"),
+        ("sep=;\ngiven;label\n\nx;A4CC\n", r"labels\.csv:4: 'x' is given the label 'A4CC'"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, text, says):

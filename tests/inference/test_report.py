@@ -103,6 +103,11 @@ def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path):
     assert rows_done(path) == {"a": "ok"}
     write(path, [result("b")], append=True)
     assert [row["file"] for row in read(path)] == ["a", "b"]
+    # Killed when the file was whole and its journal still there: no row comes twice.
+    write(tmp_path / "o.jsonl", [result("b")])
+    (tmp_path / "o.jsonl").rename(journal_path(path))
+    write(path, [result("c")], append=True)
+    assert [row["file"] for row in read(path)] == ["a", "b", "c"]
 
 
 def test_a_file_of_other_columns_is_not_added_to(tmp_path):

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from echoplane.errors import UsageError
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import Summary, compare_predictions, summarise
@@ -58,6 +61,18 @@ def test_a_better_model_is_seen_to_be_better() -> None:
     assert found.p_value < 0.01
     same = compare_predictions(good, good, repeats=50)
     assert (same.difference.value, same.p_value) == (0.0, 1.0)
+
+
+def test_truths_that_contradict_each_other_are_refused() -> None:
+    p = predictions(1)
+    y = p.y_true.copy()
+    y[7] = (y[7] + 1) % 4
+    says = f"different true views of 1 of 80 cines, the first being 'c7', {VIEWS[p.y_true[7]]} and {VIEWS[y[7]]}"
+    with pytest.raises(UsageError, match=says):
+        compare_predictions(p, replace(p, y_true=y), repeats=50)
+    # A view that the other does not know is called otherwise there.
+    renamed = replace(p, views=(*VIEWS[:3], "other"))
+    assert compare_predictions(p, renamed, repeats=50).difference.value == 0
 
 
 def test_models_are_compared_as_they_are_calibrated() -> None:

@@ -81,6 +81,18 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
         answer_store(bundle(), Brightness(), [s], keep=lambda row: False)
 
 
+def test_cines_that_are_gone_are_counted(tmp_path: Path) -> None:
+    store(tmp_path / "s", 3)
+    for i in range(3, 5):
+        with StoreWriter(tmp_path / "s", recipe=config.to_mapping(RECIPE), views=VIEWS, height=16, width=16) as writer:
+            writer.append(np.full((20, 16, 16), 10, np.uint8), StoreRow(f"c{i:03}", label=VIEWS[0], fps=20.0))
+    sorted((tmp_path / "s").glob("part-*"))[-1].unlink()
+    found = answer_store(bundle(), Brightness(), [StoreReader(tmp_path / "s")])
+    (reason,) = found.left_out
+    assert "gone from" in reason
+    assert found.left_out[reason] == 1
+
+
 def test_two_stores_do_not_mix_up_cines_of_one_name(tmp_path: Path) -> None:
     found = answer_store(bundle(), Brightness(), [store(tmp_path / "a", 2), store(tmp_path / "b", 2)])
     assert found.predictions.cines == ("0/c000", "0/c001", "1/c000", "1/c001")

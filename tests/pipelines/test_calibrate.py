@@ -61,6 +61,14 @@ def test_bundle_carries_it_and_applies_it() -> None:
     assert (report.cines, report.patients) == (1500, 300)
 
 
+def test_vector_scaling_needs_all_views() -> None:
+    p = predictions()
+    some = p.take(np.flatnonzero(p.y_true != 1))
+    with pytest.raises(UsageError, match=rf"no cine shows {VIEWS[1]}: that would never be answered again"):
+        calibrate(bundle(), some, CalibrateRecipe(method="vector"))
+    calibrate(bundle(), some, CalibrateRecipe(method="temperature", folds=2))
+
+
 def test_the_mirror_margin_lets_so_many_pass_as_asked() -> None:
     p = predictions(factor=0.5)
     turned = replace(p, logits=p.logits + np.random.default_rng(1).normal(-1, 1, (len(p.logits), 1)).astype(np.float32))

@@ -158,6 +158,37 @@ def test_truth_is_kept_when_studies_stop_or_others_follow(tmp_path: Path, monkey
         write_studies(tmp_path)
 
 
+def test_patients_who_are_there_are_not_rendered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[int] = []
+
+    def two_clips(seed: int, number: int) -> list[StudyClip]:
+        return [StudyClip(n, view, 10 * number + n, 1, 1) for n, view in enumerate(("A4C", "NOISE"), 1)]
+
+    def render(seed: int, number: int, disease: str | None) -> Iterator[tuple[StudyClip, PhantomCine]]:
+        rendered.append(number)
+        for clip in two_clips(seed, number):
+            patient = study_patient(seed, number, disease)
+            yield clip, render_clip(clip.view, clip.seed, frames=1, size=(64, 64), patient=patient)
+
+    def again(**options: object) -> list[int]:
+        rendered.clear()
+        write_studies(tmp_path, seed=1, **options)  # type: ignore[arg-type]
+        return list(rendered)
+
+    monkeypatch.setattr("echoplane.pipelines.phantom.render_study", render)
+    monkeypatch.setattr("echoplane.pipelines.phantom.plan_study", two_clips)
+    assert again(patients=2) == [0, 1]
+    truth = (tmp_path / "truth.csv").read_bytes()
+    assert again(patients=3) == [2]
+    (tmp_path / "PHANTOM-1-0001" / "002.dcm").unlink()
+    (tmp_path / "PHANTOM-1-0002" / "001.dcm").write_bytes(b"")
+    assert again(patients=3) == [1, 2]
+    assert (tmp_path / "truth.csv").read_bytes().startswith(truth)
+    assert again(patients=1, view_codes=True) == [0]
+    assert again(patients=1, view_codes=True) == []
+    assert again(patients=1, view_codes=True, disease="dilated") == [0]
+
+
 def test_sheet_and_statistics() -> None:
     samples = phantom_samples(["A4C", "PSAX-PM"], 0, 2)
     picture = sheet(samples[:2], samples, columns=3, side=32)

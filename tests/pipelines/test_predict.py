@@ -192,6 +192,19 @@ def test_a_file_that_is_there_is_not_lost(study, settings, tmp_path):
         predict([study], settings, output=parquet)
 
 
+def test_the_output_is_no_input_however_a_disk_spells_it(settings, tmp_path):
+    # As on a disk that takes both names for one file.
+    folder = tmp_path / "study"
+    folder.mkdir()
+    output, spelled = folder / "Views.csv", folder / "views.csv"
+    output.write_text("old")
+    if not spelled.exists():
+        spelled.hardlink_to(output)
+    (folder / "VIEWS.txt").write_text("another file")
+    predict([folder], settings, output=output, overwrite=True)
+    assert [Path(row["file"]).name for row in rows(output)] == ["VIEWS.txt"]
+
+
 def test_trouble_before_the_first_file_writes_nothing(study, settings, tmp_path):
     output = tmp_path / "o.csv"
     with pytest.raises(BundleError, match="no such bundle"):

@@ -67,6 +67,21 @@ def test_other_arrays_are_refused_with_what_is_accepted(frames):
         cine_from_array(frames)
 
 
+@pytest.mark.parametrize("shape", [(6, 40, 50, 1), (6, 1, 40, 50), (1, 6, 40, 50)])
+def test_an_axis_of_one_channel_is_left_out(shape):
+    frames = np.arange(6 * 40 * 50, dtype=np.uint32).astype(np.uint8).reshape(6, 40, 50)
+    cine = cine_from_array(frames.reshape(shape))
+    assert (cine.n_frames, cine.height, cine.width) == (6, 40, 50)
+    assert np.array_equal(cine.reader.read(range(6)), frames)
+
+
+def test_channels_in_front_and_one_colour_picture_are_told_what_to_do():
+    with pytest.raises(UsageError, match=r"Move the colours: frames\.transpose\(0, 2, 3, 1\)"):
+        cine_from_array(np.zeros((6, 3, 40, 50), np.uint8))
+    with pytest.raises(UsageError, match="looks like one colour picture"):
+        cine_from_array(np.zeros((40, 50, 3, 1), np.uint8))
+
+
 @pytest.mark.parametrize("indices", [[3], [-1], [0.5]])
 def test_frames_that_are_not_there_are_refused(indices):
     with pytest.raises(UsageError, match="Frame"):

@@ -34,6 +34,7 @@ def test_round_trip(tmp_path, frames, fortran):
         (GREY, GREY),
         (GREY[0], GREY[:1]),
         (GREY[..., None], GREY),
+        (GREY[:, None], GREY),
         (GREY[None], GREY),
         (RGB, RGB),
         (RGB[0], RGB[:1]),

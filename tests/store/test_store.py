@@ -195,7 +195,7 @@ def test_damage_is_named(tmp_path):
     # ... and every truncation by the header.
     for cut in (0, 5, 40, len(data) - 1):
         part.write_bytes(data[:cut])
-        with pytest.raises(StoreError, match=r"damaged|bytes"):
+        with pytest.raises(StoreError, match=r"(damaged|is cut off).*Remove this file, and run the command that made"):
             StoreReader(tmp_path / "s")
     part.write_bytes(data)
     info.write_text(json.dumps({"format": "echoplane-store", "version": 99}))
@@ -236,6 +236,9 @@ def test_object_storage(tmp_path):
         np.testing.assert_array_equal(local.frames(i, [2, 1, 2]), remote.frames(i, [2, 1, 2]))
     with pytest.raises(IndexError):
         remote.frames(0, [99])
+    assert remote.gone() == ()
+    memory.rm(memory.glob("/bucket/s/part-00001-*")[0])
+    assert StoreReader("memory://bucket/s").gone() == ("b",)
     with pytest.raises(StoreError, match="not a clip store"):
         StoreReader("memory://bucket/nothing")
     memory.rm("/bucket", recursive=True)
@@ -243,15 +246,31 @@ def test_object_storage(tmp_path):
 
 def test_a_part_that_is_gone_is_missed(tmp_path):
     fill(tmp_path / "s", ["a", "b", "c"], part_bytes=1)
-    assert StoreReader(tmp_path / "s").missing_parts() == 0
-    first, second, _ = sorted((tmp_path / "s").glob("part-*"))
-    first.unlink()
-    assert StoreReader(tmp_path / "s").missing_parts() == 1
+    assert (StoreReader(tmp_path / "s").gone(), StoreReader(tmp_path / "s").loss()) == ((), "")
+    first, second, last = sorted((tmp_path / "s").glob("part-*"))
+    last.unlink()
+    assert StoreReader(tmp_path / "s").gone() == ("c",)
+    assert "1 cine is gone with the part file, for example 'c'" in StoreReader(tmp_path / "s").loss()
     second.unlink()
-    assert StoreReader(tmp_path / "s").missing_parts() == 2
-    # What is prepared again closes the gap.
+    assert "2 cines are gone" in StoreReader(tmp_path / "s").loss()
+    first.unlink()
+    assert StoreReader(tmp_path / "s").gone() == ("a", "b", "c")
+    # What is prepared again closes the gap, in however few parts.
+    fill(tmp_path / "s", ["a", "b", "c"])
+    assert StoreReader(tmp_path / "s").gone() == ()
+
+
+def test_parts_are_missed_of_stores_without_a_list_and_with_a_torn_one(tmp_path):
     fill(tmp_path / "s", ["a", "b"], part_bytes=1)
-    assert StoreReader(tmp_path / "s").missing_parts() == 0
+    ledger = tmp_path / "s" / "written.jsonl"
+    ledger.unlink()
+    assert StoreReader(tmp_path / "s").gone() == ()  # of an older version: nothing is known
+    fill(tmp_path / "s", [])
+    ledger.write_bytes(ledger.read_bytes()[:-3])
+    assert StoreReader(tmp_path / "s").gone() == ()
+    fill(tmp_path / "s", ["c"])
+    next((tmp_path / "s").glob("part-00001-*")).unlink()
+    assert StoreReader(tmp_path / "s").gone() == ("b",)
 
 
 def test_writers_side_by_side_leave_no_gap(tmp_path):
@@ -260,7 +279,7 @@ def test_writers_side_by_side_leave_no_gap(tmp_path):
         writer.append(frames_of(1), StoreRow(key))
     fill(tmp_path / "s", ["d"], part_bytes=1)
     assert len(list((tmp_path / "s").glob("part-*"))) == 4
-    assert StoreReader(tmp_path / "s").missing_parts() == 0
+    assert StoreReader(tmp_path / "s").gone() == ()
 
 
 def test_soft_labels():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,12 +32,18 @@ def blob(view: int, rng: np.random.Generator, frames: int = 24) -> np.ndarray:
 @pytest.fixture
 def make_store(tmp_path: Path) -> MakeStore:
     def make(
-        name: str = "store", patients: int = 8, labels: Sequence[str] = VIEWS, seed: int = 0, prefix: str = "p"
+        name: str = "store",
+        patients: int = 8,
+        labels: Sequence[str] = VIEWS,
+        seed: int = 0,
+        prefix: str = "p",
+        **options: Any,
     ) -> Path:
         rng = np.random.default_rng(seed)
         recipe = PrepareRecipe(name="small", size=(SIDE, SIDE))
         folder = tmp_path / name
-        with StoreWriter(folder, recipe=config.to_mapping(recipe), views=labels, height=SIDE, width=SIDE) as writer:
+        options = {"recipe": config.to_mapping(recipe), "views": labels, "height": SIDE, "width": SIDE, **options}
+        with StoreWriter(folder, **options) as writer:
             for patient in range(patients):
                 for number, label in enumerate(labels):
                     row = StoreRow(f"{prefix}{patient}/{label}", label=label, group=f"{prefix}{patient}", fps=30.0)

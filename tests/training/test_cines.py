@@ -108,6 +108,14 @@ def test_cines_too_short_are_mentioned(make_store: Any, make_recipe: Any) -> Non
         open_data(make_recipe(make_store(), data__sampling=sampling))
 
 
+def test_cines_that_are_gone_are_mentioned(make_store: Any, make_recipe: Any) -> None:
+    store = make_store(part_bytes=1)
+    assert open_data(make_recipe(store)).warnings == ()
+    sorted(store.glob("part-*"))[-1].unlink()
+    (warning,) = open_data(make_recipe(store)).warnings
+    assert "1 cine is gone with the part file, for example 'p7/PSAX-PM'" in warning
+
+
 def test_shares_and_sides_of_stores(make_store: Any, make_recipe: Any) -> None:
     phantom, real = make_store("phantom", 6), make_store("real", 3, seed=9, prefix="r")
     recipe = make_recipe(phantom, real, data__validation=0)

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from echoplane.errors import ConfigError, UsageError
+from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.pipelines.crossvalidate import crossvalidate
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training import fit
-from echoplane.training.events import Event, FoldStarted, Stepped
+from echoplane.training.events import Event, FoldStarted, Noted, Started, Stepped
 
 
 class StopError(Exception):
@@ -87,6 +87,41 @@ def test_folds_side_by_side_give_the_same(make_store: Any, make_recipe: Any, tmp
     one = crossvalidate(recipe, tmp_path / "one", 2)
     two = crossvalidate(recipe, tmp_path / "two", 2, jobs=2)
     np.testing.assert_allclose(one.predictions.logits, two.predictions.logits, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_folds_note_is_told_once(make_store: Any, make_recipe: Any, tmp_path: Path, jobs: int) -> None:
+    store = make_store(patients=4, part_bytes=1)
+    sorted(store.glob("part-*"))[-1].unlink()
+    # Weights to begin with, of which each fold says the same.
+    crossvalidate(make_recipe(make_store("other", 4), fit__epochs=1), tmp_path / "first", 2)
+    weights = tmp_path / "first" / "fold-0" / "best.safetensors"
+    recipe, told = make_recipe(store, fit__epochs=1, network__weights=weights), []
+
+    def listen(event: Event) -> None:
+        told.extend(event.warnings if isinstance(event, Started) else [event.text] if isinstance(event, Noted) else [])
+
+    crossvalidate(recipe, tmp_path / "cv", 2, jobs=jobs, report=listen)
+    assert len(told) == 2
+    assert "1 cine is gone with the part file" in told[0]
+    assert "best.safetensors: all" in told[1]
+
+
+def test_a_fold_whose_answers_are_damaged_gives_them_again(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(patients=4), fit__epochs=1)
+    whole = crossvalidate(recipe, tmp_path / "cv", 2)
+    answers = tmp_path / "cv" / "fold-1" / "validation.npz"
+    answers.write_bytes(answers.read_bytes()[:200])
+    events: list[Event] = []
+    again = crossvalidate(recipe, tmp_path / "cv", 2, report=events.append)
+    assert [e.resumed for e in events if isinstance(e, FoldStarted)] == [True, False]
+    np.testing.assert_array_equal(whole.predictions.logits, again.predictions.logits)
+    answers.write_bytes(b"")
+    checkpoint = tmp_path / "cv" / "fold-1" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"fold-1.last\.ckpt: is damaged.*\. Remove .*fold-1 to begin this run anew"):
+        crossvalidate(recipe, tmp_path / "cv", 2)
 
 
 def test_a_store_for_training_trains_in_every_fold(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

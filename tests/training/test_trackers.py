@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,24 @@ def test_unknown_and_missing_trackers_are_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "comet_ml", None)
     with pytest.raises(MissingExtraError, match=r"echoplane\[comet\]"):
         open_trackers(tmp_path, "x", {"comet": {}})
+
+
+def test_a_server_that_is_away_is_found_out_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str | None] = {}
+
+    def away(folder: Path, name: str, options: dict[str, Any]) -> Any:
+        seen.update(
+            {key: os.environ.get(key) for key in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT")}
+        )
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(trackers, "TRACKERS", {"mlflow": away})
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    with pytest.raises(UsageError, match="'mlflow' cannot be opened"):
+        open_trackers(tmp_path, "x", {"mlflow": {}})
+    assert list(seen.values()) == ["1", "7"]
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
 
 
 class _Away:

@@ -54,6 +54,11 @@ def test_ends_in_a_bundle_that_answers_as_the_network_did(make_store: Any, make_
     np.testing.assert_allclose(logits, trained.result.predictions.logits, atol=1e-4)
     effects = try_orders(tmp_path / "run")
     assert effects[0].accuracy == pytest.approx(trained.result.figures["accuracy"])
+    with (tmp_path / "run" / "split.csv").open("a") as split:
+        split.write("nobody,train,,p99,A4C\n")
+    told: list[str] = []
+    try_orders(tmp_path / "run", tell=told.append)
+    assert "1 cines of" in told[0]
 
 
 def test_orders_of_what_is_no_run(make_store: Any) -> None:

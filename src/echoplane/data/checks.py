@@ -105,9 +105,8 @@ def check(
     for store in stores:
         if not store.rows:
             found.append(Finding(Level.ERROR, f"{store.path}: holds no cine."))
-        if missing := store.missing_parts():
-            lost = f"{store.path}: {_number(missing, 'part file')} missing, with the cines in it."
-            found.append(Finding(Level.ERROR, f"{lost} Run the command that made the store again."))
+        if loss := store.loss():
+            found.append(Finding(Level.ERROR, loss))
         damaged = store.verify()
         on_store()
         if damaged:

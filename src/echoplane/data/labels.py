@@ -62,7 +62,8 @@ class LabelTable:
             When the file or a column is missing, a line has no label, a label is not in the vocabulary, or a given
             label stands twice with two meanings; the message names file and line.
         """
-        return _parse(read_table_text(path, "a label table"), str(path))
+        text, first = read_table_text(path, "a label table")
+        return _parse(text, str(path), first)
 
     @staticmethod
     def of_layout(layout: str) -> LabelTable:
@@ -112,13 +113,14 @@ def save_table(meanings: Mapping[str, str], path: str | Path, counts: Mapping[st
     write_csv(path, [("given", "label", "cines"), *rows])
 
 
-def _parse(text: str, where: str) -> LabelTable:
+def _parse(text: str, where: str, first: int = 1) -> LabelTable:
     lines = csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_mark(text.partition("\n")[0]))
     lines.fieldnames = [name.strip().casefold() for name in lines.fieldnames or ()]
     if not {"given", "label"} <= set(lines.fieldnames):
         raise DataError(f"{where}: a label table needs the header 'given,label', found {lines.fieldnames}.")
     entries: dict[str, str] = {}
-    for number, line in enumerate(lines, start=2):
+    for line in lines:
+        number = lines.line_num + first - 1
         given, label = (line["given"] or "").strip(), (line["label"] or "").strip()
         if not given and not label:
             continue

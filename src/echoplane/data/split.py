@@ -111,10 +111,11 @@ class Split:
         DataError
             When the file or a column is missing, or a value is not understood; the message names file and line.
         """
-        text = read_table_text(path, "a split file")
+        text, first = read_table_text(path, "a split file")
         try:
             mark = csv_mark(text.partition("\n")[0])
-            numbered = enumerate(csv.DictReader(io.StringIO(text, newline=""), delimiter=mark), start=2)
+            reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
+            numbered = ((reader.line_num + first - 1, line) for line in reader)
             # Spreadsheets write the empty rows below a table too, as nothing but separators.
             lines = [(number, line) for number, line in numbered if any(map(_is_filled, line.values()))]
         except csv.Error as error:

@@ -191,11 +191,13 @@ class _ParquetWriter:
     def close(self) -> None:
         self._lines.close()
         arrow, schema, journal = self._arrow, self._schema(), journal_path(self._path)
+        # A run that was killed before it could remove its journal has left rows in both.
+        there = set(self._earlier["file"].to_pylist()) if self._earlier is not None else set()
         with atomic_write(self._path, "wb") as stream, self._parquet.ParquetWriter(stream, schema) as writer:
             if self._earlier is not None:
                 writer.write_table(self._earlier.cast(schema))
             for rows in _batches(_json_rows(journal), 10_000):
-                plain = [{name: row[name] for name in schema.names} for row in rows]
+                plain = [{name: row[name] for name in schema.names} for row in rows if row["file"] not in there]
                 writer.write_table(arrow.Table.from_pylist(plain, schema=schema))
         journal.unlink()
 

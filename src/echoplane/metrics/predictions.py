@@ -111,7 +111,8 @@ class Predictions:
             When the file is missing, damaged, or of another kind.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, for NumPy leaves a damaged file open, and Windows lets nobody replace one.
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 if header.get("format") != _FORMAT:
                     raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from echoplane.errors import UsageError
 from echoplane.metrics import aggregate, calibration, classification, selective
 from echoplane.metrics.calibration import ReliabilityBin, Scaling
 from echoplane.metrics.intervals import Comparison, Interval, Rows, bootstrap, compare
@@ -181,6 +182,21 @@ def _per_view(predictions: Predictions, answers: _Answers, repeats: int, seed: i
     return tuple(rows)
 
 
+def _same_truth(first: Predictions, second: Predictions, shared: Sequence[tuple[int, int]]) -> None:
+    """Refuse truths that contradict each other; a view that one of the two does not know may be called otherwise."""
+    odd = []
+    for i, j in shared:
+        one, two = first.views[first.y_true[i]], second.views[second.y_true[j]]
+        if one != two and one in second.views and two in first.views:
+            odd.append((first.cines[i], one, two))
+    if odd:
+        cine, one, two = odd[0]
+        raise UsageError(
+            f"the two were told different true views of {len(odd)} of {len(shared)} cines, the first being {cine!r}, "
+            f"{one} and {two}. Answer the same labelled cines with both."
+        )
+
+
 def compare_predictions(
     first: Predictions,
     second: Predictions,
@@ -201,12 +217,13 @@ def compare_predictions(
     Raises
     ------
     UsageError
-        When they share no cine.
+        When they share no cine, or were told different true views of one.
     """
     place = {name: i for i, name in enumerate(second.cines)}
     shared = [(i, place[name]) for i, name in enumerate(first.cines) if name in place]
     a = np.array([i for i, _ in shared], dtype=np.int64)
     b = np.array([j for _, j in shared], dtype=np.int64)
+    _same_truth(first, second, shared)
     right = []
     for predictions, rows, scaling in ((first, a, scalings[0]), (second, b, scalings[1])):
         names = np.array(predictions.views, dtype=object)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, JPEGBaseline8Bit
 
 from echoplane._files import atomic_write
@@ -84,6 +86,14 @@ def write_dicom(
         dataset.ViewCodeSequence = [code]
     with atomic_write(path, "wb") as stream:
         dataset.save_as(stream, enforce_file_format=True)
+
+
+def has_view_code(path: Path) -> bool | None:
+    """Tell whether a file that :func:`write_dicom` wrote says its view; None where it is damaged."""
+    try:
+        return "ViewCodeSequence" in dcmread(path, stop_before_pixels=True, specific_tags=["ViewCodeSequence"])
+    except (InvalidDicomError, EOFError):
+        return None
 
 
 def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:

@@ -35,7 +35,7 @@ class Answers:
     ----------
     predictions : Predictions
     left_out : dict of str to int
-        Reason in words, and how many cines it left out.
+        Reason in words, and how many cines it left out; those of a store that are gone, picked or not, are counted too.
     """
 
     predictions: Predictions
@@ -84,7 +84,7 @@ def answer_store(
     for store in stores:
         check_recipe(bundle, store)
     chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
-    left_out: Counter[str] = Counter()
+    left_out = _gone(stores)
     if mirrored:
         upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
         left_out += Counter({"mirrored to begin with": len(chosen) - len(upright)})
@@ -179,6 +179,12 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
             f"{store.path}: was prepared in another way than the bundle {bundle.name} wants ({'; '.join(differ)}). "
             "Run `echoplane prepare` again with the bundle's recipe."
         )
+
+
+def _gone(stores: Sequence[StoreReader]) -> Counter[str]:
+    what = "with the part file; run the command that made the store again"
+    # Adding leaves out what is 0.
+    return Counter[str]() + Counter({f"gone from {store.path} {what}": len(store.gone()) for store in stores})
 
 
 def _label(bundle: Bundle, row: StoreRow) -> str:

@@ -137,7 +137,7 @@ def calibrate(
     Raises
     ------
     UsageError
-        When the predictions have other views than the bundle.
+        When the predictions have other views than the bundle, or lack one of them and vector scaling is asked for.
     DataError
         With fewer patients than folds.
     """
@@ -146,6 +146,12 @@ def calibrate(
         raise UsageError(
             f"the predictions are over {list(predictions.views)}, the bundle over {list(bundle.facts.vocabulary)}: "
             "these are not answers of this bundle."
+        )
+    unseen = [view for k, view in enumerate(predictions.views) if k not in predictions.y_true]
+    if recipe.method == "vector" and unseen:
+        raise UsageError(
+            f"vector scaling moves every view by itself, and no cine shows {', '.join(unseen)}: that would never be "
+            "answered again. Use the method temperature, or cines of all views."
         )
     report = cross_fit(predictions, recipe)
     fitted = fit(predictions, recipe)

@@ -125,7 +125,7 @@ def split_stores(
         together=[(pair.one.cine, pair.two.cine) for pair in pairs],
     )
     split.save(out)
-    return split, (*warnings, *other_secrets(stores))
+    return split, (*(loss for store in stores if (loss := store.loss())), *warnings, *other_secrets(stores))
 
 
 def _page(stores: Sequence[StoreReader], report: DataReport, split: Split | None, pictures: int) -> str:

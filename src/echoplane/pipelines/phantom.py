@@ -18,9 +18,10 @@ from echoplane.config import to_mapping
 from echoplane.errors import DataError, UsageError
 from echoplane.phantom.clip import PhantomCine
 from echoplane.phantom.dataset import DatasetPlan, render_planned
-from echoplane.phantom.dicom import Place, write_dicom
+from echoplane.phantom.dicom import Place, has_view_code, write_dicom
 from echoplane.phantom.plan import PHANTOM_VIEWS
-from echoplane.phantom.study import StudyClip, render_study, study_patient
+from echoplane.phantom.population import Patient
+from echoplane.phantom.study import StudyClip, plan_study, render_study, study_patient
 from echoplane.phantom.training import TrainingClip
 from echoplane.pipelines._movie import MOVIES, write_movie
 from echoplane.prepare.recipe import RECIPES, PrepareRecipe
@@ -237,7 +238,8 @@ def write_studies(
 ) -> int:
     """Write whole examinations as DICOM, one folder a patient, and ``truth.csv`` beside the folders.
 
-    The table is written anew after every patient, and keeps what it says of patients of earlier runs.
+    The table is written anew after every patient, and keeps what it says of patients of earlier runs. Patients who are
+    there, with the same disease and view codes, are not rendered again.
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def write_studies(
     Returns
     -------
     int
-        Files written.
+        Files written now.
 
     Raises
     ------
@@ -270,17 +272,34 @@ def write_studies(
     rows = _earlier_truth(out / "truth.csv")
     for number in range(patients):
         name = f"PHANTOM-{seed}-{number:04d}"
-        sex = "M" if study_patient(seed, number, disease).body.male else "F"
-        rows = [row for row in rows if row["patient"] != name]
-        for clip, cine in render_study(seed, number, disease):
-            file = f"{name}/{clip.number:03d}.dcm"
-            write_dicom(cine, out / file, Place(name, name, clip.number, sex), view_codes=view_codes)
-            rows.append(_truth(file, name, clip, cine))
-            files += 1
-        _write_truth(out / "truth.csv", rows)
+        patient = study_patient(seed, number, disease)
+        own = [row for row in rows if row["patient"] == name]
+        if not _is_there(out, own, plan_study(seed, number), patient, view_codes):
+            sex = "M" if patient.body.male else "F"
+            rows = [row for row in rows if row["patient"] != name]
+            for clip, cine in render_study(seed, number, disease):
+                file = f"{name}/{clip.number:03d}.dcm"
+                write_dicom(cine, out / file, Place(name, name, clip.number, sex), view_codes=view_codes)
+                rows.append(_truth(file, name, clip, cine))
+                files += 1
+            _write_truth(out / "truth.csv", rows)
         if progress:
             progress(number + 1, patients)
     return files
+
+
+def _is_there(
+    out: Path, rows: Sequence[dict[str, object]], clips: Sequence[StudyClip], patient: Patient, view_codes: bool
+) -> bool:
+    """Tell whether an earlier run wrote all clips of a patient as this one would."""
+    files = [out / str(row["file"]) for row in rows]
+    if [str(row["seed"]) for row in rows] != [str(clip.seed) for clip in clips] or not all(map(Path.is_file, files)):
+        return False
+    # The ejection fraction tells one draw of a disease from another.
+    drawn = (patient.disease, str(round(float(patient.lv.ejection_fraction), 4)))
+    said = {(row["disease"], str(row["ejection_fraction"])) for row in rows if row["disease"]}
+    codes = [has_view_code(file) for file in files]
+    return said == {drawn} and None not in codes and any(codes) == view_codes
 
 
 def _earlier_truth(path: Path) -> list[dict[str, object]]:

@@ -258,13 +258,12 @@ def _to_do(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
         )
     status_of = {absolute_name(name): status for name, status in done.items()}
-    own = table.own_files
     items: dict[str, SourceItem] = {}
     there: dict[str, str] = {}
     for item in found:
         place = absolute_name(table.cell(item.source))
         if place in status_of:
             there[place] = status_of[place]
-        elif place not in own:
+        elif not table.is_own(place):
             items.setdefault(place, item)
     return list(items.values()), list(there.values())

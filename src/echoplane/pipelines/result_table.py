@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from echoplane import config
@@ -39,13 +41,26 @@ class ResultTable:
         """Where the manifest lies, or None."""
         return None if self.path is None else manifest_path(self.path)
 
-    @property
-    def own_files(self) -> frozenset[str]:
-        """Absolute paths of what this table writes: none of it is input, where it lies in a folder that is read."""
-        if self.path is None:
-            return frozenset()
-        files = (self.path, manifest_path(self.path), journal_path(self.path))
-        return frozenset(absolute_name(file) for file in files)
+    @cached_property
+    def _own_files(self) -> dict[str, str]:
+        files = () if self.path is None else (self.path, manifest_path(self.path), journal_path(self.path))
+        return {name.casefold(): name for name in map(absolute_name, files)}
+
+    def is_own(self, place: str) -> bool:
+        """Tell whether this table writes a file: none of it is input, where it lies in a folder that is read.
+
+        Parameters
+        ----------
+        place : str
+            As :func:`echoplane._files.absolute_name` gives it.
+        """
+        own = self._own_files.get(place.casefold())
+        if own is None or own == place:
+            return own is not None
+        # Disks of macOS take both spellings for one file, and its folders are listed in that of the file.
+        with contextlib.suppress(OSError):
+            return Path(own).samefile(place)
+        return False
 
     def rows_there(self, manifest: RunManifest) -> dict[str, str]:
         """Return file and status of the rows to keep, after making sure that this run would write the same."""

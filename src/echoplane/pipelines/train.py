@@ -91,7 +91,7 @@ def train(
     return Trained(result, packed, Path(folder))
 
 
-def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
+def try_orders(run: str | Path, batch: int = 32, tell: Callable[[str], None] = lambda text: None) -> list[OrderEffect]:
     """Answer the validation cines of a run with frames as recorded, shuffled, reversed and frozen.
 
     Parameters
@@ -100,6 +100,8 @@ def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
         Folder of a finished run; its stores must still be where its recipe says.
     batch : int
         Clips at once.
+    tell : callable
+        Gets a sentence for everything that is odd about its data, such as cines that are gone.
 
     Raises
     ------
@@ -120,6 +122,8 @@ def try_orders(run: str | Path, batch: int = 32) -> list[OrderEffect]:
         raise UsageError(f"{run}: is no folder of a run; give what `echoplane train -o` wrote.")
     recipe = load_recipe(Path(run) / RECIPE)
     data = open_data(recipe)
+    for warning in data.warnings:
+        tell(warning)
     if data.validation is None:
         raise UsageError(f"{run}: has no validation cines to answer.")
     network, _ = start_network(replace(recipe.network, weights="", fine_tune_from=""), len(data.views))

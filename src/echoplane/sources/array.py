@@ -25,7 +25,8 @@ class ArrayReader:
     Parameters
     ----------
     frames : uint8 array, (T, H, W) grey or (T, H, W, 3) R, G, B
-        Kept by reference, never written to. A ``numpy.memmap`` works too: only the frames asked for are read.
+        An axis of a single channel is left out, see :func:`without_channel`. Kept by reference, never written to. A
+        ``numpy.memmap`` works too: only the frames asked for are read.
 
     Raises
     ------
@@ -37,6 +38,12 @@ class ArrayReader:
         if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
             kind = frames.dtype if isinstance(frames, np.ndarray) else type(frames).__name__
             raise UsageError(f"Frames are {kind}; expected {_ACCEPTED}. Scale to 0..255 first.")
+        frames = without_channel(frames)
+        if frames.ndim == 4 and frames.shape[1] == 3 != frames.shape[3]:
+            raise UsageError(
+                f"Frames have shape {frames.shape}; expected {_ACCEPTED}. "
+                "Move the colours: frames.transpose(0, 2, 3, 1)."
+            )
         if frames.ndim not in (3, 4) or (frames.ndim == 4 and frames.shape[3] != 3) or 0 in frames.shape:
             raise UsageError(f"Frames have shape {frames.shape}; expected {_ACCEPTED}.")
         self.frames: UInt8Array = frames
@@ -48,6 +55,18 @@ class ArrayReader:
         if chosen.ndim == 3:
             return repeated_grey(chosen) if color else chosen
         return chosen if color else luma(chosen)
+
+
+def without_channel(frames: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Leave out the axis of a single channel: (T, H, W, 1), (T, 1, H, W) and (1, T, H, W) become (T, H, W).
+
+    Other arrays, and those that may be (T, H, W, 3 or 4), come back as they are.
+    """
+    if frames.ndim == 4 and frames.shape[3] not in (3, 4):
+        for axis in (3, 1, 0):
+            if frames.shape[axis] == 1:
+                return frames.squeeze(axis)
+    return frames
 
 
 def cine_from_array(
@@ -67,6 +86,7 @@ def cine_from_array(
     Parameters
     ----------
     frames : uint8 array, (T, H, W) grey or (T, H, W, 3) R, G, B
+        Or grey with an axis of one channel, (T, H, W, 1), (T, 1, H, W) or (1, T, H, W).
     fps : float, optional
         Frames a second, above 0.
     source : str
@@ -95,14 +115,15 @@ def cine_from_array(
     """
     reader = ArrayReader(frames)
     # No scanner's picture is so narrow and yet so high.
-    if frames.ndim == 3 and frames.shape[2] in (3, 4) and frames.shape[1] >= _HIGH:
+    shape = reader.frames.shape
+    if len(shape) == 3 and shape[2] in (3, 4) and shape[1] >= _HIGH:
         raise UsageError(
-            f"Frames have shape {frames.shape}, which looks like one colour picture; expected {_ACCEPTED}. "
+            f"Frames have shape {shape}, which looks like one colour picture; expected {_ACCEPTED}. "
             "Give one picture as frames[None]."
         )
     if fps is not None and not (np.isfinite(fps) and fps > 0):
         raise UsageError(f"fps is {fps!r}, expected frames a second above 0, or None where it is not known.")
-    n_frames, height, width = reader.frames.shape[:3]
+    n_frames, height, width = shape[:3]
     return Cine(
         source=source,
         reader=reader,

@@ -8,6 +8,7 @@ shape                 what it is
 (T, H, W)             a grey cine
 (T, H, W, 1)          a grey cine
 (T, H, W, 3 or 4)     a colour cine
+(T, 1, H, W)          a grey cine
 (1, T, H, W)          a grey cine, as networks want it
 ====================  ==========================================================
 
@@ -26,7 +27,7 @@ import numpy.typing as npt
 
 from echoplane.errors import NoFramesError, UnreadableError, UnsupportedError
 from echoplane.records import Cine, CineKind, UInt8Array
-from echoplane.sources.array import ArrayReader
+from echoplane.sources.array import ArrayReader, without_channel
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.limits import Limits
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
@@ -154,13 +155,10 @@ def _as_frames(array: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
         raise UnsupportedError(source, f"Holds samples of type {array.dtype}; booleans, integers and floats are read.")
     if 0 in array.shape:
         raise NoFramesError(source, f"The array is empty (shape {array.shape}).")
-    frames = array
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)):
         frames = array[None]
-    elif array.ndim == 4 and array.shape[3] == 1:
-        frames = array[..., 0]
-    elif array.ndim == 4 and array.shape[0] == 1 and array.shape[3] not in (3, 4):
-        frames = array[0]
+    else:
+        frames = without_channel(array)
     if frames.ndim == 4 and frames.shape[3] == 4:
         frames = frames[..., :3]
     if frames.ndim == 3 or (frames.ndim == 4 and frames.shape[3] == 3):

@@ -24,6 +24,7 @@ from echoplane.store.schema import StoreRow, decode_row, encode_row
 
 #: The safetensors library refuses longer headers too.
 MAX_HEADER = 100_000_000
+_REMAKE = "Remove this file, and run the command that made the store again."
 
 
 class _Tensor(msgspec.Struct, frozen=True):
@@ -72,13 +73,13 @@ def read_entries(read: Callable[[int, int], bytes], size: int, where: str) -> li
     """
     length = int.from_bytes(read(0, 8), "little") if size >= 8 else -1
     if not 2 <= length <= min(MAX_HEADER, size - 8):
-        raise StoreError(f"{where}: is damaged or no safetensors file (header of {length} bytes in {size}).")
+        raise StoreError(f"{where}: is damaged or no safetensors file (header of {length} bytes in {size}). {_REMAKE}")
     try:
         header = msgspec.json.decode(read(8, 8 + length), type=dict[str, msgspec.Raw])
         rows = msgspec.json.decode(header.pop("__metadata__", b"{}"), type=dict[str, str])
         tensors = {key: msgspec.json.decode(raw, type=_Tensor) for key, raw in header.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise StoreError(f"{where}: header is damaged ({error}).") from error
+        raise StoreError(f"{where}: header is damaged ({error}). {_REMAKE}") from error
     if rows.keys() != tensors.keys():
         raise StoreError(f"{where}: holds tensors without a row or rows without a tensor; it was not written by us.")
     return [_entry(key, tensors[key], rows[key], 8 + length, size, where) for key in tensors]
@@ -89,6 +90,8 @@ def _entry(key: str, tensor: _Tensor, text: str, base: int, size: int, where: st
     fits = base <= start <= end <= size
     whole = len(tensor.shape) == 3 and min(tensor.shape) > 0
     if tensor.dtype != "U8" or not whole or not fits or end - start != int(np.prod(tensor.shape, dtype=object)):
+        if end > size and whole:
+            raise StoreError(f"{where}: is cut off: cine {key!r} ends at byte {end} of {size}. {_REMAKE}")
         raise StoreError(f"{where}: cine {key!r} is {tensor.dtype} {tensor.shape} at {start}..{end} of {size} bytes.")
     row = decode_row(text, f"{where}: cine {key!r}")
     if row.cine != key or row.n_frames != tensor.shape[0]:

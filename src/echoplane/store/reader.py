@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from echoplane._optional import need
 from echoplane.errors import StoreError
 from echoplane.records import IntArray, UInt8Array
+from echoplane.store._ledger import LEDGER_FILE, keys_in
 from echoplane.store._part import Entry, MappedPart, RemotePart
 from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
 
@@ -123,15 +123,21 @@ class StoreReader:
         """Compare every cine with its checksum; return the keys of those that differ."""
         return [row.cine for i, row in enumerate(self.rows) if digest(self.frames(i)) != row.sha256]
 
-    def missing_parts(self) -> int:
-        """Tell how many parts are gone for certain; the last ones are not missed.
+    def gone(self) -> tuple[str, ...]:
+        """Return the keys of cines that were stored and are there no more, for their part file is gone; sorted."""
+        data = _read_remote(self.path) if "://" in self.path else _read_local(Path(self.path))
+        return tuple(sorted(keys_in(data).difference(row.cine for row in self.rows)))
 
-        A part's number is at most how many parts there were before it (several writers may use one number twice).
-        """
-        numbers = [
-            int(match[1]) for part in self._parts if (match := re.search(r"part-(\d+)-[^/\\]*$", str(part.path)))
-        ]
-        return max(max(numbers, default=-1) + 1 - len(self._parts), 0)
+    def loss(self) -> str:
+        """Say in a sentence or two what :meth:`gone` finds; empty when nothing is gone."""
+        gone = self.gone()
+        if not gone:
+            return ""
+        many = f"{len(gone)} cines are" if len(gone) > 1 else "1 cine is"
+        return (
+            f"{self.path}: {many} gone with the part file, for example {gone[0]!r}. Run the command that made the "
+            "store again."
+        )
 
 
 def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
@@ -168,6 +174,18 @@ def _open_local(path: Path) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart
     except OSError as error:
         raise StoreError(f"{path}: is not a clip store (no readable {INFO_FILE} in it).") from error
     return info, [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
+
+
+def _read_local(path: Path) -> bytes:
+    ledger = path / LEDGER_FILE
+    return ledger.read_bytes() if ledger.exists() else b""
+
+
+def _read_remote(url: str) -> bytes:
+    filesystem, root = need("fsspec", "train", "read a store from object storage").core.url_to_fs(url)
+    ledger = f"{root.rstrip('/')}/{LEDGER_FILE}"
+    data: bytes = filesystem.cat_file(ledger) if filesystem.exists(ledger) else b""
+    return data
 
 
 def _open_remote(url: str) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:

@@ -3,6 +3,7 @@
 On disk a store is a folder::
 
     store.json                   StoreInfo: format, version, recipe, views
+    written.jsonl                a line a part: the keys of its cines, to tell when a part is lost
     part-00000-3f9a1c22.safetensors
     part-00001-b81d07e4.safetensors
 

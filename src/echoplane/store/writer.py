@@ -16,6 +16,7 @@ import msgspec
 from echoplane._files import atomic_write
 from echoplane.errors import StoreError
 from echoplane.records import UInt8Array
+from echoplane.store._ledger import LEDGER_FILE, append_keys, keys_in
 from echoplane.store._part import MappedPart, write_part
 from echoplane.store.schema import (
     INFO_FILE,
@@ -115,6 +116,10 @@ class StoreWriter:
         for part in sorted(self.path.glob(PART_GLOB)):
             self.keys.update(entry.row.cine for entry in MappedPart(part).entries())
             self._number += 1
+        ledger = self.path / LEDGER_FILE
+        listed = keys_in(ledger.read_bytes()) if ledger.exists() else set()
+        if unlisted := self.keys - listed:  # of an older store, or of a writer killed between part and line
+            append_keys(ledger, unlisted)
 
     def _sweep(self) -> None:
         """Remove what a killed writer left half written; not what another may be writing now."""
@@ -163,6 +168,7 @@ class StoreWriter:
         if self._waiting:
             name = f"part-{self._number:05d}-{uuid.uuid4().hex[:8]}.safetensors"
             write_part(self.path / name, self._waiting)
+            append_keys(self.path / LEDGER_FILE, self._waiting)
             self._waiting, self._bytes, self._number = {}, 0, self._number + 1
 
     def close(self) -> None:

@@ -97,7 +97,10 @@ def load_last(
     except DataError:
         raise
     except Exception as error:  # whatever torch raises on a damaged file
-        raise DataError(f"{path}: is no checkpoint of a run ({type(error).__name__}: {error}).") from error
+        raise DataError(
+            f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}: {str(error).partition('. ')[0]}). "
+            f"Remove {folder} to begin this run anew."
+        ) from error
     if differing := differences({**(defaults or {}), **before}, recipe):
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "

@@ -170,8 +170,19 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
         validation=validation,
         chance=chance,
         epoch_clips=use.epoch_clips or len(train.clips),
-        warnings=(*warnings, *other_secrets(stores), *_skipped(train), *(_skipped(validation) if validation else ())),
+        warnings=(
+            *losses(stores),
+            *warnings,
+            *other_secrets(stores),
+            *_skipped(train),
+            *(_skipped(validation) if validation else ()),
+        ),
     )
+
+
+def losses(stores: Sequence[StoreReader]) -> tuple[str, ...]:
+    """Return a sentence for each store of which cines are gone."""
+    return tuple(loss for store in stores if (loss := store.loss()))
 
 
 def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:

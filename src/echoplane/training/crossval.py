@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from echoplane import config
 from echoplane._files import atomic_write
 from echoplane._processes import Workers, leave_with_parent
 from echoplane.data.split import Split, make_split
-from echoplane.errors import ConfigError, UsageError
+from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.store import open_stores
 from echoplane.training.checkpoint import differences
-from echoplane.training.cines import rows_to_split
-from echoplane.training.events import FoldStarted, Report
+from echoplane.training.cines import losses, rows_to_split
+from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.recipe import TrainRecipe
 from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hash
@@ -58,7 +57,8 @@ def crossvalidate(
         Answer the held-out clips with shuffled, reversed and frozen frames as well.
     accelerator : {"auto", "cpu", "cuda"}
     report : callable, optional
-        Gets :class:`~echoplane.training.events.FoldStarted`, and with one job the events of each run.
+        Gets :class:`~echoplane.training.events.FoldStarted`, and with one job the events of each run; with more, what
+        each run noted, when it has ended. The same remark comes once.
 
     Returns
     -------
@@ -74,7 +74,8 @@ def crossvalidate(
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
     split = _folds(recipe, folds)
-    data = data_hash(open_stores([store.path for store in recipe.data.stores]), split)
+    stores = open_stores([store.path for store in recipe.data.stores])
+    data = data_hash(stores, split)
     _check_data(folder, data, split)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / SPLIT)
@@ -82,11 +83,13 @@ def crossvalidate(
     with atomic_write(folder / DATA) as stream:
         stream.write(f"{data}\n")
     tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
-    notify = report or (lambda _event: None)
+    notify: Report = _Once(report) if report else (lambda _event: None)
+    for loss in losses(stores):
+        notify(Noted(loss))
     if jobs == 1:
         for task in tasks:
             notify(FoldStarted(task.fold, folds, task.finished))
-            _run_fold(task, report)
+            _run_fold(task, notify)
     else:
         _run_together(tasks, notify, jobs)
     names = list(ORDERS) if orders else ["recorded"]
@@ -111,17 +114,44 @@ class _Fold:
 
     @property
     def finished(self) -> bool:
-        return all(self.file(order).exists() for order in (ORDERS if self.orders else ("recorded",)))
+        return all(self._is_whole(order) for order in (ORDERS if self.orders else ("recorded",)))
+
+    def _is_whole(self, order: str) -> bool:
+        """Tell whether answers can be read; the fold gives those anew that a full or failing disk has damaged."""
+        try:
+            Predictions.load(self.file(order))
+        except DataError:
+            return False
+        return True
 
     def answers(self, order: str) -> Predictions:
         found = Predictions.load(self.file(order))
         return dataclasses.replace(found, folds=found.folds * 0 + self.fold)
 
 
-def _run_fold(task: _Fold, report: Report | None = None) -> int:
+class _Once:
+    """Hands events on, each remark once: folds have much to say that is the same for all."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.said: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            new = tuple(text for text in event.warnings if text not in self.said)
+            self.said.update(new)
+            event = dataclasses.replace(event, warnings=new)
+        elif isinstance(event, Noted):
+            if event.text in self.said:
+                return
+            self.said.add(event.text)
+        self.report(event)
+
+
+def _run_fold(task: _Fold, report: Report | None = None) -> None:
     """Train a fold, or go on with it; answer in other orders where asked for."""
     if task.finished:
-        return task.fold
+        return
     from echoplane.training.devices import make_fabric
     from echoplane.training.fit import fit
 
@@ -138,20 +168,35 @@ def _run_fold(task: _Fold, report: Report | None = None) -> int:
         for order, predictions in answers.items():
             if order != "recorded":
                 predictions.save(task.file(order))
-    return task.fold
 
 
-def _run_together(tasks: list[_Fold], notify: Callable[[FoldStarted], None], jobs: int) -> None:
+def _run_apart(task: _Fold) -> list[str]:
+    """Do what one of several processes does with a fold; return what the run noted."""
+    remarks: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Started):
+            remarks.extend(event.warnings)
+        elif isinstance(event, Noted):
+            remarks.append(event.text)
+
+    _run_fold(task, listen)
+    return remarks
+
+
+def _run_together(tasks: list[_Fold], notify: Report, jobs: int) -> None:
     with Workers(jobs, _share_cores, jobs) as pool:
         futures = {}
         for task in tasks:
             if task.finished:
                 notify(FoldStarted(task.fold, len(tasks), True))
             else:
-                futures[pool.submit(_run_fold, task)] = task
+                futures[pool.submit(_run_apart, task)] = task
         for future in as_completed(futures):
-            future.result()
+            remarks = future.result()
             notify(FoldStarted(futures[future].fold, len(tasks), False))
+            for text in remarks:
+                notify(Noted(text))
 
 
 def _share_cores(jobs: int) -> None:

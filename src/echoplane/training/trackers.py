@@ -9,8 +9,10 @@ the run matters more than the curve that somebody watches, and ``history.csv`` h
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -195,11 +197,28 @@ def open_trackers(
     return opened
 
 
+#: MLflow's own patience (8 tries, of 2 minutes each) would hold a run for minutes before its first step.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow find out soon that its server is away, unless the environment says how long it may take."""
+    ours = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
 def _open(tracker: str, folder: Path, name: str, options: dict[str, Any]) -> Tracker:
     try:
-        found = TRACKERS[tracker](folder, name, options)
-        if tracker == "mlflow":
-            found.run_id  # type: ignore[attr-defined]  # noqa: B018 - Lightning turns to the server only when asked
+        with _impatient():
+            found = TRACKERS[tracker](folder, name, options)
+            if tracker == "mlflow":
+                found.run_id  # type: ignore[attr-defined]  # noqa: B018 - Lightning turns to the server only when asked
     except EchoplaneError:
         raise
     except Exception as error:  # whatever a tracker raises for a missing key, an unknown option, a server that is away

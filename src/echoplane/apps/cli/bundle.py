@@ -104,14 +104,17 @@ def _add_variants(group: typer.Typer) -> None:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._bundle_text import variants_table
-        from echoplane.apps.cli._common import console
+        from echoplane.apps.cli._common import console, print_warning
         from echoplane.apps.cli._progress import progress
         from echoplane.pipelines.answer import rows_in
         from echoplane.pipelines.variants import add_variants, prefer
         from echoplane.store import open_stores
 
         refuse_what_is_there(output, force)
-        bundle = _load(source)
+        bundle, fitted, measured = _load(source), open_stores(calibrate), open_stores(test)
+        for loss in dict.fromkeys(store.loss() for store in (*fitted, *measured)):
+            if loss and not quiet:
+                print_warning(loss)
         with progress("Answering", "cines", quiet=quiet) as bar:
 
             def step(precision: str, done: int, total: int) -> None:
@@ -120,7 +123,7 @@ def _add_variants(group: typer.Typer) -> None:
                 bar.step()
 
             made, figures = add_variants(
-                bundle, open_stores(calibrate), open_stores(test), keep=rows_in(split),
+                bundle, fitted, measured, keep=rows_in(split),
                 on=on or ", ".join(Path(path).name for path in test), progress=step,
             )  # fmt: skip
         if not quiet:

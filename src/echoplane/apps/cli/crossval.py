@@ -78,10 +78,11 @@ def register(app: typer.Typer) -> None:
         run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)],
         as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     ) -> None:
+        from echoplane.apps.cli._common import print_warning
         from echoplane.pipelines.crossvalidate import order_facts
         from echoplane.pipelines.train import try_orders
 
-        effects = try_orders(run)
+        effects = try_orders(run, tell=print_warning)
         if as_json:
             import json
 

@@ -93,6 +93,7 @@ def _add_study(group: typer.Typer) -> None:
     ) -> None:
         """Write examinations: many clips each, main and other views, Doppler, stills, off one machine.
 
+        Run it again to go on after a stop, or with more patients: those who are there are kept.
         truth.csv in OUT says what each file shows; the files themselves do not, unless --with-view-codes.
         """
         from echoplane.apps.cli._progress import progress
@@ -108,7 +109,7 @@ def _add_study(group: typer.Typer) -> None:
                 view_codes=view_codes,
                 progress=lambda done, total: bar.step(),
             )
-        console(stderr=True).print(f"{out}: {files} files; what they show is in truth.csv.", markup=False)
+        console(stderr=True).print(f"{out}: {files} files written; what files show is in truth.csv.", markup=False)
 
 
 def _add_dataset(group: typer.Typer) -> None:

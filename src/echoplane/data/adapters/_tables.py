@@ -45,7 +45,7 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
     DataError
         When the file is missing or no CSV, or a column is not there: names file, column, and what there is.
     """
-    text = read_table_text(path, "a CSV table")
+    text, _ = read_table_text(path, "a CSV table")
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_mark(text.partition("\n")[0]))
         header = [name.strip() for name in reader.fieldnames or ()]

@@ -53,8 +53,8 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     DataError
         Names the file and the line or column.
     """
-    text = read_table_text(path, "a label sheet")
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.startswith("#")]
+    text, first = read_table_text(path, "a label sheet")
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), first) if line.strip() and not line.startswith("#")]
     if not lines:
         raise DataError(f"{path}: is an empty label sheet.")
     separator = next((mark for mark in (",", ";", "\t") if mark in lines[0][1]), None)
