@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import numpy.typing as npt
 
 from echoplane.errors import UnreadableError, UnsupportedError
 from echoplane.records import UInt8Array
-from echoplane.sources.guard import reading
+from echoplane.sources.guard import reading, without_warnings
 from echoplane.sources.limits import Limits
 from echoplane.sources.luma import luma, repeated_grey
 from echoplane.sources.scaling import Scaling
@@ -84,17 +83,16 @@ def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterat
     """
     module, name = _PLUGINS[kind]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
+    # Pillow warns about odd metadata, which is never used here. Without the file's name it does not map the file, and
+    # mapped pages that lie on their side come out wrong.
     with (
         reading(source, f"The {kind.upper()} picture is damaged"),
         path.open("rb") as stream,
-        warnings.catch_warnings(),
+        without_warnings(),
+        _opened(plugin, stream, kind, source) as image,
     ):
-        # Pillow warns about odd metadata, which is never used here.
-        warnings.simplefilter("ignore")
-        # Without the file's name Pillow does not map the file: mapped pages that lie on their side come out wrong.
-        with _opened(plugin, stream, kind, source) as image:
-            limits.check_frame(source, image.height, image.width)
-            yield image
+        limits.check_frame(source, image.height, image.width)
+        yield image
 
 
 def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
@@ -112,7 +110,13 @@ def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
 
 
 def header_of(image: Any, source: str) -> PictureHeader:
-    """Describe the page that an open picture stands at."""
+    """Describe the page that an open picture stands at.
+
+    Raises
+    ------
+    UnreadableError
+        When it says that it has no pixels.
+    """
     if image.width < 1 or image.height < 1:
         raise UnreadableError(source, f"The picture is said to be {image.width} x {image.height} pixels.")
     cut = ";16" in str(image.tile[0][3] if image.tile else "")
