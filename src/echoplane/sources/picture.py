@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -25,6 +24,7 @@ from echoplane.sources.guard import reading, without_warnings
 from echoplane.sources.limits import Limits
 from echoplane.sources.luma import luma, repeated_grey
 from echoplane.sources.scaling import Scaling
+from echoplane.sources.turbo import decode_turbo
 
 _PLUGINS = {
     "png": ("PngImagePlugin", "PngImageFile"),
@@ -41,8 +41,6 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 _TIFF_UNKNOWN = ("unknown pixel mode", "unknown data organization")
 #: EXIF orientation to (quarter turns counterclockwise, then whether to mirror left and right).
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-_GREY = {1: cv2.IMREAD_GRAYSCALE} | {r: getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{r}") for r in (2, 4, 8)}
-_COLOR = {1: cv2.IMREAD_COLOR} | {r: getattr(cv2, f"IMREAD_REDUCED_COLOR_{r}") for r in (2, 4, 8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +179,8 @@ def decode_jpeg(data: bytes, *, color: bool, reduce: int, orientation: int = 1) 
     # libjpeg fills up the rest of a cut stream with grey and only prints a warning.
     if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         return None
-    flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-    if pixels is None:
-        return None
-    return upright(np.asarray(pixels[..., ::-1] if color else pixels, np.uint8), orientation)
+    pixels = decode_turbo(data, color=color, reduce=reduce)
+    return None if pixels is None else upright(pixels, orientation)
 
 
 def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
