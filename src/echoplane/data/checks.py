@@ -13,8 +13,6 @@ from echoplane.data.split import Split, SplitRow
 from echoplane.errors import LeakError
 from echoplane.store import StoreReader, StoreRow
 
-#: Below this confidence a sector is a guess (as in `echoplane.prepare`).
-SURE_ENOUGH = 0.5
 #: A view from fewer patients than this cannot be learned and judged.
 FEW_PATIENTS = 5
 
@@ -78,7 +76,6 @@ def check(
     *,
     split: Split | None = None,
     min_frames: int = 10,
-    on_store: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
     """Look for everything that would spoil a training or make its result too good.
 
@@ -91,8 +88,6 @@ def check(
         Checked for leaks; without it the split that the data came with is.
     min_frames : int
         Shorter cines are named.
-    on_store : callable
-        Called after each store whose checksums were compared.
 
     Returns
     -------
@@ -108,7 +103,6 @@ def check(
             lost = f"{store.path}: {_number(missing, 'part file')} missing, with the cines in it."
             found.append(Finding(Level.ERROR, f"{lost} Run the command that made the store again."))
         damaged = store.verify()
-        on_store()
         if damaged:
             found.append(
                 Finding(Level.ERROR, f"{_number(len(damaged), 'cine')} damaged: not what was stored.", tuple(damaged))
@@ -163,7 +157,7 @@ def _about_cines(rows: Sequence[StoreRow], min_frames: int) -> Iterable[Finding]
         (
             Level.NOTE,
             "whose ultrasound sector was not found with confidence",
-            those(lambda row: row.sector is not None and row.sector.confidence < SURE_ENOUGH),
+            those(lambda row: row.sector is not None and not row.sector.is_confident),
         ),
         (Level.NOTE, "that do not say their frame rate", those(lambda row: row.fps is None)),
     )
