@@ -9,10 +9,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Small arrays everywhere: more threads only get in each other's way, and pytest-xdist runs a process a core.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("echoplane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("echoplane")
 
 
 @pytest.fixture

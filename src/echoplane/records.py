@@ -186,7 +186,7 @@ class Sector:
     left, right : float
         Edge angles in radians, ``left < right``; about pi in a picture flipped upside down.
     confidence : float
-        In [0, 1]; below 0.5 the mask should be treated as a guess.
+        In [0, 1]; see :attr:`is_confident`.
     origin : str
         ``"dicom"``, ``"pixels"``, ``"given"`` or ``"none"``.
     """
@@ -200,6 +200,11 @@ class Sector:
     right: float = math.pi / 4
     confidence: float = 0.0
     origin: str = "none"
+
+    @property
+    def is_confident(self) -> bool:
+        """Whether the sector can be relied on; else it is a guess."""
+        return self.confidence >= 0.5
 
     @property
     def upside_down(self) -> bool:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from echoplane.apps.cli.main import build_app
 from echoplane.data.split import Split
+from echoplane.pipelines.prepare import PrepareRun
 from echoplane.store import StoreReader
 
 
@@ -116,3 +117,11 @@ def test_organize_and_back(tmp_path: Path) -> None:
     code, text = run("organize", "--undo", tmp_path / "sorted" / "organize-undo.jsonl")
     assert (code, "2 files taken back." in text) == (0, True)
     assert (tmp_path / "exams/s1/a").exists()
+
+
+def test_an_interrupted_import_is_exit_code_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = PrepareRun(1, 0, (), {"A4C": 1}, interrupted=True)
+    monkeypatch.setattr("echoplane.pipelines.import_legacy.import_legacy", lambda *_, **__: stopped)
+    code, text = run("data", "import-legacy", tmp_path, "-o", tmp_path / "s")
+    assert code == 130
+    assert "1 cines stored" in text

@@ -193,6 +193,16 @@ def test_ev9v(tmp_path):
     with pytest.raises(DataError, match=r"test\.txt: video 'v1' is in train and in test"):
         read_manifest("ev9v", tmp_path)
     text(tmp_path / "test.txt", "v3\n")
+    (tmp_path / "Images" / "v3").rename(tmp_path / "Images" / "video 3")
+    text(tmp_path / "labels.csv", f"names,labels\nvideo 3,PASA\n{tmp_path},A4C\n../Images/v1,A4C\n")
+    (tmp_path / "test.txt").write_text("video 3\n", encoding="utf-16")
+    manifest = read_manifest("ev9v", tmp_path)
+    assert [(row.cine, row.split) for row in manifest.rows] == [("Images/video 3", "test")]
+    assert failures(manifest) == {str(tmp_path): "missing", "../Images/v1": "missing"}
+    (tmp_path / "test.txt").write_bytes(b"vid\xe9o\n")
+    with pytest.raises(DataError, match=r"test\.txt: cannot be read as a list of videos"):
+        read_manifest("ev9v", tmp_path)
+    text(tmp_path / "test.txt", "v3\n")
     text(tmp_path / "labels.csv", "name,labels\nv1,A4C\n")
     with pytest.raises(DataError, match=r"labels\.csv: has no column 'names'; did you mean 'name'\? Its columns are"):
         read_manifest("ev9v", tmp_path)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echoplane.data.adapters import LAYOUTS
-from echoplane.data.labels import LabelTable, UnknownLabelsError, in_order, save_table
+from echoplane.data.labels import SHOWN, LabelTable, UnknownLabelsError, in_order, save_table
 from echoplane.errors import DataError
 from echoplane.views import VIEWS
 
@@ -46,6 +46,11 @@ def test_unknown_labels_are_listed_with_suggestions():
     assert "2 labels are not known" in str(caught.value)
     assert "'apical 4 chambr' (3 cines); did you mean 'apical 4 chamber'?" in str(caught.value)
     assert caught.value.template == {"A4C": "A4C", "apical 4 chambr": "A4C", "zzz": ""}
+
+
+def test_labels_that_are_not_listed_are_counted():
+    with pytest.raises(UnknownLabelsError, match=r"\n  and 5 more\n"):
+        LabelTable().resolve_all({f"zzz{number}": 1 for number in range(SHOWN + 5)})
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def facts_of(name, frames, size):
 def exported(request):
     name, frames, size = request.param
     network = network_of(name, (frames, *size))
-    return network, export_bundle(network, facts_of(name, frames, size), card="# Card")
+    return network, export_bundle(network, facts_of(name, frames, size))
 
 
 def clips_for(bundle, count, seed=0):
@@ -94,7 +94,7 @@ def test_a_bundle_that_went_through_a_file_answers_the_same(exported, tmp_path):
     _, bundle = exported
     clips = clips_for(bundle, 2)
     loaded = Bundle.load(bundle.save(tmp_path / "b.echoplane"))
-    assert set(loaded.facts.members) == {"weights.safetensors", "model.onnx", "MODEL_CARD.md"}
+    assert set(loaded.facts.members) == {"weights.safetensors", "model.onnx"}
     np.testing.assert_array_equal(load_engine(loaded, threads=1).run(clips), load_engine(bundle, threads=1).run(clips))
 
 

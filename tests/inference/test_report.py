@@ -94,6 +94,27 @@ def test_a_torn_last_row_is_cut_off(tmp_path, suffix):
         assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_row_that_the_system_takes_in_parts_is_whole(tmp_path, suffix):
+    class InParts:
+        """A stream as of a pipe or a disk that is nearly full."""
+
+        def __init__(self, stream):
+            self.stream = stream
+            self.close = stream.close
+
+        def write(self, data):
+            return self.stream.write(data[:7])
+
+    write(tmp_path / f"whole{suffix}", [result("a"), result("b")])
+    writer = open_writer(tmp_path / f"o{suffix}", VOCABULARY)
+    writer._stream = InParts(writer._stream)
+    writer.write(result("a"))
+    writer.write(result("b"))
+    writer.close()
+    assert (tmp_path / f"o{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
 def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path):
     path = tmp_path / "o.parquet"
     write(tmp_path / "o.jsonl", [result("a")])

@@ -23,8 +23,3 @@ def test_a_tie_is_a_tie_and_the_sum_breaks_it() -> None:
     assert aggregate.majority(aggregate.count_votes(clips)) == (0, 1)
     assert aggregate.majority_with_sum(clips) == 0
     assert aggregate.majority(np.zeros(3, dtype=int)) == ()
-
-
-def test_by_cine_keeps_the_order_of_first_appearance() -> None:
-    found = [(name, rows.tolist()) for name, rows in aggregate.by_cine(["b", "a", "b", "c", "a"])]
-    assert found == [("b", [0, 2]), ("a", [1, 4]), ("c", [3])]

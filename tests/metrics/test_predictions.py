@@ -45,7 +45,11 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("hello")
     np.savez(tmp_path / "pickle.npz", header=np.array([{"a": 1}], dtype=object))
     np.savez(tmp_path / "other.npz", header=np.array('{"format": "x"}'))
-    for name in ("text", "pickle", "other", "missing"):
+    with (tmp_path / "array.npz").open("wb") as stream:
+        np.save(stream, np.zeros(3))
+    np.savez(tmp_path / "list.npz", header=np.array("[]"))
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 no more")
+    for name in ("text", "pickle", "other", "missing", "array", "list", "damaged"):
         with pytest.raises(DataError, match=name):
             Predictions.load(tmp_path / f"{name}.npz")
     with pytest.raises(DataError, match=r"missing\.npz: there is no such file.*RUN/validation\.npz"):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from echoplane.errors import UsageError
 from echoplane.models.layers import AdaptivePool3d, LeanMaxPool3d, TwoFrameConv3d, guard_two_frames, pooling_matrix
 from echoplane.models.registry import build
 
@@ -35,7 +36,7 @@ def test_leaves_no_trace_in_a_state_dict() -> None:
 
 @pytest.mark.parametrize("size", [(1, 2), (0, 1, 1), (1, None, 1)])
 def test_bad_sizes_are_refused(size: tuple[int | None, ...]) -> None:
-    with pytest.raises(ValueError, match="output_size"):
+    with pytest.raises(UsageError, match="output_size"):
         AdaptivePool3d(size)
 
 

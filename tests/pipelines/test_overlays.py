@@ -23,6 +23,7 @@ from echoplane.pipelines._overlays import overlay_name
 from echoplane.pipelines.explain import Explainer, ExplainSettings
 from echoplane.pipelines.predict import PredictSettings, predict
 from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import ViewResult
 from echoplane.sampling.rule import SamplingRule
 
 
@@ -71,6 +72,19 @@ def test_one_overlay_for_each_cine_that_is_answered_and_the_same_answers(
         assert np.asarray(picture).max() > 100
     # Where overlays go changes no answer: a run may be gone on with without them.
     predict([study], replace(settings, cam=None), output=tmp_path / "x.csv", resume=True)
+
+
+def test_overlays_among_the_cines_are_not_read_by_the_next_run(bundle: str, study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "a.dcm").write_bytes((study / "a.dcm").read_bytes())
+    for place in (folder, folder / "look"):
+        for _ in range(2):
+            read: list[ViewResult] = []
+            run = predict([folder], PredictSettings(bundle, jobs=1, cam=str(place)), on_result=read.append)
+            assert [Path(result.file).name for result in read] == ["a.dcm"]
+            assert run.overlays == 1
+        next(place.glob("*.jpg")).unlink()
 
 
 def test_the_look_is_the_map_that_explain_gives(bundle: str, study: Path) -> None:

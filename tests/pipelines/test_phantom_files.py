@@ -203,6 +203,13 @@ def test_sheet_and_statistics() -> None:
     assert isinstance(samples[0], Sample)
 
 
+def test_a_sheet_of_another_ending_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("echoplane.pipelines.phantom_sheet.phantom_samples", lambda *_: pytest.fail("was rendered"))
+    done = CliRunner().invoke(build_app(), ["phantom", "sheet", str(tmp_path / "s.pdf")])
+    assert isinstance(done.exception, UsageError)
+    assert "ends in .png or .jpg" in str(done.exception)
+
+
 def test_command_line(tmp_path: Path) -> None:
     run = CliRunner().invoke
     app = build_app()

@@ -96,6 +96,15 @@ class TestJpeg:
         with pytest.raises(UnreadableError, match=r"a\.jpg.*damaged"):
             open_image(path, "jpeg")
 
+    def test_a_picture_of_scans_that_only_keep_a_decoder_busy_is_refused(self, tmp_path):
+        path = save(tmp_path / "a.jpg", GREY, progressive=True)
+        data = path.read_bytes()
+        assert open_image(path, "jpeg").n_frames == 1
+        last = data[data.rindex(b"\xff\xda") : -2]
+        path.write_bytes(data[:-2] + 64 * last + data[-2:])
+        with pytest.raises(RefusedError, match=r"a\.jpg.*so many scans"):
+            open_image(path, "jpeg")
+
     def test_bytes_after_the_end_do_no_harm(self, tmp_path):
         path = save(tmp_path / "a.jpg", GREY, quality=98)
         path.write_bytes(path.read_bytes() + bytes(500))

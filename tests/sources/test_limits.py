@@ -1,6 +1,6 @@
 import pytest
 
-from echoplane.errors import RefusedError
+from echoplane.errors import RefusedError, UsageError
 from echoplane.sources.limits import Limits
 
 
@@ -21,7 +21,7 @@ def test_each_limit_lets_its_own_value_through_and_refuses_one_more():
 
 @pytest.mark.parametrize("name", ["max_pixels", "max_frames", "max_bytes"])
 def test_a_limit_below_one_is_a_mistake(name):
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(UsageError, match=name):
         Limits(**{name: 0})
 
 

@@ -11,6 +11,7 @@ from echoplane.errors import DataError, LeakError, UsageError
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.store import StoreRow, StoreWriter
 from echoplane.training.cines import open_data, rows_to_split
+from echoplane.training.recipe import StoreUse
 
 
 def patients(part: Any) -> set[str]:
@@ -136,3 +137,10 @@ def test_stores_of_one_title_are_told_apart_by_their_folders(make_store: Any, ma
     assert open_data(make_recipe(*stores)).names == ("north/store", "south/store")
     alike = [make_store(f"{place}/a/store", prefix=f"{place}-a") for place in ("north", "south")]
     assert open_data(make_recipe(*alike, stores[0])).names == ("a/store#1", "a/store#2", "north/store")
+
+
+@pytest.mark.parametrize(
+    "path", [r"C:\Users\someone\clips", "C:\\Users\\someone\\clips\\", "/home/someone/clips/", "clips"]
+)
+def test_a_store_is_named_by_its_folder_and_not_by_where_it_lies(path: str) -> None:
+    assert StoreUse(path).title == "clips"

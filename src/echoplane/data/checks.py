@@ -14,8 +14,6 @@ from echoplane.data.split import Split, SplitRow
 from echoplane.errors import LeakError
 from echoplane.store import StoreReader, StoreRow
 
-#: Below this confidence a sector is a guess (as in `echoplane.prepare`).
-SURE_ENOUGH = 0.5
 #: A view from fewer patients than this cannot be learned and judged.
 FEW_PATIENTS = 5
 
@@ -79,7 +77,6 @@ def check(
     *,
     split: Split | None = None,
     min_frames: int = 10,
-    on_store: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
     """Look for everything that would spoil a training or make its result too good.
 
@@ -92,8 +89,6 @@ def check(
         Checked for leaks; without it the split that the data came with is.
     min_frames : int
         Shorter cines are named.
-    on_store : callable
-        Called after each store whose checksums were compared.
 
     Returns
     -------
@@ -108,7 +103,6 @@ def check(
         if loss := store.loss():
             found.append(Finding(Level.ERROR, loss))
         damaged = store.verify()
-        on_store()
         if damaged:
             found.append(
                 Finding(Level.ERROR, f"{_number(len(damaged), 'cine')} damaged: not what was stored.", tuple(damaged))
@@ -164,7 +158,7 @@ def _about_cines(rows: Sequence[StoreRow], min_frames: int) -> Iterable[Finding]
         (
             Level.NOTE,
             "whose ultrasound sector was not found with confidence",
-            those(lambda row: row.sector is not None and row.sector.confidence < SURE_ENOUGH),
+            those(lambda row: row.sector is not None and not row.sector.is_confident),
         ),
         (Level.NOTE, "that do not say their frame rate", those(lambda row: row.fps is None)),
     )

@@ -223,6 +223,8 @@ class ClipSampler(Sampler[int]):
         This process and the number of processes of a distributed training; each gets an equal part.
     shuffle : bool
         False: in order (with `balance` 0), for evaluation.
+    epoch : int
+        The one to begin with; see :meth:`set_epoch`.
     """
 
     dataset: ClipDataset
@@ -234,7 +236,7 @@ class ClipSampler(Sampler[int]):
     epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls this."""
+        """Choose the epoch; call it before each one, or all epochs have the same order."""
         self.epoch = epoch
 
     def __len__(self) -> int:

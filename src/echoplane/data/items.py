@@ -38,6 +38,8 @@ class Table:
         Key and reason.
     frame_size : (int, int)
         Height and width, pixels.
+    places : tuple of (StoreReader, int)
+        Where each row's cine lies: its store, and its number there.
     """
 
     rows: tuple[StoreRow, ...]

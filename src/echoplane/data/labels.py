@@ -31,7 +31,7 @@ class UnknownLabelsError(DataError):
         self.unknown = dict(unknown)
         self.template = dict(template)
         lines = [f"  {given!r} ({count} cines){suggest(given)}" for given, count in list(self.unknown.items())[:SHOWN]]
-        more = f"\n  and {len(lines) - SHOWN} more" if len(self.unknown) > SHOWN else ""
+        more = f"\n  and {len(self.unknown) - SHOWN} more" if len(self.unknown) > SHOWN else ""
         super().__init__(
             f"{len(self.unknown)} labels are not known:\n"
             + "\n".join(lines)

@@ -136,7 +136,10 @@ class _LineWriter:
         self._is_new = self._stream.tell() == 0
 
     def _put(self, line: str) -> None:
-        self._stream.write(line.encode("utf-8", "replace"))
+        left = memoryview(line.encode("utf-8", "replace"))
+        # The system may take a part only, as the last of a disk's space; it then says why when asked for the rest.
+        while left:
+            left = left[self._stream.write(left) :]
 
     def _row(self, result: ViewResult) -> Row:
         row = to_row(result, self._vocabulary)

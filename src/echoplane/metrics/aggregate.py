@@ -5,8 +5,6 @@ Letters: C clips, K views.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -34,11 +32,3 @@ def majority_with_sum(clips_CK: npt.NDArray[np.floating]) -> int:
     """Return the majority vote as a single view; a tie goes to the tied view with the larger summed probability."""
     total = sum_probabilities(clips_CK)
     return max(majority(count_votes(clips_CK)), key=lambda k: (total[k], -k))
-
-
-def by_cine(cine_ids: Sequence[str] | npt.NDArray[np.str_]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
-    """Yield each cine with the rows of its clips, in order of first appearance."""
-    ids = np.asarray(cine_ids)
-    names, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    for number in np.argsort(first):
-        yield str(names[number]), np.flatnonzero(inverse == number)

@@ -136,6 +136,8 @@ def compare(
         Whether each model read the sample right, same order.
     groups : sequence of str, (S,)
         Patient of each sample.
+    repeats, seed : int
+        Of the bootstrap; see :func:`bootstrap`.
 
     Raises
     ------

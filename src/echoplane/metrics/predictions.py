@@ -114,8 +114,8 @@ class Predictions:
             # Opened here, for NumPy leaves a damaged file open, and Windows lets nobody replace one.
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
-                if header.get("format") != _FORMAT:
-                    raise DataError(f"{path}: written as {header.get('format')!r}, expected {_FORMAT!r}.")
+                if not isinstance(header, dict) or header.get("format") != _FORMAT:
+                    raise DataError(f"{path}: is not a file of predictions, for it is not marked as {_FORMAT!r}.")
                 found = cls(tuple(header["views"]), tuple(header["cines"]), tuple(header["groups"]), file["y_true"],
                             file["cine_of_clip"], file["logits"], file["folds"], tuple(header["sources"]))  # fmt: skip
         except FileNotFoundError as error:
@@ -123,7 +123,7 @@ class Predictions:
                 f"{path}: there is no such file. `echoplane train` keeps RUN/validation.npz, `echoplane crossval` "
                 "FOLDER/predictions.npz."
             ) from error
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: is not a file of predictions ({error}).") from error
         if not found.cines:
             raise DataError(f"{path}: holds no cine.")

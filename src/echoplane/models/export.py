@@ -20,7 +20,7 @@ from torch import nn
 import echoplane
 from echoplane._optional import need
 from echoplane.errors import BundleError
-from echoplane.models.bundle import CARD_NAME, ONNX_NAME, WEIGHTS_NAME, Bundle
+from echoplane.models.bundle import ONNX_NAME, WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, Variant
 from echoplane.models.openvino_core import openvino_core
 from echoplane.records import FloatArray
@@ -33,7 +33,7 @@ EXPORT_TOLERANCE = 1e-4
 _CHECK_CLIPS = 3
 
 
-def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "") -> Bundle:
+def export_bundle(network: nn.Module, facts: BundleFacts) -> Bundle:
     """Make a bundle from a network.
 
     Parameters
@@ -42,8 +42,6 @@ def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "") -> 
         Takes float ``(B, 1, N, H, W)`` and gives logits ``(B, K)``, K the length of the vocabulary. Not changed.
     facts : BundleFacts
         Without members and without an f32 variant, which are filled in, as is who wrote it and when.
-    card : str
-        Text of the model card, Markdown; empty for none.
 
     Returns
     -------
@@ -61,8 +59,6 @@ def export_bundle(network: nn.Module, facts: BundleFacts, *, card: str = "") -> 
     check_onnx(network, onnx, facts.clip_shape, len(facts.vocabulary))
     weights = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
     members = {WEIGHTS_NAME: safetensors.torch.save(weights), ONNX_NAME: onnx}
-    if card:
-        members[CARD_NAME] = card.encode()
     kept = tuple(v for v in facts.variants if v.precision != "f32" and set(v.files) <= {ONNX_NAME})
     f32 = facts.variant("f32") or Variant("f32", ())
     facts = replace(

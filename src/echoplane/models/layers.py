@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from echoplane.errors import UsageError
+
 
 def pooling_matrix(size: int, out: int) -> Tensor:
     """Return adaptive average pooling of one axis as a constant matrix.
@@ -48,14 +50,19 @@ class AdaptivePool3d(nn.Module):
     ----------
     output_size : sequence of int or None
         (n, h, w) after pooling; None for n keeps every frame.
+
+    Raises
+    ------
+    UsageError
+        When these are not three sizes of at least 1.
     """
 
     def __init__(self, output_size: Sequence[int | None]) -> None:
         super().__init__()
         if len(output_size) != 3 or output_size[1] is None or output_size[2] is None:
-            raise ValueError(f"output_size {tuple(output_size)}: expected (frames or None, rows, columns).")
+            raise UsageError(f"output_size {tuple(output_size)}: expected (frames or None, rows, columns).")
         if min(size for size in output_size if size is not None) < 1:
-            raise ValueError(f"output_size {tuple(output_size)}: expected sizes of at least 1.")
+            raise UsageError(f"output_size {tuple(output_size)}: expected sizes of at least 1.")
         self.output_size: tuple[int | None, int, int] = (output_size[0], output_size[1], output_size[2])
 
     def forward(self, x_BCNHW: Tensor) -> Tensor:

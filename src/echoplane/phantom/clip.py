@@ -126,7 +126,7 @@ def render_clip(
     Parameters
     ----------
     view : str
-        A view of :data:`echoplane.phantom.poses.VIEWS`.
+        A view of :data:`echoplane.phantom.plan.PHANTOM_VIEWS`.
     seed : int
         The same seed and arguments give the same bytes.
     frames : int

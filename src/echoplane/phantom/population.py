@@ -285,8 +285,8 @@ def draw_patient(seed: int, disease: str | None = None) -> Patient:
     seed : int
         Any whole number from 0.
     disease : str, optional
-        A name of :data:`echoplane.phantom.disease.DISEASES`, or ``"none"``. By default one is drawn: about two
-        thirds of the patients are healthy.
+        A name of :data:`echoplane.phantom.disease.DISEASES`, or ``"none"``. By default one is drawn: about six
+        in ten patients are healthy.
 
     Raises
     ------

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from echoplane.errors import UsageError
+from echoplane.pipelines._movie import FASTEST_GIF
 from echoplane.records import UInt8Array
 
 #: What can be written: one file each, or a folder of pictures.
@@ -23,7 +24,6 @@ FORMATS = VIDEO_FORMATS + PICTURE_FORMATS
 
 #: Constant rate factor of H.264. At 12, grey clips come back within half a grey level on average (PSNR 48 to 50 dB on
 #: development clips).
-_GIF_FASTEST = 50
 _CRF = "12"
 #: Quantiser of motion JPEG, 1 (best) to 31.
 _MJPEG_QUANTISER = "1"
@@ -59,7 +59,7 @@ def write_video(
 
 def kept_of(kind: str, fps: float | Fraction) -> int:
     """Return 1 where every frame is written, 2 for every second, ...: browsers slow fast GIFs down."""
-    return max(math.ceil(fps / _GIF_FASTEST), 1) if kind == "gif" else 1
+    return max(math.ceil(fps / FASTEST_GIF), 1) if kind == "gif" else 1
 
 
 def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> None:

@@ -14,8 +14,8 @@ from echoplane.records import UInt8Array
 #: Endings that :func:`write_movie` knows.
 MOVIES = (".mp4", ".gif", ".webp")
 
-#: Browsers show frames that are shorter than two hundredths of a second for ten.
-_FASTEST_GIF = 50.0
+#: Frames a second. Browsers show frames that are shorter than two hundredths of a second for ten.
+FASTEST_GIF = 50
 
 
 def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
@@ -70,7 +70,7 @@ def _pillow(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
     from PIL import Image
 
     gif = path.suffix == ".gif"
-    every = max(1, math.ceil(fps / _FASTEST_GIF)) if gif else 1
+    every = max(1, math.ceil(fps / FASTEST_GIF)) if gif else 1
     pictures = [Image.fromarray(frame) for n, frame in enumerate(frames) if n % every == 0]
     if gif:
         # One palette for all frames, so that colours do not flicker.

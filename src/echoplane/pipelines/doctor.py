@@ -18,7 +18,7 @@ Level = Literal["ok", "missing", "optional", "note"]
 #: Instruction sets that decide which precision is worth while.
 _FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 
-#: (what it is for, distribution, needed always, extra that brings it).
+#: (what it is for, distribution, extra that brings it; none where it is always needed).
 _LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("arrays", "numpy", ""),
     ("DICOM", "pydicom", ""),

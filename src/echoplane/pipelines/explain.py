@@ -91,7 +91,11 @@ class Explainer:
     Raises
     ------
     UsageError
-        For an unknown method.
+        For an unknown method, or a layer where the method has its own.
+    BundleError
+        When the bundle cannot be loaded.
+    MissingExtraError
+        When the method needs torch, and it is not installed.
     """
 
     def __init__(self, settings: ExplainSettings | None = None) -> None:
@@ -238,7 +242,7 @@ def _phantom_file(path: Path) -> tuple[Cine, FloatArray]:
         # Opened here, for np.load leaves a file open that it cannot read.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             frames, phases, fps = file["frames"], file["phases"], float(file["fps"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableError(
             path, f"Is no phantom clip ({type(error).__name__}).", "Write one: echoplane phantom clip -o clip.npz"
         ) from error

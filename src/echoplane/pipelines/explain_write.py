@@ -39,7 +39,8 @@ def write(explanation: Explanation, path: str | Path, *, side_by_side: bool = Tr
     explanation : Explanation
     path : str or Path
         ``.mp4``, ``.gif``, ``.webp`` moving, at the cine's own frame rate; ``.png`` the moments that matter; ``.npz``
-        the numbers (``values`` float32 (T, H, W), ``crop``, ``moments``, ``seen``, ``probabilities``, ``views``);
+        the numbers (``values`` float32 (T, H, W), ``crop``, ``moments``, ``seen``, ``method``, ``target``,
+        ``probabilities``, ``views``, and ``phases`` of a phantom);
         ``.html`` a page that stands alone.
     side_by_side : bool
         Of films: False leaves the plain cine out.

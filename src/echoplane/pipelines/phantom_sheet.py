@@ -181,6 +181,20 @@ def sheet(real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, s
     return np.concatenate(rows)
 
 
+def check_ending(path: str | Path) -> str:
+    """Return the ending of a sheet's name, in small letters.
+
+    Raises
+    ------
+    UsageError
+        When no sheet ends so.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path}: a contact sheet ends in .png or .jpg.")
+    return ending
+
+
 def write_sheet(
     path: str | Path, real: Sequence[Sample], phantom: Sequence[Sample], columns: int = 8, side: int = 96
 ) -> None:
@@ -191,9 +205,7 @@ def write_sheet(
     UsageError
         For another ending.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"{path}: a contact sheet ends in .png or .jpg.")
+    ending = check_ending(path)
     with atomic_write(path, "wb") as stream:
         stream.write(cv2.imencode(ending, sheet(real, phantom, columns, side))[1].tobytes())
 

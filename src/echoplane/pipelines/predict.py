@@ -17,7 +17,7 @@ from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
-from echoplane.pipelines._overlays import Overlays
+from echoplane.pipelines._overlays import Overlays, overlay_name
 from echoplane.pipelines._workers import spread
 from echoplane.pipelines.result_table import ResultTable
 from echoplane.pipelines.run_manifest import RunManifest, now, versions
@@ -258,12 +258,15 @@ def _to_do(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
         )
     status_of = {absolute_name(name): status for name, status in done.items()}
+    overlays: set[str] = set()
+    if settings.cam is not None:  # the pictures of an earlier run may lie among what is read
+        overlays = {absolute_name(Path(settings.cam) / overlay_name(item.source)) for item in found}
     items: dict[str, SourceItem] = {}
     there: dict[str, str] = {}
     for item in found:
         place = absolute_name(table.cell(item.source))
         if place in status_of:
             there[place] = status_of[place]
-        elif not table.is_own(place):
+        elif not table.is_own(place) and place not in overlays:
             items.setdefault(place, item)
     return list(items.values()), list(there.values())

@@ -21,8 +21,6 @@ from echoplane.errors import RefusedError
 from echoplane.records import CineKind, Sector, SectorKind, UInt8Array
 from echoplane.sources.guard import reading
 
-#: Below this the sector is a guess, and text may lie inside of it (see :class:`echoplane.records.Sector`).
-SURE = 0.5
 #: Fans that open less than this (radians) are not believed when only pixels tell of them.
 NARROW = math.radians(20)
 
@@ -62,7 +60,7 @@ def is_sure(sector: Sector, n_frames: int, kind: CineKind = CineKind.B_MODE) -> 
     opens is no heart's, but may be one that a column of text has made; and the pages of a secondary capture may be
     nothing but text.
     """
-    if sector.kind is SectorKind.FULL or sector.confidence < SURE:
+    if sector.kind is SectorKind.FULL or not sector.is_confident:
         return False
     by_pixels = sector.origin == "pixels"
     if by_pixels and sector.kind is not SectorKind.LINEAR and sector.right - sector.left < NARROW:

@@ -20,8 +20,6 @@ CHUNK_BYTES = 48 * 2**20
 #: A crop of more pixels than this, and of so many times the sector's, is that of a strip: nothing but black would be
 #: held in memory and resized.
 _STRIP_PIXELS, _STRIP_TIMES = 50_000_000, 16
-#: Below this confidence the result says that the sector is a guess.
-SURE_ENOUGH = 0.5
 
 #: Frames already decoded, by the reduction they were asked at.
 _Decoded = dict[int, UInt8Array]
@@ -201,6 +199,6 @@ def _pitch(full: int, decoded: int) -> int:
 
 
 def _notes(recipe: PrepareRecipe, located: Located) -> tuple[str, ...]:
-    if recipe.needs_sector and located.sector.confidence < SURE_ENOUGH:
+    if recipe.needs_sector and not located.sector.is_confident:
         return (*located.notes, "The ultrasound sector was not found with confidence; the area used is a guess.")
     return located.notes

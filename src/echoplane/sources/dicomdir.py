@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +52,12 @@ def _file_ids(path: Path, source: str) -> list[tuple[str, ...]]:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    from echoplane.sources.dicom.failures import quiet
+
     with reading(source, "The DICOMDIR is damaged"):
         if path.stat().st_size > MAX_BYTES:
             raise RefusedError(source, f"The DICOMDIR is bigger than {MAX_BYTES >> 20} MiB.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             try:
                 dataset = pydicom.dcmread(path)
             except InvalidDicomError as error:

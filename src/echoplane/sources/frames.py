@@ -37,7 +37,8 @@ class FramesReader:
         Format of all of them, for example ``"jpeg"``.
     source : str
     limits : Limits
-    height, width : int
+    size : (int, int)
+        Height and width, upright.
     scaling : Scaling
         For pictures of more than 8 bits.
     """

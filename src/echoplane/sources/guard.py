@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 from echoplane.errors import EchoplaneError, RefusedError, UnreadableError, UsageError
 
 #: Reductions a caller may allow, see :class:`echoplane.records.FrameReader`.
 REDUCTIONS = (1, 2, 4, 8)
+
+_FILTER = Lock()
+#: The process's warnings filter as the first thread found it, and the threads that read with it closed.
+_SAVED = ExitStack()
+_INSIDE: list[None] = []
 
 
 def checked_request(indices: Sequence[int], n_frames: int, reduce: int = 1) -> list[int]:
@@ -60,6 +67,27 @@ def reading(source: object, what: str = "Cannot be read") -> Iterator[None]:
         raise UnreadableError(source, f"{what}: {_os_sentence(error)}.") from error
     except Exception as error:
         raise UnreadableError(source, f"{what}: {_one_line(error)}.") from error
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep the warnings of decoding libraries, which quote what they read, from being shown.
+
+    The filter is one for the whole process. Threads that each swap it and put it back (``warnings.catch_warnings``) put
+    back one another's, and leave it closed for good. So the first one in swaps it, and the last one out puts it back.
+    """
+    with _FILTER:
+        if not _INSIDE:
+            _SAVED.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+        _INSIDE.append(None)
+    try:
+        yield
+    finally:
+        with _FILTER:
+            _INSIDE.pop()
+            if not _INSIDE:
+                _SAVED.close()
 
 
 def _os_sentence(error: OSError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from echoplane.errors import NoFramesError, UnreadableError
+from echoplane.errors import NoFramesError, RefusedError, UnreadableError
 from echoplane.records import Cine, CineKind, UInt8Array
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
@@ -24,6 +24,7 @@ from echoplane.sources.picture import (
     white_is_zero,
 )
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
+from echoplane.sources.turbo import has_too_many_scans
 
 #: TIFF tag that programs describe their stacks in.
 _TIFF_DESCRIPTION = 270
@@ -39,7 +40,9 @@ class ImageReader:
         ``"png"``, ``"jpeg"``, ``"bmp"``, ``"webp"`` or ``"tiff"``.
     source : str
     limits : Limits
-    n_frames, height, width : int
+    n_frames : int
+    size : (int, int)
+        Height and width, upright.
     scaling : Scaling
         For pages of more than 8 bits.
     """
@@ -91,8 +94,11 @@ def read_jpeg(path: Path, source: str, limits: Limits, *, color: bool, reduce: i
     UnreadableError, RefusedError
     """
     with opened_picture(path, "jpeg", source, limits) as image:
+        data = path.read_bytes()
+        if image.info.get("progressive") and has_too_many_scans(data):
+            raise RefusedError(source, "The JPEG picture has so many scans that it would take very long to decode.")
         if image.mode in ("L", "RGB"):
-            fast = decode_jpeg(path.read_bytes(), color=color, reduce=reduce, orientation=orientation_of(image))
+            fast = decode_jpeg(data, color=color, reduce=reduce, orientation=orientation_of(image))
             if fast is not None:
                 return fast
         return decode_page(image, color=color)[::reduce, ::reduce]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from echoplane.errors import RefusedError
+from echoplane.errors import RefusedError, UsageError
 
 _MIB = 1024 * 1024
 
@@ -28,6 +28,11 @@ class Limits:
     max_bytes : int
         Bytes that a reader may hold in memory at once for one file: a whole file, or a whole array where the format
         cannot be read in parts.
+
+    Raises
+    ------
+    UsageError
+        When one of them is below 1.
     """
 
     max_pixels: int = 50_000_000
@@ -37,7 +42,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("max_pixels", "max_frames", "max_bytes"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more.")
+                raise UsageError(f"{name} is {getattr(self, name)}, expected 1 or more.")
 
     def check_frame(self, path: object, height: int, width: int) -> None:
         """Refuse a frame of too many pixels.

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import importlib
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import UnreadableError, UnsupportedError
 from echoplane.records import UInt8Array
-from echoplane.sources.guard import reading
+from echoplane.sources.guard import reading, without_warnings
 from echoplane.sources.limits import Limits
 from echoplane.sources.luma import luma, repeated_grey
 from echoplane.sources.scaling import Scaling
+from echoplane.sources.turbo import decode_turbo
 
 _PLUGINS = {
     "png": ("PngImagePlugin", "PngImageFile"),
@@ -42,8 +41,6 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 _TIFF_UNKNOWN = ("unknown pixel mode", "unknown data organization")
 #: EXIF orientation to (quarter turns counterclockwise, then whether to mirror left and right).
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-_GREY = {1: cv2.IMREAD_GRAYSCALE} | {r: getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{r}") for r in (2, 4, 8)}
-_COLOR = {1: cv2.IMREAD_COLOR} | {r: getattr(cv2, f"IMREAD_REDUCED_COLOR_{r}") for r in (2, 4, 8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +81,16 @@ def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterat
     """
     module, name = _PLUGINS[kind]
     plugin = getattr(importlib.import_module(f"PIL.{module}"), name)
+    # Pillow warns about odd metadata, which is never used here. Without the file's name it does not map the file, and
+    # mapped pages that lie on their side come out wrong.
     with (
         reading(source, f"The {kind.upper()} picture is damaged"),
         path.open("rb") as stream,
-        warnings.catch_warnings(),
+        without_warnings(),
+        _opened(plugin, stream, kind, source) as image,
     ):
-        # Pillow warns about odd metadata, which is never used here.
-        warnings.simplefilter("ignore")
-        # Without the file's name Pillow does not map the file: mapped pages that lie on their side come out wrong.
-        with _opened(plugin, stream, kind, source) as image:
-            limits.check_frame(source, image.height, image.width)
-            yield image
+        limits.check_frame(source, image.height, image.width)
+        yield image
 
 
 def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
@@ -112,7 +108,13 @@ def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
 
 
 def header_of(image: Any, source: str) -> PictureHeader:
-    """Describe the page that an open picture stands at."""
+    """Describe the page that an open picture stands at.
+
+    Raises
+    ------
+    UnreadableError
+        When it says that it has no pixels.
+    """
     if image.width < 1 or image.height < 1:
         raise UnreadableError(source, f"The picture is said to be {image.width} x {image.height} pixels.")
     cut = ";16" in str(image.tile[0][3] if image.tile else "")
@@ -177,14 +179,8 @@ def decode_jpeg(data: bytes, *, color: bool, reduce: int, orientation: int = 1) 
     # libjpeg fills up the rest of a cut stream with grey and only prints a warning.
     if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         return None
-    flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-    if pixels is None:
-        return None
-    return upright(np.asarray(pixels[..., ::-1] if color else pixels, np.uint8), orientation)
+    pixels = decode_turbo(data, color=color, reduce=reduce)
+    return None if pixels is None else upright(pixels, orientation)
 
 
 def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:

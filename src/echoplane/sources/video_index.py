@@ -179,6 +179,7 @@ def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> I
 
     Parameters
     ----------
+    container, stream : av.container.InputContainer, av.video.stream.VideoStream
     failures : list of str, optional
         Gets the message of every packet that failed.
     """

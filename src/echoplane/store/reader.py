@@ -88,7 +88,13 @@ class StoreReader:
         return out
 
     def read_into(self, i: int, indices: Sequence[int] | IntArray, out: UInt8Array) -> None:
-        """Read frames of cine number `i` into `out`, uint8 (len(indices), H, W); else as :meth:`frames`."""
+        """Read frames of cine number `i` into `out`, uint8 (len(indices), H, W); else as :meth:`frames`.
+
+        Raises
+        ------
+        IndexError
+            When the cine has no such frame.
+        """
         entry, number = self._entries[i]
         part = self._parts[number]
         numbers = indices.tolist() if isinstance(indices, np.ndarray) else list(indices)

@@ -19,7 +19,7 @@ from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, open_stores
 from echoplane.training.order import chances
-from echoplane.training.recipe import StoreUse, TrainRecipe
+from echoplane.training.recipe import StoreUse, TrainRecipe, folders
 from echoplane.training.targets import hard_labels, make_targets, soften_levels
 from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
 
@@ -188,7 +188,7 @@ def losses(stores: Sequence[StoreReader]) -> tuple[str, ...]:
 def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
     """Name every store; those of one title by their folders too, and where that does not tell them apart by number."""
     titles = [store.title for store in stores]
-    longer = ["/".join(store.path.rstrip("/").split("/")[-2:]) for store in stores]
+    longer = ["/".join(folders(store.path)[-2:]) for store in stores]
     names = [title if titles.count(title) == 1 else path for title, path in zip(titles, longer, strict=True)]
     return tuple(name if names.count(name) == 1 else f"{name}#{n}" for n, name in enumerate(names, 1))
 

@@ -53,7 +53,12 @@ class StoreUse:
     @property
     def title(self) -> str:
         """The name, or the folder's."""
-        return self.name or self.path.rstrip("/").rpartition("/")[2]
+        return self.name or folders(self.path)[-1]
+
+
+def folders(path: str) -> list[str]:
+    """Return the parts of a store's folder or URL, of Windows too, where the recipe may come from."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@
     run.json          versions, seed, processor, git commit, stores with their content hashes
     network.txt       the network as a table
     history.csv       figures of each epoch; the same to the last digit after a resume
-    timings.csv       clips a second and waiting of each epoch, which are never the same twice
+    timings.csv       clips a second and waiting of each epoch since the start or the resume; never the same twice
     tensorboard/
     last.ckpt         to go on; best.safetensors: the weights with the best score
     validation.npz    what the best weights answer on the validation cines

@@ -49,7 +49,7 @@ class _Watcher:
     def __init__(self, err: Console, bar: Progress) -> None:
         self.err, self.bar = err, bar
         self.task = bar.add_task("", total=None, loss="")
-        self.epochs, self.steps = 0, 0
+        self.epochs = 0
 
     def show(self, event: Any) -> None:
         """Show one event."""
@@ -61,7 +61,7 @@ class _Watcher:
             self.err.print(_epoch_line(event, self.epochs), markup=False)
             self.bar.update(self.task, completed=0, description=f"epoch {event.epoch + 2}/{self.epochs}")
         elif isinstance(event, Started):
-            self.epochs, self.steps = event.epochs, event.steps
+            self.epochs = event.epochs
             self._start(event)
         elif isinstance(event, FoldStarted):
             done = ": finished before" if event.resumed else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
     from echoplane.data.split import Split
@@ -49,7 +49,8 @@ taken as they are: they were prepared by whoever pickled them.
 \b
   echoplane data import-legacy clips/ -o store/
 
-Exit code: 0 all stored; 1 some files were not, see failures.csv; 2 wrong usage or unknown labels.
+Exit code: 0 all stored; 1 some files were not, see failures.csv; 2 wrong usage or unknown labels; 130 interrupted
+(what was done is kept).
 """
 
 
@@ -189,4 +190,6 @@ def _register_legacy(data: typer.Typer) -> None:
             )
         if not quiet:
             print_run(run, output)
+        if run.interrupted:
+            raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)

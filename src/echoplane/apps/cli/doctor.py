@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         for finding in findings:
             if finding.topic != topic:
                 topic = finding.topic
-                print(f"{topic}")
+                print(topic)
             mark = {"missing": "!!", "optional": " -", "note": " -"}.get(finding.level, "  ")
             print(f"{mark} {finding.subject:<{width}}{finding.value}")
         missing = [finding.subject for finding in findings if finding.level == "missing"]

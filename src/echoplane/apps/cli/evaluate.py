@@ -11,6 +11,7 @@ from echoplane.apps.cli._common import SPLIT_HELP, console, printable, refuse_wh
 
 if TYPE_CHECKING:
     from echoplane.metrics.predictions import Predictions
+    from echoplane.models.bundle import Bundle
     from echoplane.pipelines.calibrate import CalibrationReport
     from echoplane.pipelines.evaluate import Evaluation
 
@@ -84,7 +85,7 @@ def _register_evaluate(app: typer.Typer) -> None:
         stores = [p for p in inputs if not p.endswith(".npz")]
         used = Bundle.load(bundle) if stores or bundle else None
         facts = used.facts if used else None
-        predictions = _read(inputs, bundle, split)
+        predictions = _read(inputs, used, split)
         other = (_stem(against), _other(against, stores, split)) if against else None
         rival = Bundle.load(against).facts if against and not against.endswith(".npz") else None
         name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
@@ -183,18 +184,18 @@ def _register_calibrate(app: typer.Typer) -> None:
 
         refuse_what_is_there(output, force)
         loaded = Bundle.load(bundle)
-        predictions = _read(inputs, bundle, split)
+        predictions = _read(inputs, loaded, split)
         chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}
         levels = {"levels": sorted(coverage)} if coverage else {}
         recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
         made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
         if mirrored and not inputs[0].endswith(".npz"):
-            made = with_mirror_margin(made, predictions, _read(inputs, bundle, split, mirrored=True), mirrored)
+            made = with_mirror_margin(made, predictions, _read(inputs, loaded, split, mirrored=True), mirrored)
         made.save(output)
         _print_report(report, made.facts.thresholds.enough, output)
 
 
-def _read(inputs: list[str], bundle: str | None, split: str | None, *, mirrored: bool = False) -> Predictions:
+def _read(inputs: list[str], bundle: str | Bundle | None, split: str | None, *, mirrored: bool = False) -> Predictions:
     from echoplane.apps.cli._progress import progress
     from echoplane.pipelines.evaluate import predictions_from
 

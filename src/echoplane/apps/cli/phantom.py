@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from echoplane.apps.cli._common import console
+from echoplane.apps.cli._common import console, printable
 
 _HELP = """Make ultrasound clips of phantom hearts, whose view is known.
 
@@ -77,7 +77,7 @@ def _add_clip(group: typer.Typer) -> None:
         heart = f", ejection fraction {cine.ejection_fraction:.0%}" if cine.ejection_fraction is not None else ""
         illness = f", {facts['disease']}" if facts["disease"] not in ("", "none") else ""
         text = f"{cine.view}, {len(cine.frames)} frames of {width}x{height} at {cine.fps:g} a second{heart}{illness}."
-        console(stderr=True).print(f"{output}: {text}", markup=False)
+        console(stderr=True).print(f"{printable(str(output))}: {text}", markup=False)
 
 
 def _add_study(group: typer.Typer) -> None:
@@ -109,7 +109,8 @@ def _add_study(group: typer.Typer) -> None:
                 view_codes=view_codes,
                 progress=lambda done, total: bar.step(),
             )
-        console(stderr=True).print(f"{out}: {files} files written; what files show is in truth.csv.", markup=False)
+        text = f"{printable(str(out))}: {files} files written; what files show is in truth.csv."
+        console(stderr=True).print(text, markup=False)
 
 
 def _add_dataset(group: typer.Typer) -> None:
@@ -143,7 +144,7 @@ def _add_dataset(group: typer.Typer) -> None:
             bar.start(clips)
             made = write_dataset(out, plan, jobs=jobs, recipe=prepared, progress=lambda done, total: bar.step())
         there = len(StoreReader(out))  # those of other seeds and of a larger run too
-        console(stderr=True).print(f"{out}: {made} clips rendered, {there} there.", markup=False)
+        console(stderr=True).print(f"{printable(str(out))}: {made} clips rendered, {there} there.", markup=False)
 
 
 def _add_sheet(group: typer.Typer) -> None:
@@ -157,9 +158,10 @@ def _add_sheet(group: typer.Typer) -> None:
         columns: Annotated[int, typer.Option(min=1, help="Clips in a row.")] = 10,
     ) -> None:
         """Draw real clips over phantom clips, prepared the same way, and print how their statistics differ."""
-        from echoplane.pipelines.phantom_sheet import compare, phantom_samples, real_samples, write_sheet
+        from echoplane.pipelines.phantom_sheet import check_ending, compare, phantom_samples, real_samples, write_sheet
         from echoplane.views import MAIN_VIEWS
 
+        check_ending(output)
         clips = real_samples(real) if real else []
         phantom = phantom_samples(MAIN_VIEWS, seed, columns)
         write_sheet(output, clips, phantom, columns)

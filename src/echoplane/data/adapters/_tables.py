@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from echoplane._files import csv_mark, read_table_text
 from echoplane.errors import DataError
 from echoplane.sources.item import SourceItem, shown
 from echoplane.views import suggest
-
-Line = Mapping[str, str]
 
 _SPLITS = {
     "train": "train",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from echoplane.data.adapters._tables import key_of, need_file, read_table
+from echoplane._files import read_table_text
+from echoplane.data.adapters._tables import key_of, need_file, read_table, safe_below
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
 from echoplane.errors import DataError
@@ -29,12 +30,14 @@ def read(root: Path, options: Options) -> Manifest:
     parts = _given_parts(home)
     rows, failures = [], []
     for line in read_table(table, ["names", "labels"]):
-        video, folder = line["names"], home / "Images" / line["names"]
-        frames = _frames(folder)
-        key = key_of(folder, root) if video and ".." not in video else video
-        if not frames:
+        video = line["names"]
+        folder = safe_below(home / "Images", video) if video else None
+        frames = _frames(folder) if folder else []
+        if folder is None or not frames:
+            key = key_of(folder, root) if folder else video
             failures.append(Failure(key, "missing", f"Is named in {table.name} and has no frames under Images/."))
             continue
+        key = key_of(folder, root)
         item = SourceItem(key, folder, "frames", tuple(frames))
         rows.append(ManifestRow(key, item, line["labels"], split=parts.get(video, "")))
     return settle(rows, failures)
@@ -45,8 +48,8 @@ def _given_parts(home: Path) -> dict[str, str]:
     for file, part in _PARTS.items():
         if not (home / file).is_file():
             continue
-        for video in (home / file).read_text(encoding="utf-8-sig").split():
-            if parts.setdefault(video, part) != part:
+        for video in map(str.strip, read_table_text(home / file, "a list of videos").splitlines()):
+            if video and parts.setdefault(video, part) != part:
                 raise DataError(f"{home / file}: video {video!r} is in {parts[video]} and in {part}.")
     return parts
 

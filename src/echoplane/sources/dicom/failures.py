@@ -7,15 +7,13 @@ the kind of exception.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import RLock, local
+from threading import local
 
 from echoplane.errors import EchoplaneError, RefusedError, UnreadableError
+from echoplane.sources.guard import without_warnings
 
-# The warnings filter is one for the whole process, so only one thread at a time may swap it.
-_FILTER = RLock()
 _HERE = local()
 # pydicom logs the values that it warns about, which may be names; nothing of what it says while reading is passed on.
 logging.getLogger("pydicom").addFilter(lambda record: not getattr(_HERE, "quiet", False))
@@ -57,11 +55,11 @@ def as_unreadable(name: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines, which quote values, from getting out; in this thread only."""
-    with _FILTER, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _HERE.quiet = True
-        try:
+    """Keep pydicom's warnings, and this thread's log lines of it, from getting out: they quote values."""
+    before = getattr(_HERE, "quiet", False)
+    _HERE.quiet = True
+    try:
+        with without_warnings():
             yield
-        finally:
-            _HERE.quiet = False
+    finally:
+        _HERE.quiet = before

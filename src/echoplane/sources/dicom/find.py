@@ -36,6 +36,8 @@ def find_native(header: Header, layout: Layout, stream: Stream, limits: Limits) 
     ------
     UnreadableError
         When not even one whole frame is there.
+    UnsupportedError
+        When the pixels are of a kind that exists inside MPEG only.
     RefusedError
         When there are too many, or too large ones.
     """

@@ -10,11 +10,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from echoplane.records import UInt8Array
 from echoplane.sources.dicom.failures import DamagedError
+from echoplane.sources.turbo import decode_turbo, has_too_many_scans
 
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -22,22 +20,8 @@ JPEG_LS_SOF = 0xF7
 LOSSLESS_SOF = 0xC3
 _TURBO_SOF = (0xC0, 0xC1, 0xC2)
 PROGRESSIVE_SOF = 0xC2
-#: More scans than this in a progressive stream only serve to keep a decoder busy.
-_MAX_SCANS = 64
 #: A block of 64 pixels takes a bit at least (in the first scan of a progressive stream), so a byte holds at most:
 _MAX_PIXELS_A_BYTE = 1024
-_GREY = {
-    1: cv2.IMREAD_GRAYSCALE,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
-_COLOR = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +203,10 @@ def decode(data: bytes, info: JpegInfo, is_ybr: bool, *, color: bool, reduce: in
     check_whole(data, info)
     if info.rows * info.columns > _MAX_PIXELS_A_BYTE * len(data):
         raise DamagedError(f"{len(data)} bytes cannot hold {info.columns} x {info.rows} pixels")
-    if info.sof == PROGRESSIVE_SOF and data.count(b"\xff\xda") > _MAX_SCANS:
+    if info.sof == PROGRESSIVE_SOF and has_too_many_scans(data):
         raise DamagedError("the JPEG stream has too many scans")
     data = with_transform(data, info, is_ybr)
-    flags = (_COLOR if color else _GREY)[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    picture = decode_turbo(data, color=color, reduce=reduce)
     if picture is None:
         raise DamagedError("the JPEG stream is damaged")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture, np.uint8)
+    return picture

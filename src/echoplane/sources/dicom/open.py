@@ -25,9 +25,9 @@ from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 def open_dicom(path: str | Path, *, source: str = "", limits: Limits = DEFAULT_LIMITS) -> Cine:
     """Open a DICOM file as a cine.
 
-    Reads the header, walks over the frames' own headers, and decodes nothing but one frame where more than 8 bits
-    come without a grey window, and four where the header leaves open whether colour Doppler is on. Memory does not grow
-    with the file.
+    Reads the header, walks over the frames' own headers, and decodes none but a few of them: where more than 8 bits
+    come without a grey window, and where the header leaves open whether colour Doppler is on. Memory does not grow with
+    the file.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def open_dicom(path: str | Path, *, source: str = "", limits: Limits = DEFAULT_L
     NotImageError
         Not a DICOM file, or one without a picture: a report, a waveform, a DICOMDIR.
     UnreadableError
-        DamagedError, cut off before the first frame ends, or with a header that contradicts its content.
+        Damaged, cut off before the first frame ends, or with a header that contradicts its content.
     NoFramesError
         No whole frame in it.
     UnsupportedError

@@ -61,7 +61,7 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
     header : Header
     layout : Layout
     measured : tuple of float, optional
-        Lowest and highest stored value of one frame, used where the header says nothing (see `needs_measuring`).
+        Lowest and highest stored value of some frames, used where the header says nothing (see `needs_measuring`).
 
     Returns
     -------
