@@ -24,7 +24,7 @@ from echoplane.inference.engine import Engine, available_cpus, load_engine
 from echoplane.inference.enough import first_look, is_enough
 from echoplane.inference.look import Look
 from echoplane.models.bundle import Bundle
-from echoplane.prepare.frames import SURE_ENOUGH, prepare, with_frames
+from echoplane.prepare.frames import prepare, with_frames
 from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
 from echoplane.sampling.clips import gather, plan, without_empty
 from echoplane.sources.array import cine_from_array
@@ -246,7 +246,7 @@ class ViewClassifier:
         whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
         first = whole if self.all_clips else first_look(whole, facts)
         seen = self._see(cine, first, engine, seconds)
-        guessed = facts.recipe.needs_sector and seen.prepared.sector.confidence < SURE_ENOUGH
+        guessed = facts.recipe.needs_sector and not seen.prepared.sector.is_confident
         if first is not whole and (guessed or seen.sampling is not first or not is_enough(seen.logits, facts)):
             # A sector that was guessed is looked for once more, in frames of the whole cine.
             seen = self._see(cine, whole, engine, seconds, None if guessed else seen)

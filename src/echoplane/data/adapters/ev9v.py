@@ -48,7 +48,8 @@ def _given_parts(home: Path) -> dict[str, str]:
     for file, part in _PARTS.items():
         if not (home / file).is_file():
             continue
-        for video in map(str.strip, read_table_text(home / file, "a list of videos").splitlines()):
+        text, _ = read_table_text(home / file, "a list of videos")
+        for video in map(str.strip, text.splitlines()):
             if video and parts.setdefault(video, part) != part:
                 raise DataError(f"{home / file}: video {video!r} is in {parts[video]} and in {part}.")
     return parts
