@@ -1,6 +1,8 @@
 import hashlib
 import ntpath
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,23 @@ from hypothesis import strategies as st
 from echoplane._files import absolute_name, atomic_write, read_table_text, safe_name, sha256
 from echoplane._optional import need
 from echoplane.errors import DataError, MissingExtraError
+
+
+def test_a_full_disk_and_a_folder_that_may_not_be_written_to_are_told_with_the_file_that_was_meant(
+    tmp_path: Path, nearly_full: Callable[[int], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with nearly_full(10), pytest.raises(OSError, match="File too large") as full, atomic_write(tmp_path / "x") as out:
+        out.write("more than ten bytes")
+    assert full.value.filename == str(tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(PermissionError) as refused, atomic_write(tmp_path / "x"):
+        pass
+    assert refused.value.filename == str(tmp_path / "x")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -53,9 +53,19 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
             if durable:
                 os.fsync(stream.fileno())
         temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        name_target(error, target, temporary)
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def name_target(error: OSError, target: Path, temporary: Path | None = None) -> None:
+    """Make the system's error name the file that was to be written: a full disk names none, others `temporary`."""
+    if error.filename is None or (error.filename == str(temporary) and error.filename2 is None):
+        error.filename = str(target)
 
 
 def absolute_name(path: str | Path) -> str:

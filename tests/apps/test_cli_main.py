@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -147,6 +148,20 @@ def test_an_interrupt_is_exit_code_130_and_says_how_to_go_on(run, study, bundle,
     code, _, err = run("predict", study, "--bundle", bundle, "-o", tmp_path / "o.csv")
     assert code == 130
     assert "Go on with --resume" in err
+
+
+def test_a_computer_that_shuts_down_is_an_interrupt(run, study, bundle, tmp_path, monkeypatch):
+    from echoplane.apps.cli._results import Shown
+
+    monkeypatch.setattr(Shown, "add", lambda self, result: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        code, _, err = run("predict", study, "--bundle", bundle, "-o", tmp_path / "o.csv")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert code == 130
+    assert "Go on with --resume" in err
+    assert '"interrupted"' in (tmp_path / "o.csv.manifest.json").read_text()
 
 
 def test_quiet_prints_nothing(run, study, bundle, tmp_path):

@@ -115,6 +115,21 @@ def test_a_row_that_the_system_takes_in_parts_is_whole(tmp_path, suffix):
     assert (tmp_path / f"o{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_row_for_which_the_disk_has_no_room_is_no_row_that_was_written(tmp_path, suffix, nearly_full):
+    path = tmp_path / f"o{suffix}"
+    write(path, [result("a"), result("b")])
+    whole = path.read_bytes()
+    writer = open_writer(path, VOCABULARY)
+    writer.write(result("a"))
+    with nearly_full(len(whole) - 10), pytest.raises(OSError, match=f"File too large: '.*o{suffix}'"):
+        writer.write(result("b"))
+    writer.close()
+    assert list(rows_done(path)) == ["a"]
+    write(path, [result("b")], append=True)
+    assert path.read_bytes() == whole
+
+
 def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path):
     path = tmp_path / "o.parquet"
     write(tmp_path / "o.jsonl", [result("a")])

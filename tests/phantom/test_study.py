@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,15 @@ def test_view_is_withheld_unless_asked_for(written: dict[str, tuple[Path, Any]],
     write_dicom(clip, tmp_path / "told.dcm", PLACE, view_codes=True)
     code = pydicom.dcmread(tmp_path / "told.dcm").ViewCodeSequence[0]
     assert (code.CodeValue, code.CodingSchemeDesignator) == ("399214001", "SCT")
+
+
+def test_a_full_disk_is_told_in_one_line(
+    written: dict[str, tuple[Path, Any]], tmp_path: Path, nearly_full: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    clip = written["still"][1]
+    with nearly_full(2000), pytest.raises(OSError, match=r"^\[Errno \d+\] File too large: '.*a\.dcm'$"):
+        write_dicom(clip, tmp_path / "a.dcm", PLACE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_same_seed_same_file(written: dict[str, tuple[Path, Any]], tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import csv
+import errno
 
 import cv2
 import numpy as np
@@ -166,6 +167,23 @@ def test_bad_files_are_rows_and_the_others_are_exported(tmp_path):
     assert done.counts == {"ok": 1, "unreadable": 2, "not_image": 1}
     assert (done.files, done.written, done.failed) == (4, 1, 2)
     assert all(row.reasons for row in rows if row.status is not Status.OK)
+
+
+@pytest.mark.usefixtures("sure")
+@pytest.mark.parametrize("kind", ["mp4", "png"])
+def test_a_full_disk_ends_the_run_and_is_no_fault_of_the_cine(tmp_path, monkeypatch, capsys, kind):
+    for name in "abc":
+        write_frames(tmp_path / "in", name, n=3 + ord(name) % 3)
+
+    def full(path, parts, **how):
+        raise OSError(errno.ENOSPC, "No space left on device", "hidden/temporary")
+
+    monkeypatch.setattr(module, "write_video" if kind == "mp4" else "write_pictures", full)
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--to", kind])
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"error: {tmp_path / 'out'}")
+    assert line.endswith("No space left on device.")
 
 
 @pytest.mark.usefixtures("sure")

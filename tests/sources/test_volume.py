@@ -1,4 +1,6 @@
+import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -54,6 +56,22 @@ def test_samples_are_those_that_were_written(tmp_path, name, dtype, packed):
     file = read(path, name, Limits())
     assert file.samples.dtype == array.dtype
     assert np.array_equal(file.samples, array)
+
+
+def test_what_a_packed_file_holds_before_its_samples_is_not_held_in_memory(tmp_path):
+    path = write(tmp_path / "a.nii", CINE)
+    head, far = bytearray(path.read_bytes()[:352]), 32 << 20
+    struct.pack_into("<f", head, 108, far)
+    packed = tmp_path / "b.nii.gz"
+    packed.write_bytes(gzip.compress(bytes(head) + bytes(far - 352) + CINE.tobytes(), 1))
+    tracemalloc.start()
+    cine = open_cine(packed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < far / 8
+    assert np.array_equal(cine.reader.read(range(T)), CINE)
+    with pytest.raises(RefusedError, match="Needs 32 MiB"):
+        open_cine(packed, limits=Limits(max_bytes=far - 1))
 
 
 def test_big_endian_and_skipped_bytes(tmp_path):

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from echoplane._files import atomic_write, csv_line
+from echoplane._files import atomic_write, csv_line, name_target
 from echoplane._optional import need
 from echoplane.errors import UsageError
 from echoplane.inference.rows import Row, columns, to_row
@@ -129,21 +129,24 @@ class _LineWriter:
 
     def __init__(self, path: Path, vocabulary: Sequence[str], append: bool) -> None:
         self._vocabulary = tuple(vocabulary)
-        self._suffix = path.suffix
+        self._path = path
         if append:
             _cut_torn_row(path)
         self._stream: IO[bytes] = path.open("ab" if append else "wb", buffering=0)
         self._is_new = self._stream.tell() == 0
 
     def _put(self, line: str) -> None:
-        left = memoryview(line.encode("utf-8", "replace"))
-        # The system may take a part only, as the last of a disk's space; it then says why when asked for the rest.
-        while left:
-            left = left[self._stream.write(left) :]
+        data = memoryview(line.encode("utf-8", "replace"))
+        try:
+            while data:  # a disk that is nearly full takes a part, and says only the next time that it is full
+                data = data[self._stream.write(data) :]
+        except OSError as error:
+            name_target(error, self._path)
+            raise
 
     def _row(self, result: ViewResult) -> Row:
         row = to_row(result, self._vocabulary)
-        row["file"] = file_cell(result.file, self._suffix)
+        row["file"] = file_cell(result.file, self._path.suffix)
         return row
 
     def close(self) -> None:

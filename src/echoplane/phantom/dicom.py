@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,11 @@ def write_dicom(
         code = Dataset()
         code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = row.code
         dataset.ViewCodeSequence = [code]
+    # In memory first: pydicom wraps a full disk into an error of many lines.
+    data = io.BytesIO()
+    dataset.save_as(data, enforce_file_format=True)
     with atomic_write(path, "wb") as stream:
-        dataset.save_as(stream, enforce_file_format=True)
+        stream.write(data.getbuffer())
 
 
 def has_view_code(path: Path) -> bool | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from echoplane._files import safe_name
-from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UsageError
+from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UnreadableError, UsageError
 from echoplane.pipelines._cine_writers import (
     FORMATS,
     PICTURE_FORMATS,
@@ -36,6 +38,8 @@ from echoplane.sources.sniff import named_format
 DEFAULT_FPS = 25.0
 #: Bytes of frames decoded at once: bounds the memory whatever the cine's length.
 _AT_ONCE = 64 * 1024 * 1024
+#: What the system says where it takes no output at all: a full disk, one that is read only, a folder of others.
+_NO_OUTPUT = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ def export(
     ------
     UsageError
         Nothing found; several inputs for one output file; an ending that contradicts the format.
+    OSError
+        When the output cannot be written at all: the disk is full or read only. What was exported before is kept.
     """
     settings = settings or ExportSettings()
     given = [str(path) for path in paths]
@@ -241,14 +247,7 @@ def _export_one(item: SourceItem, place: _Place, settings: ExportSettings) -> Ex
         _require_free(target, item.source, place.inputs, settings)
         sector = _sector(cine, settings)
         fps = cine.fps or settings.fps or DEFAULT_FPS
-        with reading(target, "Cannot be written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            parts = frames_out(cine, sector, color=settings.color)
-            if place.kind in PICTURE_FORMATS:
-                write_pictures(target, parts, kind=place.kind)
-            else:
-                size = {"height": cine.height, "width": cine.width}
-                write_video(target, parts, kind=place.kind, fps=fps, color=settings.color, **size)
+        _write(cine, sector, target, place.kind, fps, settings.color)
     except _TakenError as error:
         return ExportRow(item.source, Status.REFUSED, str(target), reasons=(error.sentence,), seconds=_since(started))
     except (ReadError, PrepareError) as error:
@@ -281,6 +280,23 @@ def frames_out(cine: Cine, sector: Sector | None, *, color: bool) -> Iterator[UI
     for start in range(0, cine.n_frames, count):
         frames = cine.reader.read(range(start, min(start + count, cine.n_frames)), color=color)
         yield frames if sector is None else mask_outside(frames, sector)
+
+
+def _write(cine: Cine, sector: Sector | None, target: Path, kind: str, fps: float, color: bool) -> None:
+    try:
+        with reading(target, "Cannot be written"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            parts = frames_out(cine, sector, color=color)
+            if kind in PICTURE_FORMATS:
+                write_pictures(target, parts, kind=kind)
+            else:
+                write_video(target, parts, kind=kind, fps=fps, height=cine.height, width=cine.width, color=color)
+    except UnreadableError as error:
+        code = (error.__cause__.errno or 0) if isinstance(error.__cause__, OSError) else 0
+        if error.path != str(target) or code not in _NO_OUTPUT:
+            raise
+        # No fault of this cine, and all that follow would end like it, after the work of reading them.
+        raise OSError(code, os.strerror(code), str(target)) from error
 
 
 def _sector(cine: Cine, settings: ExportSettings) -> Sector | None:

@@ -65,6 +65,7 @@ def read_nifti(path: Path, source: str, limits: Limits) -> VolumeFile:
         raise UnsupportedError(source, f"Holds samples of NIfTI type {header.datatype}; integers and floats are read.")
     dtype = np.dtype(header.order + _TYPES.get(header.datatype, "u1"))
     check_shape(header.shape, dtype.itemsize * channels, source, limits)
+    limits.check_bytes(source, header.offset)  # packed, all that lies before the samples has to be gone through
     shape = header.shape[::-1] + ((channels,) if channels > 1 else ())
     place = _image_file(path, source) if header.apart else path
     read = gzip_samples if _is_packed(place) else plain_samples

@@ -85,7 +85,7 @@ def gzip_samples(
     needed = math.prod(shape) * dtype.itemsize
     try:
         with gzip.open(path) as stream:
-            stream.read(offset)
+            stream.seek(offset)  # in small pieces, as reading up to there would not be
             data = stream.read(needed)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableError(source, "The packed samples are damaged or cut short.") from error

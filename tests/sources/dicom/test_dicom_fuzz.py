@@ -1,4 +1,4 @@
-"""Damaged files: no crash, no hang over 10 s, no unbounded memory, no foreign exception. See tools/fuzz_dicom.py."""
+"""Damaged files: no crash, no hang over 10 s, no unbounded memory, no foreign exception. See tools/fuzz.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
-TOOL = Path(__file__).parents[3] / "tools" / "fuzz_dicom.py"
+TOOL = Path(__file__).parents[3] / "tools" / "fuzz.py"
 J = "1.2.840.10008.1.2.4."
 SHIPPED = (
     *("JPGExtended.dcm", "SC_rgb_jpeg_gdcm.dcm", "MR_small_jp2klossless.dcm", "SC_rgb_jls_lossy_sample.dcm"),

@@ -126,5 +126,6 @@ def test_names_and_codecs_of_transfer_syntaxes():
     assert not Codec.RLE.is_video
     assert codec_of("1.2.3") is None
     assert (name_of("1.2.3"), name_of("")) == ("1.2.3", "not given")
+    assert name_of("1.2.840.10008.1.2.4.112") == "JPEG XL, 1.2.840.10008.1.2.4.112"
     for uid in ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2"):
         assert name_of(uid).split()[0] in pydicom.uid.UID(uid).name

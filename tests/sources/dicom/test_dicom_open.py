@@ -10,6 +10,7 @@ import pydicom
 import pytest
 from pydicom import examples
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset, FileMetaDataset
 
 from echoplane.errors import (
     EchoplaneError,
@@ -246,6 +247,20 @@ def test_frames_of_another_compression_than_the_header_says(cine, picture):
     assert found.reader.read([0]).shape == (1, 32, 64)
     with pytest.raises(UnsupportedError, match=r"transfer syntax \(1\.2\.840\.113619\.5\.2\) is not read"):
         cine([b"something else"], syntax="1.2.840.113619.5.2")
+
+
+def test_compressions_that_are_not_read_are_named(cine, tmp_path):
+    with pytest.raises(UnsupportedError, match=r"\(JPIP Referenced, [0-9.]+\.94\) is not read\. Convert it to JPEG"):
+        cine([b"something else"], syntax="1.2.840.10008.1.2.4.94")
+    empty = Dataset()
+    empty.file_meta = FileMetaDataset()
+    empty.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.94"
+    empty.file_meta.MediaStorageSOPClassUID = empty.SOPClassUID = "1.2.840.10008.5.1.4.1.1.3.1"
+    empty.file_meta.MediaStorageSOPInstanceUID = empty.SOPInstanceUID = "1.2.3"
+    empty.Rows, empty.Columns, empty.PixelDataProviderURL = 480, 640, "https://archive.example/1"
+    empty.save_as(tmp_path / "jpip.dcm", enforce_file_format=True)
+    with pytest.raises(UnsupportedError, match=r"not in the file, but on a server .* Export it from the archive"):
+        open_dicom(tmp_path / "jpip.dcm")
 
 
 def test_a_frame_that_differs_from_the_first(cine, picture):

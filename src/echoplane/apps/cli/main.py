@@ -1,7 +1,7 @@
 """The command line: builds the typer app from one module per verb, and turns errors into exit codes.
 
 Exit codes: 0 all went well; 1 the command ran, and something in its input needs a look (see its help); 2 wrong usage,
-or nothing to work with (no such file, no bundle, a damaged bundle); 130 interrupted.
+or nothing to work with (no such file, no bundle, a damaged bundle); 130 interrupted (Ctrl-C, or a TERM signal).
 
 Everything that costs time to import is imported inside the commands, so that ``--help`` comes at once.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -101,6 +103,9 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's letters cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
+    # A shutdown, a container or a cluster ends programs so; what is under way is tidied up all the same.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         build_app()(arguments, prog_name="echoplane")
     except EchoplaneError as error:

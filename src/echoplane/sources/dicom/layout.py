@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from echoplane.errors import NotImageError, UnreadableError, UnsupportedError
 from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.syntax import name_of
 
 _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _THREE_SAMPLES = (
@@ -143,7 +144,7 @@ def require_picture(header: Header, name: str) -> None:
     UnreadableError
         For a picture whose pixels are missing.
     UnsupportedError
-        For pixels stored as floating point numbers.
+        For pixels stored as floating point numbers, or on a server.
     """
     if header.pixels is not None:
         if header.pixels.keyword != "PixelData":
@@ -157,6 +158,9 @@ def require_picture(header: Header, name: str) -> None:
     for keyword, what in (("WaveformSequence", "a waveform"), ("ContentSequence", "a structured report")):
         if keyword in values:
             raise NotImageError(name, f"Holds {what} and no picture.")
+    if name_of(header.syntax).startswith("JPIP"):
+        reason = f"Its pixels are not in the file, but on a server (transfer syntax {name_of(header.syntax)})."
+        raise UnsupportedError(name, reason, "Export it from the archive with its pixels.")
     if "Rows" in values and "Columns" in values:
         raise UnreadableError(name, "The header describes a picture, but its pixels are missing (cut off?).")
     raise NotImageError(name, "Is a DICOM file without pixels (a report, a presentation state or the like).")

@@ -68,6 +68,20 @@ _NAMES = {
     _J + "107": ("HEVC Main Profile 5.1", Codec.HEVC),
     _J + "108": ("HEVC Main 10 Profile 5.1", Codec.HEVC),
 }
+#: Those that are not read; with their names the user knows what to look for.
+_NOT_READ = {
+    _J + "92": "JPEG 2000 Multi-component Lossless",
+    _J + "93": "JPEG 2000 Multi-component",
+    _J + "94": "JPIP Referenced",
+    _J + "95": "JPIP Referenced Deflate",
+    _J + "110": "JPEG XL Lossless",
+    _J + "111": "JPEG XL JPEG Recompression",
+    _J + "112": "JPEG XL",
+    _J + "204": "JPIP HTJ2K Referenced",
+    _J + "205": "JPIP HTJ2K Referenced Deflate",
+    "1.2.840.10008.1.2.1.98": "Encapsulated Uncompressed",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
 
 
 def codec_of(uid: str) -> Codec | None:
@@ -77,8 +91,10 @@ def codec_of(uid: str) -> Codec | None:
 
 
 def name_of(uid: str) -> str:
-    """Return the plain name of a transfer syntax, or its UID where it is not known here (and looks like one)."""
+    """Return the plain name of a transfer syntax; its UID too where it is not read, or alone where nobody knows it."""
     known = _NAMES.get(uid)
     if known:
         return known[0]
+    if uid in _NOT_READ:
+        return f"{_NOT_READ[uid]}, {uid}"
     return (uid if re.fullmatch(r"[0-9.]{1,64}", uid) else "no valid UID") if uid else "not given"
