@@ -1,4 +1,4 @@
-"""Damaged videos, pictures, arrays, volumes and DICOMDIRs end in our own errors and in nothing else. See tools/fuzz.py."""
+"""Damaged videos, pictures, arrays, volumes and DICOMDIRs end in our own errors or none. See tools/fuzz.py."""
 
 from __future__ import annotations
 
