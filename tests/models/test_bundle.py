@@ -224,6 +224,8 @@ def test_the_default_is_found_inside_the_package(bundle, tmp_path, monkeypatch):
     bundle.save(tmp_path / "weights" / "default")
     monkeypatch.setattr(module.resources, "files", lambda name: tmp_path)
     assert Bundle.load().hash == bundle.hash
+    # The command line has a word for it wherever it takes a bundle, so that own weights can be held against it.
+    assert Bundle.load("default").hash == bundle.hash
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")

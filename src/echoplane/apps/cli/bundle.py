@@ -194,4 +194,4 @@ sector, the sampling, the thresholds.
 def _load(where: str) -> Bundle:
     from echoplane.models.bundle import Bundle
 
-    return Bundle.load(None if where == "default" else where)
+    return Bundle.load(where)

@@ -71,7 +71,8 @@ def _register_evaluate(app: typer.Typer) -> None:
             ),
         ] = None,
         against: Annotated[
-            str | None, typer.Option(help="Another model, to compare with: its predictions (.npz) or its bundle.")
+            str | None,
+            typer.Option(help="Another model, to compare with: its predictions (.npz), its bundle, or 'default'."),
         ] = None,
         pictures: Annotated[
             list[str] | None, typer.Option(help="For .npz: store with the frames of misread cines. Repeatable.")
@@ -142,7 +143,7 @@ def _print_found(found: Evaluation, output: Path) -> None:
 def _register_calibrate(app: typer.Typer) -> None:
     @app.command("calibrate", help=_CALIBRATE, short_help="Make a bundle's probabilities honest.")
     def calibrate_command(
-        bundle: Annotated[str, typer.Argument(help="Bundle to start from.")],
+        bundle: Annotated[str, typer.Argument(help="Bundle to start from; 'default' is the one that ships.")],
         inputs: Annotated[
             list[str], typer.Argument(metavar="INPUT...", help="Predictions (.npz), or stores.", show_default=False)
         ],
