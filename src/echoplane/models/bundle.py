@@ -107,6 +107,12 @@ class Bundle:
 
     def _check_sizes(self, sizes: Mapping[str, int]) -> None:
         wanted = self.facts.members
+        for variant in self.facts.variants:
+            if len(variant.files) not in (1, 2):
+                raise BundleError(
+                    f"{self.where}: variant {variant.precision} names {len(variant.files)} files: expected one ONNX "
+                    "file, or an OpenVINO .xml and its .bin."
+                )
         for name in (n for variant in self.facts.variants for n in variant.files):
             if name not in wanted:
                 raise BundleError(f"{self.where}: a variant needs {name}, which is not among the members.")
