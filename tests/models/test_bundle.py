@@ -39,7 +39,7 @@ def bundle(toy_bundle):
     return toy_bundle(**FULL)
 
 
-@pytest.mark.parametrize("name", ["b.echoplane", "b.zip", "folder"])
+@pytest.mark.parametrize("name", ["b.echoplane", "b.zip", "B.ECHOPLANE", "folder"])
 def test_what_is_saved_comes_back(bundle, tmp_path, name):
     bundle.save(tmp_path / name)
     back = Bundle.load(tmp_path / name)
