@@ -110,6 +110,8 @@ class Predictions:
         DataError
             When the file is missing, damaged, or of another kind.
         """
+        if not Path(path).is_file():
+            raise DataError(f"{path}: there is no such file. `evaluate`, `train` and `crossval` write predictions.")
         try:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))

@@ -35,7 +35,7 @@ misread.csv, and for stores predictions.npz.
 _CALIBRATE = """Fit what makes a bundle's probabilities honest, and write a new bundle that carries it.
 
 \b
-  echoplane calibrate my.echoplane run/predictions.npz -o calibrated.echoplane
+  echoplane calibrate run/bundle run/validation.npz -o calibrated.echoplane
   echoplane calibrate my.echoplane store/ --split validation -o calibrated.echoplane
 
 Fits a temperature (or vector scaling) on cines, conformal sets, the probability below which the answer is 'unsure',
@@ -79,6 +79,7 @@ def _register_evaluate(app: typer.Typer) -> None:
         ] = None,
         repeats: Annotated[int, typer.Option(min=10, help="Resamples of patients for the intervals.")] = 1000,
     ) -> None:
+        from echoplane.errors import UsageError
         from echoplane.models.bundle import Bundle
         from echoplane.pipelines import evaluate
 
@@ -86,9 +87,11 @@ def _register_evaluate(app: typer.Typer) -> None:
         used = Bundle.load(bundle) if stores or bundle else None
         facts = used.facts if used else None
         predictions = _read(inputs, bundle, split)
-        other = (_stem(against), _other(against, stores, split)) if against else None
+        if calibrated and not used:
+            raise UsageError(f"--calibrated: {inputs[0]} holds no calibration; name the --bundle whose it is.")
+        name, theirs_name = _names(bundle or (facts.name if facts else inputs[0]), against or "")
+        other = (theirs_name, _other(against, stores, split)) if against else None
         rival = Bundle.load(against).facts if against and not against.endswith(".npz") else None
-        name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
         scaling = facts.calibration if facts and calibrated is not False else None
         theirs = rival.calibration if rival and calibrated is not False else None
         found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
@@ -100,10 +103,17 @@ def _register_evaluate(app: typer.Typer) -> None:
         _print_found(found, output)
 
 
+def _names(first: str, second: str) -> tuple[str, str]:
+    """Return names for two models, which tell them apart: whole paths where the short names are alike."""
+    short = _stem(first), _stem(second)
+    return short if short[0] != short[1] or first == second else (first, second)
+
+
 def _stem(path: str) -> str:
-    """Return a name for a model: that of its file, or of the run that a folder called ``bundle`` lies in."""
+    """Return a name for a model: that of its file, or of the folder that holds it where the file has the usual name."""
     where = Path(path)
-    return where.resolve().parent.name if where.name == "bundle" else where.stem
+    usual = ("bundle", "predictions.npz", "validation.npz")
+    return where.resolve().parent.name if where.name in usual else where.stem
 
 
 def _other(against: str, stores: list[str], split: str | None) -> Predictions:
