@@ -57,6 +57,27 @@ def test_evaluate_predictions_against_others(parts: Path, tmp_path: Path) -> Non
     assert {p.name for p in tmp_path.iterdir()} == {"report.html", "evaluation.json", "misread.csv"}
 
 
+def test_models_whose_files_have_the_usual_name_are_told_apart_by_their_folders(parts: Path, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "predictions.npz").write_bytes((parts / f"{name}.npz").read_bytes())
+    files = [tmp_path / name / "predictions.npz" for name in ("ours", "theirs")]
+    code, text = run("evaluate", files[0], "--against", files[1], "-o", tmp_path, "--repeats", 50)
+    assert code == 0, text
+    assert "ours reads more cines right than theirs" in text
+    other = tmp_path / "more" / "ours"
+    other.mkdir(parents=True)
+    (other / "predictions.npz").write_bytes(files[0].read_bytes())
+    code, text = run("evaluate", files[0], "--against", other / "predictions.npz", "-o", tmp_path, "--repeats", 50)
+    assert code == 0, text
+    assert "more/ours/predictions.npz" in (tmp_path / "report.html").read_text(encoding="utf-8").replace("\\", "/")
+
+
+def test_a_calibration_that_nothing_holds_is_not_applied_in_silence(parts: Path, tmp_path: Path) -> None:
+    code, text = run("evaluate", parts / "ours.npz", "--calibrated", "-o", tmp_path)
+    assert (code, "name the --bundle whose it is" in text) == (99, True)
+
+
 def test_evaluate_a_store_says_what_it_left_out_and_shows_pictures(parts: Path, tmp_path: Path) -> None:
     code, text = run("evaluate", parts / "store", "--bundle", parts / "b.echoplane", "-o", tmp_path, "--repeats", 10)
     assert code == 0, text
@@ -156,6 +177,8 @@ def test_an_empty_file_of_predictions_is_named(tmp_path: Path) -> None:
     (tmp_path / "e.npz").touch()
     code, text = run("evaluate", tmp_path / "e.npz", "-o", tmp_path / "r")
     assert (code, "e.npz: is not a file of predictions" in text) == (99, True)
+    code, text = run("evaluate", tmp_path / "none.npz", "-o", tmp_path)
+    assert (code, "none.npz: there is no such file" in text) == (99, True)
 
 
 def test_cines_of_one_study_are_one_patient_where_no_patient_is_known(parts: Path, tmp_path: Path) -> None:

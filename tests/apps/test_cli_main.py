@@ -195,6 +195,16 @@ def test_views(run, bundle):
     assert "known, as other" in out
 
 
+def test_a_bundle_does_not_steer_the_terminal(run, toy_bundle, tmp_path):
+    path = toy_bundle(notes=("\x1b]0;mine\x07\x1b[2Jhello",), licence="\x1b[31mred").save(tmp_path / "b.echoplane")
+    for verb in ("inspect", "card"):
+        code, out, _ = run("bundle", verb, path)
+        assert code == 0
+        assert "hello" in out
+        assert "\x1b" not in out
+        assert "\x07" not in out
+
+
 def test_bundle_inspect_verify_pack(run, bundle, tmp_path):
     code, out, _ = run("bundle", "inspect", bundle)
     assert code == 0

@@ -39,7 +39,7 @@ def bundle(toy_bundle):
     return toy_bundle(**FULL)
 
 
-@pytest.mark.parametrize("name", ["b.echoplane", "b.zip", "folder"])
+@pytest.mark.parametrize("name", ["b.echoplane", "b.zip", "B.ECHOPLANE", "folder"])
 def test_what_is_saved_comes_back(bundle, tmp_path, name):
     bundle.save(tmp_path / name)
     back = Bundle.load(tmp_path / name)
@@ -117,6 +117,13 @@ def _facts_edited(bundle, **changes):
         ({"format_version": "1"}, "version '1'"),
         ({"format": "something"}, "of another kind"),
         ({"vocabulary": ["A4C"]}, "needs two labels"),
+        ({"vocabulary": ["A2C", "A4C", ""]}, "begins with a letter or a digit"),
+        ({"vocabulary": ["A2C", "A4C", "PL\x1b[2JAX"]}, "no control characters"),
+        ({"vocabulary": ["A2C", "A4C", "=HYPERLINK()"]}, "begins with a letter or a digit"),
+        ({"vocabulary": ["A2C", "A4C", "A2C=A4C"]}, "holds no '='"),
+        ({"calibration": {"scale": [1e308]}}, "none beyond 1e"),
+        ({"variants": [{"precision": "f32", "files": []}]}, "names 0 files"),
+        ({"variants": [{"precision": "f32", "files": ["model.onnx"] * 3}]}, "names 3 files"),
         ({"vocabularly": []}, "did you mean 'vocabulary'"),
         ({"offered": ["A9C"]}, r"offered names \['A9C'\]"),
         ({"calibration": {"scale": [1.0, 2.0], "shift": [0.0]}}, "calibration.scale has 2 values"),
@@ -224,6 +231,8 @@ def test_the_default_is_found_inside_the_package(bundle, tmp_path, monkeypatch):
     bundle.save(tmp_path / "weights" / "default")
     monkeypatch.setattr(module.resources, "files", lambda name: tmp_path)
     assert Bundle.load().hash == bundle.hash
+    # The command line has a word for it wherever it takes a bundle, so that own weights can be held against it.
+    assert Bundle.load("default").hash == bundle.hash
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="needs git")

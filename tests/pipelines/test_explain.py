@@ -61,9 +61,10 @@ def test_cam_and_gradcam_agree_where_theory_says_so(bundle: str, a4c: str) -> No
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-3)
 
 
-def test_a_difference_of_views_is_signed(bundle: str, a4c: str) -> None:
-    one = Explainer(ExplainSettings(bundle, view="A2C", minus="PSAX-MV")).explain(a4c).found
-    two = Explainer(ExplainSettings(bundle, view="PSAX-MV", minus="A2C")).explain(a4c).found
+@pytest.mark.parametrize("method", ["cam", "gradcam"])
+def test_a_difference_of_views_is_signed(bundle: str, a4c: str, method: str) -> None:
+    one = Explainer(ExplainSettings(bundle, method, view="A2C", minus="PSAX-MV")).explain(a4c).found
+    two = Explainer(ExplainSettings(bundle, method, view="PSAX-MV", minus="A2C")).explain(a4c).found
     assert one.values.min() < 0 < one.values.max()
     np.testing.assert_allclose(one.values, -two.values, atol=1e-5)
 

@@ -1,10 +1,14 @@
 """Verifying a bundle reads all of it and runs its network."""
 
+from dataclasses import replace
+
 import pytest
 
 from echoplane.errors import BundleError
+from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import Variant
 from echoplane.pipelines.bundle import verify
+from echoplane.sampling.rule import SamplingRule
 
 
 def test_a_sound_bundle_runs_in_each_precision(toy_bundle):
@@ -19,3 +23,10 @@ def test_a_sound_bundle_runs_in_each_precision(toy_bundle):
 def test_a_network_without_finite_numbers_is_found(toy_bundle):
     with pytest.raises(BundleError, match="not finite"):
         verify(toy_bundle(shift=(float("nan"), 0.0, 0.0)))
+
+
+def test_a_size_of_clips_that_is_not_the_networks_is_no_reason_to_draw_them(toy_bundle):
+    made = toy_bundle()
+    huge = replace(made.facts, sampling=SamplingRule(kind="every_kth", frames=10**9))
+    with pytest.raises(BundleError, match="the network takes clips"):
+        verify(Bundle.create(huge, {"model.onnx": made.read("model.onnx")}))

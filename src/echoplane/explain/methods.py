@@ -33,7 +33,7 @@ class Method:
     summary : str
         One line, for help texts.
     signed : bool
-        Whether negative values (this speaks against the view) occur.
+        Whether negative values (this speaks against the view) occur where one view is asked for.
     run : callable
         ``(scored, layer, clips, black) -> (B, N, H, W)``; `black` is the normalised value of a black pixel.
     """
@@ -50,7 +50,8 @@ def _enlarge(maps_Bnhw: Tensor, x_B1NHW: Tensor) -> Tensor:
 
 
 def _gradcam(scored: Scored, layer: nn.Module, x: Tensor, _black: float) -> Tensor:
-    return _enlarge(gradcam(scored, layer, x), x)
+    # One view less another has reasons of both signs, as the map of `cam` has.
+    return _enlarge(gradcam(scored, layer, x, positive=not scored.is_difference), x)
 
 
 def _gradcam_plus_plus(scored: Scored, layer: nn.Module, x: Tensor, _black: float) -> Tensor:
@@ -69,7 +70,7 @@ def _guided(scored: Scored, _layer: nn.Module, x: Tensor, _black: float) -> Tens
 
 
 def _guided_gradcam(scored: Scored, layer: nn.Module, x: Tensor, black: float) -> Tensor:
-    return _gradcam(scored, layer, x, black) * _guided(scored, layer, x, black)
+    return _enlarge(gradcam(scored, layer, x), x) * _guided(scored, layer, x, black)
 
 
 def _integrated(scored: Scored, _layer: nn.Module, x: Tensor, black: float) -> Tensor:
@@ -130,7 +131,7 @@ def attribute(
     Returns
     -------
     float32 array, (C, N, H, W)
-        Not scaled; negative only for methods that are signed.
+        Not scaled; negative only for methods that are signed, and for `gradcam` of one view less another.
 
     Raises
     ------

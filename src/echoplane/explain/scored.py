@@ -42,6 +42,12 @@ class Scored(nn.Module):
         assert isinstance(self.weights, Tensor)
         return (logits @ self.weights)[:, None]
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether the score is one view less another."""
+        assert isinstance(self.weights, Tensor)
+        return bool((self.weights < 0).any())
+
     def layer(self, name: str) -> nn.Module:
         """Return a layer of the network by its dotted name.
 

@@ -23,6 +23,10 @@ Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer]
 
 
+#: Of a scale and of a shift: what is fitted stays far below, and what is far above makes infinities of logits.
+LARGEST = 1e6
+
+
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """One bin of a reliability diagram: samples whose confidence lies in (low, high]."""
@@ -131,15 +135,19 @@ class Scaling:
     scale : tuple of float
         One value (temperature) or K values (vector scaling), each > 0.
     shift : tuple of float
-        One value or K values.
+        One value or K values. None of all these may be beyond :data:`LARGEST`.
     """
 
     scale: tuple[float, ...] = (1.0,)
     shift: tuple[float, ...] = (0.0,)
 
     def __post_init__(self) -> None:
-        if not self.scale or min(self.scale) <= 0 or not np.isfinite([*self.scale, *self.shift]).all():
-            raise UsageError(f"scale {self.scale}, shift {self.shift}: expected finite values, scale above 0")
+        sound = self.scale and min(self.scale) > 0 and np.isfinite([*self.scale, *self.shift]).all()
+        if not sound or np.abs([*self.scale, *self.shift]).max() > LARGEST:
+            raise UsageError(
+                f"scale {self.scale}, shift {self.shift}: expected finite values, scale above 0, "
+                f"none beyond {LARGEST:g}"
+            )
 
     @property
     def temperature(self) -> float | None:

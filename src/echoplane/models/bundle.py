@@ -39,6 +39,9 @@ WEIGHTS_NAME = "weights.safetensors"
 ONNX_NAME = "model.onnx"
 CARD_NAME = "MODEL_CARD.md"
 
+#: The word for the bundle that ships; a folder of this name is ``./default``.
+DEFAULT = "default"
+
 #: ``bundle.json`` is text about a network; more than this (bytes) is something else.
 _FACTS_LIMIT = 4 * 1024**2
 
@@ -65,14 +68,14 @@ class Bundle:
         Parameters
         ----------
         path : str, Path or None
-            Folder or file. None takes the bundle that ships with the package.
+            Folder or file. None, or the word ``default``, takes the bundle that ships with the package.
 
         Raises
         ------
         BundleError
             Nothing there, a foreign or damaged file, a member missing, or a version this package does not know.
         """
-        files = open_files(default_path() if path is None else Path(path))
+        files = open_files(default_path() if path in (None, DEFAULT) else Path(path))
         sizes = files.sizes()
         if FACTS_NAME not in sizes:
             raise BundleError(f"{files.where}: is no echoplane bundle: it holds no {FACTS_NAME}.")
@@ -104,6 +107,12 @@ class Bundle:
 
     def _check_sizes(self, sizes: Mapping[str, int]) -> None:
         wanted = self.facts.members
+        for variant in self.facts.variants:
+            if len(variant.files) not in (1, 2):
+                raise BundleError(
+                    f"{self.where}: variant {variant.precision} names {len(variant.files)} files: expected one ONNX "
+                    "file, or an OpenVINO .xml and its .bin."
+                )
         for name in (n for variant in self.facts.variants for n in variant.files):
             if name not in wanted:
                 raise BundleError(f"{self.where}: a variant needs {name}, which is not among the members.")

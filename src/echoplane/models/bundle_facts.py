@@ -239,6 +239,13 @@ class BundleFacts:
             raise UsageError(f"bundle name {self.name!r}: use letters, digits, '.', '_' and '-'.")
         if len(self.vocabulary) < 2 or len(set(self.vocabulary)) != len(self.vocabulary):
             raise UsageError(f"vocabulary {list(self.vocabulary)}: needs two labels or more, each once.")
+        # Labels go into tables and onto terminals as they are, and "=" joins those that tie in a vote.
+        odd = [s for s in self.vocabulary if not s[:1].isalnum() or not s.isprintable() or "=" in s or s != s.strip()]
+        if odd:
+            raise UsageError(
+                f"vocabulary has {odd}: a label begins with a letter or a digit, "
+                "and holds no '=' and no control characters."
+            )
         self._refuse_strangers("offered", self.offered)
         self._refuse_strangers("thresholds.per_view", self.thresholds.per_view)
         for what, values in (("scale", self.calibration.scale), ("shift", self.calibration.shift)):

@@ -153,7 +153,7 @@ def write_files(path: Path, members: Mapping[str, bytes]) -> None:
         When the folder exists and holds files that are not part of this bundle.
     """
     ordered = sorted(members, key=lambda name: (name != FACTS_NAME, name))
-    if path.suffix in ARCHIVE_SUFFIXES:
+    if path.suffix.lower() in ARCHIVE_SUFFIXES:
         with atomic_write(path, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name in ordered:
                 info = zipfile.ZipInfo(name, _ZIP_DATE)

@@ -18,7 +18,7 @@ def load_network(bundle: Bundle) -> nn.Module:
     Raises
     ------
     BundleError
-        Weights that do not fit the network that the bundle names.
+        Weights that do not fit the network that the bundle names, or are no finite numbers.
     MissingExtraError
         When torch is not installed.
     """
@@ -29,11 +29,14 @@ def load_network(bundle: Bundle) -> nn.Module:
         from safetensors.torch import load
 
         try:
-            network.load_state_dict(load(bundle.read(WEIGHTS_NAME)))
+            weights = load(bundle.read(WEIGHTS_NAME))
+            network.load_state_dict(weights)
         except (RuntimeError, SafetensorError) as error:
             raise _unfit(bundle, error) from error
     except UsageError as error:
         raise _unfit(bundle, error) from error
+    if odd := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise BundleError(f"{bundle.where}: {WEIGHTS_NAME} holds no finite numbers in {odd[0]}; get the bundle again.")
     return network.eval()
 
 

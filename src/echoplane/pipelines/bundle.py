@@ -39,15 +39,16 @@ def verify(bundle: Bundle) -> VerifyReport:
     """
     strangers = bundle.verify()
     facts = bundle.facts
-    clips = np.random.default_rng(0).normal(size=(3, 1, *facts.clip_shape)).astype(np.float32)
     reference = None
     runs: dict[str, str] = {}
     for variant in sorted(facts.variants, key=lambda v: v.precision != "f32"):
         try:
-            logits = load_engine(bundle, "openvino", precision=variant.precision).run(clips)
+            engine = load_engine(bundle, "openvino", precision=variant.precision)
         except UsageError as error:
             runs[variant.precision] = f"not run ({error})"
             continue
+        # Drawn only now: the engine has made sure that the size of clips in bundle.json is that of the network.
+        logits = engine.run(np.random.default_rng(0).normal(size=(3, 1, *facts.clip_shape)).astype(np.float32))
         if not np.isfinite(logits).all():
             raise BundleError(f"{bundle.where}: the {variant.precision} network gives numbers that are not finite.")
         probabilities = facts.calibration.apply(logits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import SPLIT_HELP, refuse_what_is_there
+from echoplane.apps.cli._common import SPLIT_HELP, printable, refuse_what_is_there
 
 if TYPE_CHECKING:
     from echoplane.models.bundle import Bundle
@@ -47,7 +47,7 @@ def _add_looks(group: typer.Typer) -> None:
         else:
             from echoplane.apps.cli._bundle_text import describe
 
-            print(describe(bundle))
+            print(printable(describe(bundle)))
 
     @group.command("verify", help=_VERIFY_HELP, short_help="Check hashes, and run the network once.")
     def verify(where: _Where = "default") -> None:
@@ -65,7 +65,7 @@ def _add_looks(group: typer.Typer) -> None:
     def card(where: _Where = "default") -> None:
         from echoplane.models.card import model_card
 
-        print(model_card(_load(where).facts), end="")
+        print(printable(model_card(_load(where).facts)), end="")
 
 
 def _add_pack(group: typer.Typer) -> None:
@@ -197,4 +197,4 @@ sector, the sampling, the thresholds.
 def _load(where: str) -> Bundle:
     from echoplane.models.bundle import Bundle
 
-    return Bundle.load(None if where == "default" else where)
+    return Bundle.load(where)

@@ -72,13 +72,15 @@ def _register_evaluate(app: typer.Typer) -> None:
             ),
         ] = None,
         against: Annotated[
-            str | None, typer.Option(help="Another model, to compare with: its predictions (.npz) or its bundle.")
+            str | None,
+            typer.Option(help="Another model, to compare with: its predictions (.npz), its bundle, or 'default'."),
         ] = None,
         pictures: Annotated[
             list[str] | None, typer.Option(help="For .npz: store with the frames of misread cines. Repeatable.")
         ] = None,
         repeats: Annotated[int, typer.Option(min=10, help="Resamples of patients for the intervals.")] = 1000,
     ) -> None:
+        from echoplane.errors import UsageError
         from echoplane.models.bundle import Bundle
         from echoplane.pipelines import evaluate
 
@@ -86,9 +88,11 @@ def _register_evaluate(app: typer.Typer) -> None:
         used = Bundle.load(bundle) if stores or bundle else None
         facts = used.facts if used else None
         predictions = _read(inputs, used, split)
-        other = (_stem(against), _other(against, stores, split)) if against else None
+        if calibrated and not used:
+            raise UsageError(f"--calibrated: {inputs[0]} holds no calibration; name the --bundle whose it is.")
+        name, theirs_name = _names(bundle or (facts.name if facts else inputs[0]), against or "")
+        other = (theirs_name, _other(against, stores, split)) if against else None
         rival = Bundle.load(against).facts if against and not against.endswith(".npz") else None
-        name = _stem(bundle) if bundle else facts.name if facts else Path(inputs[0]).stem
         scaling = facts.calibration if facts and calibrated is not False else None
         theirs = rival.calibration if rival and calibrated is not False else None
         found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
@@ -100,10 +104,17 @@ def _register_evaluate(app: typer.Typer) -> None:
         _print_found(found, output)
 
 
+def _names(first: str, second: str) -> tuple[str, str]:
+    """Return names for two models, which tell them apart: whole paths where the short names are alike."""
+    short = _stem(first), _stem(second)
+    return short if short[0] != short[1] or first == second else (first, second)
+
+
 def _stem(path: str) -> str:
-    """Return a name for a model: that of its file, or of the run that a folder called ``bundle`` lies in."""
+    """Return a name for a model: that of its file, or of the folder that holds it where the file has the usual name."""
     where = Path(path)
-    return where.resolve().parent.name if where.name == "bundle" else where.stem
+    usual = ("bundle", "predictions.npz", "validation.npz")
+    return where.resolve().parent.name if where.name in usual else where.stem
 
 
 def _other(against: str, stores: list[str], split: str | None) -> Predictions:
@@ -143,7 +154,7 @@ def _print_found(found: Evaluation, output: Path) -> None:
 def _register_calibrate(app: typer.Typer) -> None:
     @app.command("calibrate", help=_CALIBRATE, short_help="Make a bundle's probabilities honest.")
     def calibrate_command(
-        bundle: Annotated[str, typer.Argument(help="Bundle to start from.")],
+        bundle: Annotated[str, typer.Argument(help="Bundle to start from; 'default' is the one that ships.")],
         inputs: Annotated[
             list[str], typer.Argument(metavar="INPUT...", help="Predictions (.npz), or stores.", show_default=False)
         ],

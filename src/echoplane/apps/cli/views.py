@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         from echoplane.models.bundle import Bundle
         from echoplane.views import MAIN_VIEWS, VIEWS
 
-        facts = None if bundle is None else Bundle.load(None if bundle == "default" else bundle).facts
+        facts = None if bundle is None else Bundle.load(bundle).facts
         rows: list[dict[str, object]] = [
             {
                 "label": row.label,
