@@ -205,6 +205,14 @@ def test_a_bundle_does_not_steer_the_terminal(run, toy_bundle, tmp_path):
         assert "\x07" not in out
 
 
+def test_bundle_card_is_the_one_that_the_bundle_holds(run, bundle):
+    code, out, _ = run("bundle", "card")
+    assert code == 0
+    assert out.startswith("# Weights `default`")
+    assert "## Where it fails" in out
+    assert "A toy." in run("bundle", "card", bundle)[1]  # it holds none: written from its facts
+
+
 def test_bundle_inspect_verify_pack(run, bundle, tmp_path):
     code, out, _ = run("bundle", "inspect", bundle)
     assert code == 0

@@ -61,11 +61,15 @@ def _add_looks(group: typer.Typer) -> None:
         for name in report.strangers:
             print(f"  {name}: is no part of the bundle; it is never read")
 
-    @group.command("card", help="Print the model card, written from what the bundle says about itself.")
+    @group.command("card", help="Print the model card that the bundle holds, or one written from its facts.")
     def card(where: _Where = "default") -> None:
+        from echoplane.models.bundle import CARD_NAME
         from echoplane.models.card import model_card
 
-        print(printable(model_card(_load(where).facts)), end="")
+        bundle = _load(where)
+        held = CARD_NAME in bundle.facts.members
+        text = bundle.read(CARD_NAME).decode("utf-8", "replace") if held else model_card(bundle.facts)
+        print(printable(text), end="")
 
 
 def _add_pack(group: typer.Typer) -> None:
