@@ -9,7 +9,14 @@ from echoplane.metrics.calibration import expected_calibration_error, softmax
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Thresholds
-from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, cross_fit, enough, mirror_margin
+from echoplane.pipelines.calibrate import (
+    CalibrateRecipe,
+    calibrate,
+    cross_fit,
+    enough,
+    mirror_margin,
+    without_mirror_margin,
+)
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling.rule import SamplingRule
 
@@ -87,6 +94,13 @@ def test_the_mirror_margin_lets_so_many_pass_as_asked() -> None:
     some = np.arange(0, len(p.cines), 7)
     alone = mirror_margin(facts, p.take(some), turned.take(some), 0.05)
     assert mirror_margin(facts, p, turned.take(some), 0.05) == alone
+
+
+def test_the_mirror_margin_stays_what_it_was_where_it_is_not_fitted() -> None:
+    looking = Bundle.create(replace(bundle().facts, thresholds=Thresholds(mirror_margin=0.7)), {})
+    made, _ = calibrate(looking, predictions())
+    assert made.facts.thresholds.mirror_margin == 0.7
+    assert without_mirror_margin(made).facts.thresholds.mirror_margin is None
 
 
 def with_clips(logits: list[list[tuple[float, ...]]], true: list[int]) -> Predictions:

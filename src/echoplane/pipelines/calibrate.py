@@ -156,7 +156,14 @@ def calibrate(
     report = cross_fit(predictions, recipe)
     fitted = fit(predictions, recipe)
     novelty, limit = _novelty(predictions, bundle.facts, recipe.known)
-    thresholds = Thresholds(min_probability=fitted.threshold or 0.0, novelty=novelty, novelty_limit=limit, chosen_on=on)
+    # The margin is of energies, which no calibration changes.
+    thresholds = Thresholds(
+        min_probability=fitted.threshold or 0.0,
+        novelty=novelty,
+        novelty_limit=limit,
+        chosen_on=on,
+        mirror_margin=bundle.facts.thresholds.mirror_margin,
+    )
     facts = replace(
         bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
     )
@@ -245,6 +252,12 @@ def with_mirror_margin(bundle: Bundle, as_drawn: Predictions, turned: Prediction
     """Return a copy of a calibrated bundle that looks for exchanged left and right; see :func:`mirror_margin`."""
     margin = mirror_margin(bundle.facts, as_drawn, turned, share)
     facts = replace(bundle.facts, thresholds=replace(bundle.facts.thresholds, mirror_margin=margin))
+    return with_card(Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}))
+
+
+def without_mirror_margin(bundle: Bundle) -> Bundle:
+    """Return a copy of a bundle that does not look for exchanged left and right."""
+    facts = replace(bundle.facts, thresholds=replace(bundle.facts.thresholds, mirror_margin=None))
     return with_card(Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}))
 
 

@@ -191,7 +191,12 @@ def _register_calibrate(app: typer.Typer) -> None:
     ) -> None:
         from echoplane import config
         from echoplane.models.bundle import Bundle
-        from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate, with_mirror_margin
+        from echoplane.pipelines.calibrate import (
+            CalibrateRecipe,
+            calibrate,
+            with_mirror_margin,
+            without_mirror_margin,
+        )
 
         refuse_what_is_there(output, force)
         loaded = Bundle.load(bundle)
@@ -200,7 +205,9 @@ def _register_calibrate(app: typer.Typer) -> None:
         levels = {"levels": sorted(coverage)} if coverage else {}
         recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
         made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
-        if mirrored and not inputs[0].endswith(".npz"):
+        if not mirrored:
+            made = without_mirror_margin(made)
+        elif not inputs[0].endswith(".npz"):
             made = with_mirror_margin(made, predictions, _read(inputs, loaded, split, mirrored=True), mirrored)
         made.save(output)
         _print_report(report, made.facts.thresholds.enough, output)
