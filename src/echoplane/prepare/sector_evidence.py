@@ -5,12 +5,14 @@ Everything here works on small frames, in their own pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
-from echoplane.records import BoolArray, FloatArray, UInt8Array
+from echoplane.records import BoolArray, FloatArray, IntArray, UInt8Array
 
 #: The lowest level of light, near that of noise.
 FAINT = 2
@@ -48,6 +50,12 @@ LITTLE_MOTION = 5
 STEP, TICK, TEXT = 1 / 3, 0.06, 0.17
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
 PANEL = 0.3
+#: Between two panels, in the middle of all that is lit (so far from its ends), the column or row that is lit least
+#: holds no more than this fraction of what the fullest on either side does.
+MIDDLE, VALLEY = 0.3, 0.5
+
+#: Rows and columns of a part of the small frames.
+Part: TypeAlias = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +145,41 @@ def beside_frozen(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] 
     if not alike or change[live] < LIVE_PART or change[1 - live] > FROZEN:
         return None
     return frames_THW[:, :, halves[live]], (halves[live].start, 0)
+
+
+def between_panels(frames_THW: UInt8Array) -> Iterator[tuple[Part, Part]]:
+    """Cut what may be two panels in two, where least is lit: two fans side by side leave a valley, also where they touch.
+
+    Yields
+    ------
+    pair of pairs of slices
+        Rows and columns of either part: left and right, then upper and lower.
+    """
+    lit, _ = lit_and_moving(frames_THW)
+    solid = _without_thin(lit)
+    for axis in (1, 0):
+        counts = np.count_nonzero(solid, axis=1 - axis)
+        at = _valley(counts)
+        if at:
+            one, two = (slice(0, at), slice(at, len(counts)))
+            every = slice(None)
+            yield ((every, one), (every, two)) if axis else ((one, every), (two, every))
+
+
+def _valley(counts: IntArray) -> int:
+    """Return where a profile is lowest in its middle, 0 where there is no valley with much on both sides of it."""
+    filled = np.flatnonzero(counts)
+    if len(filled) == 0:
+        return 0
+    first, last = int(filled[0]), int(filled[-1])
+    start, end = (round(first + share * (last - first)) for share in (MIDDLE, 1 - MIDDLE))
+    if end <= start:
+        return 0
+    lowest = np.flatnonzero(counts[start:end] == counts[start:end].min()) + start
+    at = int(lowest[len(lowest) // 2])
+    areas = int(counts[:at].sum()), int(counts[at:].sum())
+    deep = counts[at] <= VALLEY * min(counts[:at].max(initial=0), counts[at:].max(initial=0))
+    return at if deep and min(areas) >= max(PANEL * max(areas), 1) else 0
 
 
 def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
