@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from echoplane.prepare.sector_evidence import (
+    ENOUGH_FRAMES,
     FAINT,
     FROZEN,
     LIT,
@@ -20,6 +21,7 @@ from echoplane.prepare.sector_evidence import (
     beside_frozen,
     beside_page,
     between_panels,
+    filmed,
     like_text,
     lit_and_moving,
     regions,
@@ -53,9 +55,12 @@ PANEL = 0.2
 BELIEVED, BELIEVED_TOUCHED = 0.9, 0.25
 #: How much better a fan must fit upside down before it is taken that way.
 FLIP_GAIN = 0.1
+#: A picture whose hull covers this fraction of the frame has no ground around it to tell its sides from.
+FILLED = 0.9
 #: The fan of a panel reaches over into the other one by no more than this fraction, and its apex lies no further above
 #: it than this fraction of its height.
 REACHES_OVER, FAR_APEX = 0.22, 0.25
+#: The note where a panel was chosen.
 TWO_PANELS = "The screen holds more than one live panel; the one with most motion was used."
 
 
@@ -125,7 +130,7 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
         panel, notes = _panel(part)
         corner = corner[0] + (panel[1].start or 0), corner[1] + (panel[0].start or 0)
         found = _from_pixels(part[:, *panel], cine, scale, corner, "pixels")
-        found = replace(found, notes=(*found.notes, *notes))
+        found = replace(found, notes=tuple(dict.fromkeys((*found.notes, *notes))))
         return replace(found, sector=_doubted_if_text(found.sector, small, scale[0]))
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")
@@ -138,10 +143,15 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
 def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
     """Return the panel in which most moves, and a note, where two fans fill the screen; else all of it."""
     for parts in between_panels(small_THW):
-        if all(_holds_a_fan(small_THW, *pair) for pair in (parts, parts[::-1])):
-            motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
-            still = min(motion) <= FROZEN * max(motion)
-            return parts[int(motion[1] > motion[0])], () if still else (TWO_PANELS,)
+        motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
+        live, other = parts[:: -1 if motion[1] > motion[0] else 1]
+        if not _holds_a_fan(small_THW, live, other):
+            continue
+        # A frozen one need not look like a fan: a single frame of it has dark parts.
+        if len(small_THW) >= ENOUGH_FRAMES and min(motion) <= FROZEN * max(motion):
+            return live, ()
+        if _holds_a_fan(small_THW, other, live):
+            return live, (TWO_PANELS,)
     return (slice(None), slice(None)), ()
 
 
@@ -189,7 +199,8 @@ def _from_pixels(
         frame = (0, 0, cine.width, cine.height)
         return Located(Sector(SectorKind.FULL, frame, confidence=0.0, origin="none"), ("Nothing is lit.",))
     view = View(small_THW.shape[1], scale, corner, cine)
-    if not _believed(seen.fan):
+    # Where the picture fills the frame no side is seen, and a shadow or a wall passes for one.
+    if not _believed(seen.fan) and seen.everything.hull.mean() < FILLED:
         turned = _look(np.ascontiguousarray(small_THW[:, ::-1]))
         if turned is not None and turned.fan.r1 > 0 and turned.fan.score > seen.fan.score + FLIP_GAIN:
             note = (
@@ -215,7 +226,7 @@ def _look(small_THW: UInt8Array) -> _Seen | None:
     tried: list[_Seen] = []
     score = -math.inf
     for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
-        if score >= (POOR if level == FAINT else GOOD):
+        if score >= (POOR if level == FAINT else GOOD) or (level == FAINT and filmed(small_THW)):
             break
         found = regions(small_THW, level)
         seen = [_Seen(fit(evidence), found[-1]) for evidence in found]

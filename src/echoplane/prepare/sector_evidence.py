@@ -29,6 +29,8 @@ BACKGROUNDS = ((48, 0.03), (128, 0.15))
 #: A page (of a browser, of slides) is one level that touches the frame's border, stands still within so many grey
 #: levels, and fills at least this fraction of the frame.
 FLAT, PAGE = 4, 0.15
+#: On a filmed screen black is at least so bright.
+FILMED = 8
 #: A half of the screen in which no more than this fraction of what is lit changes is frozen (a trace may run below it).
 FROZEN = 0.05
 #: With fewer frames than this, half a heart may stand still by chance.
@@ -148,7 +150,7 @@ def beside_frozen(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] 
 
 
 def between_panels(frames_THW: UInt8Array) -> Iterator[tuple[Part, Part]]:
-    """Cut what may be two panels in two, where least is lit: two fans side by side leave a valley, also where they touch.
+    """Cut what may be two panels in two, where least is lit: between two fans lies a valley, also where they touch.
 
     Yields
     ------
@@ -194,6 +196,11 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
         lit |= low < background - level
     moving = (high - low) > MOVING * level
     return lit | moving, moving
+
+
+def filmed(frames_THW: UInt8Array) -> bool:
+    """Tell whether the ground is so bright that the screen was filmed: it has noise of its own, and letters tremble."""
+    return _background(frames_THW.min(axis=0)) >= FILMED
 
 
 def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
@@ -256,12 +263,24 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
         # Letters leave more gaps than speckle does.
         filled = np.bincount(labels[solid], minlength=count)
         alike &= (filled >= DENSE * areas) | (areas >= PANEL * areas[main])
+    elif filmed(frames_THW):
+        # Letters on a screen that is filmed by hand tremble, and seem to live.
+        small = np.flatnonzero(alike & (areas < PANEL * areas[main]))
+        alike[small] = [not like_text(frames_THW[::3], _around(stats[part], lit.shape)) for part in small]
     alike[main] = True
     stray = alike & (areas < PANEL * areas[main])
     everything = _evidence(alike[labels], np.zeros_like(solid), solid)
     if np.count_nonzero(alike) == 1:
         return [everything]
     return [_evidence(labels == main, stray[labels], solid), everything]
+
+
+def _around(stats: IntArray, shape: tuple[int, ...]) -> BoolArray:
+    """Mark the box around a part: letters are told from speckle by the ground that they stand on."""
+    x0, y0, width, height, _ = stats.tolist()
+    box = np.zeros(shape, bool)
+    box[max(y0 - 1, 0) : y0 + height + 1, max(x0 - 1, 0) : x0 + width + 1] = True
+    return box
 
 
 def _without_thin(lit: BoolArray) -> BoolArray:
