@@ -60,6 +60,8 @@ FILLED = 0.9
 #: The fan of a panel reaches over into the other one by no more than this fraction, and its apex lies no further above
 #: it than this fraction of its height.
 REACHES_OVER, FAR_APEX = 0.22, 0.25
+#: A fan of which no more than this fraction lies in the other panel keeps to one.
+RIM = 0.05
 #: The note where a panel was chosen.
 TWO_PANELS = "The screen holds more than one live panel; the one with most motion was used."
 
@@ -143,6 +145,8 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
 def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
     """Return the panel in which most moves, and a note, where two fans fill the screen; else all of it."""
     for parts in between_panels(small_THW):
+        if _lies_in_one(_look(small_THW), parts):
+            break
         motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
         live, other = parts[:: -1 if motion[1] > motion[0] else 1]
         if not _holds_a_fan(small_THW, live, other):
@@ -153,6 +157,14 @@ def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
         if _holds_a_fan(small_THW, other, live):
             return live, (TWO_PANELS,)
     return (slice(None), slice(None)), ()
+
+
+def _lies_in_one(seen: _Seen | None, parts: tuple[Part, Part]) -> bool:
+    """Say whether the fan found on the whole screen keeps to one panel: cutting the screen might then cut its rim."""
+    if seen is None or seen.fan.r1 == 0 or not _believed(seen.fan):
+        return False
+    mask = _rasterised(seen.fan, seen.everything.live.shape)
+    return min(int(np.count_nonzero(mask[part])) for part in parts) <= RIM * int(np.count_nonzero(mask))
 
 
 def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part) -> bool:
