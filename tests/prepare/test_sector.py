@@ -221,6 +221,65 @@ def test_a_frozen_panel_that_touches_the_live_one_falls_outside(
     assert iou(sector, np.concatenate(truths, axis=1)) > 0.95
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("seeds", [(3, 5), (5, 3)])
+def test_of_two_live_panels_that_touch_one_is_taken(
+    screen: Paint, in_memory: Make, seeds: tuple[int, int], axis: int
+) -> None:
+    panels = [screen(seed, "full_screen", size=(336, 384), overlays=False) for seed in seeds]
+    frames = np.concatenate([panel.frames for panel in panels], axis=axis)
+    located = locate(frames, in_memory(frames))
+    nothing = np.zeros_like(panels[0].truth)
+    truths = [(panels[0].truth, nothing), (nothing, panels[1].truth)]
+    assert max(iou(located.sector, np.concatenate(truth, axis=axis - 1)) for truth in truths) > 0.9
+    assert any("more than one live panel" in note for note in located.notes)
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+def test_a_frozen_panel_above_or_below_falls_outside(screen: Paint, in_memory: Make, live_first: bool) -> None:
+    painted = screen(4, "full_screen", size=(336, 384), overlays=False)
+    nothing = np.zeros_like(painted.truth)
+    frozen = np.repeat(painted.frames[:1], 8, axis=0)
+    order = slice(None, None, 1 if live_first else -1)
+    frames = np.concatenate((painted.frames, frozen)[order], axis=1)
+    located = locate(frames, in_memory(frames))
+    assert iou(located.sector, np.concatenate((painted.truth, nothing)[order])) > 0.9
+    assert not located.notes
+
+
+def test_a_picture_that_fills_the_frame_is_not_turned_around(in_memory: Make) -> None:
+    """Zoomed in on, shadows in the lower corners must not pass for the sides of a fan upside down."""
+    y, x = np.mgrid[:240, :240]
+    shadow = np.minimum(x, 239 - x) < y - 190
+    frames = np.where(shadow, 0, np.random.default_rng(0).integers(60, 200, (8, 240, 240))).astype(np.uint8)
+    assert not find_sector(in_memory(frames)).upside_down
+
+
+def test_letters_on_a_filmed_screen_fall_outside(screen: Paint, in_memory: Make) -> None:
+    """Held in the hand, a camera stands askew and trembles, so that letters move; black is grey with noise on it."""
+    rng = np.random.default_rng(6)
+    painted = screen(6, "phased", size=(360, 360), overlays=False)
+    around = ((60, 40), (150, 130))
+    truth = np.pad(painted.truth, around)
+    height, width = truth.shape
+    fading = np.clip((np.arange(width) - 150) / 350, 0, 1)
+    askew = cv2.getRotationMatrix2D((width / 2, height / 2), 2, 0.85)
+    filmed = []
+    for frame in (np.pad(painted.frames, ((0, 0), *around)) * fading).astype(np.uint8):
+        for line in range(9):
+            at = (8, 120 + 22 * line)
+            cv2.putText(frame, "TIS0.8 MI 1.3", at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 220, 1, cv2.LINE_AA)
+        banner = "GENERAL HOSPITAL  ECHO LAB  12/04/2021 10:31"
+        cv2.putText(frame, banner, (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 220, 1, cv2.LINE_AA)
+        trembling = askew.copy()
+        trembling[:, 2] += rng.uniform(-1.5, 1.5, 2)
+        seen = cv2.warpAffine(18 + 0.85 * frame, trembling, (width, height), borderValue=35)
+        seen = cv2.GaussianBlur(seen + rng.normal(0, 5, frame.shape), (0, 0), 1.2)
+        filmed.append(seen.clip(0, 255).astype(np.uint8))
+    truth = cv2.warpAffine(truth.view(np.uint8), askew, (width, height), flags=cv2.INTER_NEAREST).view(np.bool_)
+    assert iou(find_sector(in_memory(np.stack(filmed))), truth) > 0.9
+
+
 # The header's regions
 
 

@@ -10,19 +10,24 @@ import cv2
 import numpy as np
 
 from echoplane.prepare.sector_evidence import (
+    ENOUGH_FRAMES,
     FAINT,
+    FROZEN,
     LIT,
     LIT_SMALL,
     SMALL,
     Evidence,
+    Part,
     beside_frozen,
     beside_page,
+    between_panels,
+    filmed,
     like_text,
     lit_and_moving,
     regions,
 )
 from echoplane.prepare.sector_fan import Fan
-from echoplane.prepare.sector_fit import fit
+from echoplane.prepare.sector_fit import ALMOST_LEVEL, fit
 from echoplane.prepare.sector_region import plausible_boxes
 from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
@@ -50,6 +55,15 @@ PANEL = 0.2
 BELIEVED, BELIEVED_TOUCHED = 0.9, 0.25
 #: How much better a fan must fit upside down before it is taken that way.
 FLIP_GAIN = 0.1
+#: A picture whose hull covers this fraction of the frame has no ground around it to tell its sides from.
+FILLED = 0.9
+#: The fan of a panel reaches over into the other one by no more than this fraction, and its apex lies no further above
+#: it than this fraction of its height.
+REACHES_OVER, FAR_APEX = 0.22, 0.25
+#: A fan of which no more than this fraction lies in the other panel keeps to one.
+RIM = 0.05
+#: The note where a panel was chosen.
+TWO_PANELS = "The screen holds more than one live panel; the one with most motion was used."
 
 
 @dataclass(frozen=True)
@@ -115,7 +129,10 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
         part, corner = beside_page(small) or beside_frozen(small) or (small, (0, 0))
-        found = _from_pixels(part, cine, scale, corner, "pixels")
+        panel, notes = _panel(part)
+        corner = corner[0] + (panel[1].start or 0), corner[1] + (panel[0].start or 0)
+        found = _from_pixels(part[:, *panel], cine, scale, corner, "pixels")
+        found = replace(found, notes=tuple(dict.fromkeys((*found.notes, *notes))))
         return replace(found, sector=_doubted_if_text(found.sector, small, scale[0]))
     x0, y0, x1, y1 = boxes[0]
     found = _from_pixels(small[:, y0:y1, x0:x1], cine, scale, (x0, y0), "dicom")
@@ -123,6 +140,50 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
         note = f"The screen holds {len(boxes)} B-mode panels; the one with most motion was used."
         return Located(found.sector, (*found.notes, note))
     return found
+
+
+def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
+    """Return the panel in which most moves, and a note, where two fans fill the screen; else all of it."""
+    for parts in between_panels(small_THW):
+        if _lies_in_one(_look(small_THW), parts):
+            break
+        motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
+        live, other = parts[:: -1 if motion[1] > motion[0] else 1]
+        if not _holds_a_fan(small_THW, live, other):
+            continue
+        # A frozen one need not look like a fan: a single frame of it has dark parts.
+        if len(small_THW) >= ENOUGH_FRAMES and min(motion) <= FROZEN * max(motion):
+            return live, ()
+        if _holds_a_fan(small_THW, other, live):
+            return live, (TWO_PANELS,)
+    return (slice(None), slice(None)), ()
+
+
+def _lies_in_one(seen: _Seen | None, parts: tuple[Part, Part]) -> bool:
+    """Say whether the fan found on the whole screen keeps to one panel: cutting the screen might then cut its rim."""
+    if seen is None or seen.fan.r1 == 0 or not _believed(seen.fan):
+        return False
+    mask = _rasterised(seen.fan, seen.everything.live.shape)
+    return min(int(np.count_nonzero(mask[part])) for part in parts) <= RIM * int(np.count_nonzero(mask))
+
+
+def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part) -> bool:
+    """Say whether a part shows a fan of its own; a piece of one leans, reaches over, or has its apex elsewhere."""
+    rows, columns = part
+    seen = _look(small_THW[:, rows, columns])
+    if seen is None or seen.fan.r1 == 0 or not _believed(seen.fan):
+        return False
+    fan, (height, width) = seen.fan, seen.everything.live.shape
+    if abs(math.degrees(fan.left + fan.right)) > ALMOST_LEVEL or fan.y < -FAR_APEX * height:
+        return False
+    # With its box opened towards the other part: how much of it would lie there?
+    (top, left), (rows_all, columns_all) = (rows.start or 0, columns.start or 0), small_THW.shape[1:]
+    x0, y0, x1, y1 = fan.box
+    x0, y0 = -left if left else x0, -top if top else y0
+    x1, y1 = x1 if left + width == columns_all else columns_all, y1 if top + height == rows_all else rows_all
+    x = np.arange(columns_all, dtype=np.float32)[None] - left
+    mask = replace(fan, box=(x0, y0, x1, y1)).inside(x, np.arange(rows_all, dtype=np.float32)[:, None] - top)
+    return int(np.count_nonzero(mask[other])) <= REACHES_OVER * int(np.count_nonzero(mask))
 
 
 def _doubted_if_text(sector: Sector, small_THW: UInt8Array, scale: float) -> Sector:
@@ -150,7 +211,8 @@ def _from_pixels(
         frame = (0, 0, cine.width, cine.height)
         return Located(Sector(SectorKind.FULL, frame, confidence=0.0, origin="none"), ("Nothing is lit.",))
     view = View(small_THW.shape[1], scale, corner, cine)
-    if not _believed(seen.fan):
+    # Where the picture fills the frame no side is seen, and a shadow or a wall passes for one.
+    if not _believed(seen.fan) and seen.everything.hull.mean() < FILLED:
         turned = _look(np.ascontiguousarray(small_THW[:, ::-1]))
         if turned is not None and turned.fan.r1 > 0 and turned.fan.score > seen.fan.score + FLIP_GAIN:
             note = (
@@ -176,7 +238,7 @@ def _look(small_THW: UInt8Array) -> _Seen | None:
     tried: list[_Seen] = []
     score = -math.inf
     for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
-        if score >= (POOR if level == FAINT else GOOD):
+        if score >= (POOR if level == FAINT else GOOD) or (level == FAINT and filmed(small_THW)):
             break
         found = regions(small_THW, level)
         seen = [_Seen(fit(evidence), found[-1]) for evidence in found]
@@ -210,4 +272,4 @@ def _panel_notes(seen: _Seen) -> tuple[str, ...]:
     """Say so where another large live part lies outside the fan."""
     if _left_out(seen.fan, seen.everything) < PANEL:
         return ()
-    return ("The screen holds more than one live panel; the one with most motion was used.",)
+    return (TWO_PANELS,)

@@ -5,12 +5,14 @@ Everything here works on small frames, in their own pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
-from echoplane.records import BoolArray, FloatArray, UInt8Array
+from echoplane.records import BoolArray, FloatArray, IntArray, UInt8Array
 
 #: The lowest level of light, near that of noise.
 FAINT = 2
@@ -27,6 +29,8 @@ BACKGROUNDS = ((48, 0.03), (128, 0.15))
 #: A page (of a browser, of slides) is one level that touches the frame's border, stands still within so many grey
 #: levels, and fills at least this fraction of the frame.
 FLAT, PAGE = 4, 0.15
+#: On a filmed screen black is at least so bright.
+FILMED = 8
 #: A half of the screen in which no more than this fraction of what is lit changes is frozen (a trace may run below it).
 FROZEN = 0.05
 #: With fewer frames than this, half a heart may stand still by chance.
@@ -48,6 +52,12 @@ LITTLE_MOTION = 5
 STEP, TICK, TEXT = 1 / 3, 0.06, 0.17
 #: A part larger than this fraction of the main part may be a second panel; smaller ones are torn-off pieces.
 PANEL = 0.3
+#: Between two panels, in the middle of all that is lit (so far from its ends), the column or row that is lit least
+#: holds no more than this fraction of what the fullest on either side does.
+MIDDLE, VALLEY = 0.3, 0.5
+
+#: Rows and columns of a part of the small frames.
+Part: TypeAlias = tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +149,41 @@ def beside_frozen(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] 
     return frames_THW[:, :, halves[live]], (halves[live].start, 0)
 
 
+def between_panels(frames_THW: UInt8Array) -> Iterator[tuple[Part, Part]]:
+    """Cut what may be two panels in two, where least is lit: between two fans lies a valley, also where they touch.
+
+    Yields
+    ------
+    pair of pairs of slices
+        Rows and columns of either part: left and right, then upper and lower.
+    """
+    lit, _ = lit_and_moving(frames_THW)
+    solid = _without_thin(lit)
+    for axis in (1, 0):
+        counts = np.count_nonzero(solid, axis=1 - axis)
+        at = _valley(counts)
+        if at:
+            one, two = (slice(0, at), slice(at, len(counts)))
+            every = slice(None)
+            yield ((every, one), (every, two)) if axis else ((one, every), (two, every))
+
+
+def _valley(counts: IntArray) -> int:
+    """Return where a profile is lowest in its middle, 0 where there is no valley with much on both sides of it."""
+    filled = np.flatnonzero(counts)
+    if len(filled) == 0:
+        return 0
+    first, last = int(filled[0]), int(filled[-1])
+    start, end = (round(first + share * (last - first)) for share in (MIDDLE, 1 - MIDDLE))
+    if end <= start:
+        return 0
+    lowest = np.flatnonzero(counts[start:end] == counts[start:end].min()) + start
+    at = int(lowest[len(lowest) // 2])
+    areas = int(counts[:at].sum()), int(counts[at:].sum())
+    deep = counts[at] <= VALLEY * min(counts[:at].max(initial=0), counts[at:].max(initial=0))
+    return at if deep and min(areas) >= max(PANEL * max(areas), 1) else 0
+
+
 def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArray, BoolArray]:
     """Say which pixels are ever lit, and which change; both bool (H, W).
 
@@ -151,6 +196,11 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
         lit |= low < background - level
     moving = (high - low) > MOVING * level
     return lit | moving, moving
+
+
+def filmed(frames_THW: UInt8Array) -> bool:
+    """Tell whether the ground is so bright that the screen was filmed: it has noise of its own, and letters tremble."""
+    return _background(frames_THW.min(axis=0)) >= FILMED
 
 
 def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
@@ -213,12 +263,24 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
         # Letters leave more gaps than speckle does.
         filled = np.bincount(labels[solid], minlength=count)
         alike &= (filled >= DENSE * areas) | (areas >= PANEL * areas[main])
+    elif filmed(frames_THW):
+        # Letters on a screen that is filmed by hand tremble, and seem to live.
+        small = np.flatnonzero(alike & (areas < PANEL * areas[main]))
+        alike[small] = [not like_text(frames_THW[::3], _around(stats[part], lit.shape)) for part in small]
     alike[main] = True
     stray = alike & (areas < PANEL * areas[main])
     everything = _evidence(alike[labels], np.zeros_like(solid), solid)
     if np.count_nonzero(alike) == 1:
         return [everything]
     return [_evidence(labels == main, stray[labels], solid), everything]
+
+
+def _around(stats: IntArray, shape: tuple[int, ...]) -> BoolArray:
+    """Mark the box around a part: letters are told from speckle by the ground that they stand on."""
+    x0, y0, width, height, _ = stats.tolist()
+    box = np.zeros(shape, bool)
+    box[max(y0 - 1, 0) : y0 + height + 1, max(x0 - 1, 0) : x0 + width + 1] = True
+    return box
 
 
 def _without_thin(lit: BoolArray) -> BoolArray:
