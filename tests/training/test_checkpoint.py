@@ -34,5 +34,5 @@ def test_another_recipe_is_named_key_by_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04."])
 def test_damage_ends_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last.ckpt").write_bytes(content)
-    with pytest.raises(DataError, match=r"last\.ckpt: is no checkpoint"):
+    with pytest.raises(DataError, match=r"last\.ckpt: is damaged, or no checkpoint of a run"):
         load_last(tmp_path, {})
