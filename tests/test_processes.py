@@ -34,12 +34,16 @@ write_dataset("store", DatasetPlan(9, frames=2), jobs=2)
 
 WORK = """
 import os
+import time
 
 def end():
     os._exit(3)
 
 def nothing():
     pass
+
+def train():
+    time.sleep(60)
 """
 
 
@@ -75,6 +79,17 @@ def test_a_process_that_ends_in_the_middle_of_its_work(work: ModuleType) -> None
     ):
         pool.check_started()
         pool.submit(work.end).result()
+
+
+def test_an_interrupt_of_this_process_alone_ends_the_others(work: ModuleType) -> None:
+    with pytest.raises(KeyboardInterrupt), Workers(1, work.nothing) as pool:
+        pool.check_started()
+        pool.submit(work.train)
+        processes = list(pool._processes.values())
+        raise KeyboardInterrupt
+    for process in processes:
+        process.join()
+    assert [process.exitcode == 0 for process in processes] == [False]
 
 
 def test_a_process_that_does_not_start(work: ModuleType) -> None:

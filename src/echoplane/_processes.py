@@ -71,8 +71,13 @@ class Workers(ProcessPoolExecutor):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        under_way = list((self._processes or {}).values())
         # Of a block that ends by an error or Ctrl-C: what has not begun does not begin.
         self.shutdown(wait=error is None, cancel_futures=True)
+        if isinstance(error, KeyboardInterrupt):
+            # Ctrl-C reaches every process, a TERM signal this one alone, and it would wait for their work to its end.
+            for process in under_way:
+                process.terminate()
         if isinstance(error, BrokenProcessPool):
             self.check_started()
             raise EchoplaneError(

@@ -127,6 +127,12 @@ def test_an_empty_frame_in_the_middle_does_not_decide(answered):
     assert result.status is Status.NOT_B_MODE
 
 
+def test_two_black_clips_do_not_speak_for_the_others(answered, monkeypatch):
+    monkeypatch.setattr(Scripted, "run", lambda self, clips: np.tile(np.float32((0, 0, 9)), (len(clips), 1)))
+    result, _ = answered(cine(200, 200, 0, 0, 200, 200))
+    assert (result.status, result.clip_votes) == (Status.OTHER, {"PLAX": 4})
+
+
 @pytest.mark.parametrize("recipe", [PrepareRecipe(mask=True, crop="none", size=(16, 16), mean=0.0, std=1.0)])
 def test_a_sector_that_is_a_guess_is_looked_for_again_in_the_whole_cine(answered, monkeypatch):
     asked = []
@@ -154,3 +160,28 @@ def test_activation_maps_are_of_the_clips_that_were_seen():
     assert set(look.prepared.indices) >= set(look.plan.needed)
     rule = classifier.bundle.facts.sampling
     assert set(look.plan.needed) <= set(plan(90, 30, rule).needed)
+
+
+def test_a_cine_that_seems_exchanged_is_answered_from_all_its_clips(toy_bundle, monkeypatch, recipe):
+    class Mirrored(Scripted):
+        """Is at home with what is brighter on the left; what it then says depends on how bright the clip is."""
+
+        def run(self, clips):
+            self.clips += len(clips)
+            left, right = np.split(clips.mean(axis=(1, 2, 3)), 2, axis=1)
+            at_home = (left.mean(axis=1) > right.mean(axis=1))[:, None]
+            return np.where(at_home, super().run(clips) * 2, (0.0, 3.5, 0.0)).astype(np.float32)
+
+    engine = Mirrored()
+    bundle = toy_bundle(
+        sampling=RULE, recipe=recipe, thresholds=Thresholds(enough=0.9, min_probability=0.8, mirror_margin=0.5)
+    )
+    classifier = ViewClassifier.load(bundle, threads=1)
+    monkeypatch.setattr(classifier, "engine", lambda streams=1: engine)
+    # Turned around, one of the two clips is not sure, and all the others are.
+    frames = cine(250, 250, 250, 130, 250, 250)
+    frames[..., :16] //= 2
+    result = classifier.predict(frames, fps=25)
+    assert result.mirrored
+    assert sum(result.clip_votes.values()) == 6
+    assert result.status is Status.OK

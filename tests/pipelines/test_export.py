@@ -11,7 +11,7 @@ from echoplane.apps.cli.main import main
 from echoplane.errors import UsageError
 from echoplane.pipelines import export as module
 from echoplane.pipelines._cine_writers import write_video
-from echoplane.pipelines.export import ExportSettings, export, frames_out
+from echoplane.pipelines.export import ExportRow, ExportSettings, export, frames_out
 from echoplane.records import Sector, SectorKind, Status
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.open import open_cine
@@ -184,6 +184,28 @@ def test_a_full_disk_ends_the_run_and_is_no_fault_of_the_cine(tmp_path, monkeypa
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith(f"error: {tmp_path / 'out'}")
     assert line.endswith("No space left on device.")
+
+
+@pytest.mark.usefixtures("sure")
+def test_one_output_that_is_not_to_be_replaced_does_not_end_the_run(tmp_path, monkeypatch):
+    for name in "abc":
+        write_frames(tmp_path / "in", name, n=3 + ord(name) % 3)
+    settings = ExportSettings(kind="png", keep_names=True, overwrite=True)
+    write = module.write_pictures
+
+    def owned(folder, parts, **how):
+        if folder.name == "b":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        write(folder, parts, **how)
+
+    monkeypatch.setattr(module, "write_pictures", owned)
+    rows: list[ExportRow] = []
+    export([tmp_path / "in"], tmp_path / "out", settings, on_row=rows.append)
+    assert [row.status is Status.OK for row in rows] == [True, False, True]
+    assert "permission denied" in rows[1].reasons[0]
+    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    with pytest.raises(OSError, match=r"Permission denied: '.*b'"):
+        export([tmp_path / "in"], tmp_path / "out", settings)
 
 
 @pytest.mark.usefixtures("sure")

@@ -160,6 +160,7 @@ def test_truth_is_kept_when_studies_stop_or_others_follow(tmp_path: Path, monkey
 
 def test_patients_who_are_there_are_not_rendered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered: list[int] = []
+    stops: list[None] = []
 
     def two_clips(seed: int, number: int) -> list[StudyClip]:
         return [StudyClip(n, view, 10 * number + n, 1, 1) for n, view in enumerate(("A4C", "NOISE"), 1)]
@@ -167,6 +168,8 @@ def test_patients_who_are_there_are_not_rendered_again(tmp_path: Path, monkeypat
     def render(seed: int, number: int, disease: str | None) -> Iterator[tuple[StudyClip, PhantomCine]]:
         rendered.append(number)
         for clip in two_clips(seed, number):
+            if stops and clip.number == 2:
+                raise KeyboardInterrupt
             patient = study_patient(seed, number, disease)
             yield clip, render_clip(clip.view, clip.seed, frames=1, size=(64, 64), patient=patient)
 
@@ -186,6 +189,12 @@ def test_patients_who_are_there_are_not_rendered_again(tmp_path: Path, monkeypat
     assert (tmp_path / "truth.csv").read_bytes().startswith(truth)
     assert again(patients=1, view_codes=True) == [0]
     assert again(patients=1, view_codes=True) == []
+    assert again(patients=1, view_codes=True, disease="dilated") == [0]
+    # Stopped where its first file was of another disease already, and its second was not.
+    stops.append(None)
+    with pytest.raises(KeyboardInterrupt):
+        again(patients=1, view_codes=True)
+    stops.clear()
     assert again(patients=1, view_codes=True, disease="dilated") == [0]
 
 

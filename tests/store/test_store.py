@@ -282,6 +282,31 @@ def test_writers_side_by_side_leave_no_gap(tmp_path):
     assert StoreReader(tmp_path / "s").gone() == ()
 
 
+def test_what_is_stored_after_a_reader_was_opened_is_not_gone(tmp_path):
+    fill(tmp_path / "s", ["a", "b"], part_bytes=1)
+    reader = StoreReader(tmp_path / "s")
+    fill(tmp_path / "s", ["c"])
+    assert (reader.gone(), reader.loss()) == ((), "")
+    next((tmp_path / "s").glob("part-00001-*")).unlink()
+    assert StoreReader(tmp_path / "s").gone() == ("b",)
+
+
+def test_a_writer_stopped_between_part_and_line_stores_nothing_twice(tmp_path, monkeypatch):
+    def stop(path, keys):
+        raise KeyboardInterrupt
+
+    same = {"recipe": {"name": "x"}, "views": ["A2C", "A4C"], **SIZE}
+    with pytest.raises(KeyboardInterrupt), StoreWriter(tmp_path, **same) as writer:
+        monkeypatch.setattr("echoplane.store.writer.append_keys", stop)
+        writer.append(frames_of(1), StoreRow("a"))
+        writer.flush()
+    monkeypatch.undo()
+    assert [row.cine for row in StoreReader(tmp_path).rows] == ["a"]
+    fill(tmp_path, ["b"])
+    next(tmp_path.glob("part-00000-*")).unlink()
+    assert StoreReader(tmp_path).gone() == ("a",)
+
+
 def test_soft_labels():
     row = StoreRow("a", shares={"A2C": 0.2, "A4C": 0.6, "PLAX": 0.2})
     np.testing.assert_allclose(row.target(("A4C", "A2C")), [0.75, 0.25])

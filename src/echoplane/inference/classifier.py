@@ -243,18 +243,11 @@ class ViewClassifier:
         if decision.status is not None:
             return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds), None
         facts = self.bundle.facts
-        whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
-        first = whole if self.all_clips else first_look(whole, facts)
-        seen = self._see(cine, first, engine, seconds)
-        guessed = facts.recipe.needs_sector and not seen.prepared.sector.is_confident
-        if first is not whole and (guessed or seen.sampling is not first or not is_enough(seen.logits, facts)):
-            # A sector that was guessed is looked for once more, in frames of the whole cine.
-            seen = self._see(cine, whole, engine, seconds, None if guessed else seen)
+        seen, mirrored = self._look(cine, engine, seconds)
         sampling, prepared = seen.sampling, seen.prepared
         if not prepared.frames.any():
             reason = "Every frame looked at is black where the ultrasound picture should be."
             return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
-        seen, mirrored = self._turned(seen, engine, seconds)
         answer = decide(seen.logits, facts)
         remarks = filter(None, (mirror.SENTENCE if mirrored else "", decision.reason))
         reasons = (*answer.reasons, *remarks, *cine.notes, *sampling.notes, *prepared.notes)
@@ -263,6 +256,24 @@ class ViewClassifier:
             return result, None
         maps = seen.maps[:, facts.vocabulary.index(answer.best_view)]
         return result, Look(result, prepared, sampling, maps[..., ::-1, :] if prepared.sector.upside_down else maps)
+
+    def _look(self, cine: Cine, engine: Engine, seconds: dict[str, float]) -> tuple[_Seen, bool]:
+        """Look at two clips, and at all where these leave any doubt; return whether they were turned around too."""
+        facts = self.bundle.facts
+        whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
+        first = whole if self.all_clips else first_look(whole, facts)
+        seen = self._see(cine, first, engine, seconds)
+        if first is whole:
+            return self._turned(seen, engine, seconds)
+        if facts.recipe.needs_sector and not seen.prepared.sector.is_confident:
+            # A sector that was guessed is looked for once more, in frames of the whole cine.
+            return self._turned(self._see(cine, whole, engine, seconds), engine, seconds)
+        has_empty = seen.sampling is not first or not seen.prepared.frames.any()
+        if not has_empty and is_enough(seen.logits, facts):
+            turned, mirrored = self._turned(seen, engine, seconds)
+            if not mirrored:
+                return turned, mirrored
+        return self._turned(self._see(cine, whole, engine, seconds, seen), engine, seconds)
 
     def _see(
         self, cine: Cine, planned: SamplingPlan, engine: Engine, seconds: dict[str, float], before: _Seen | None = None

@@ -38,8 +38,8 @@ from echoplane.sources.sniff import named_format
 DEFAULT_FPS = 25.0
 #: Bytes of frames decoded at once: bounds the memory whatever the cine's length.
 _AT_ONCE = 64 * 1024 * 1024
-#: What the system says where it takes no output at all: a full disk, one that is read only, a folder of others.
-_NO_OUTPUT = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES})
+#: What the system says where it takes no output at all: a full disk, or one that is read only.
+_NO_OUTPUT = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +293,9 @@ def _write(cine: Cine, sector: Sector | None, target: Path, kind: str, fps: floa
                 write_video(target, parts, kind=kind, fps=fps, height=cine.height, width=cine.width, color=color)
     except UnreadableError as error:
         code = (error.__cause__.errno or 0) if isinstance(error.__cause__, OSError) else 0
-        if error.path != str(target) or code not in _NO_OUTPUT:
+        # An older file that others own, or that a program holds open, is no reason to leave out all others.
+        is_closed = code == errno.EACCES and not os.access(target.parent, os.W_OK)
+        if error.path != str(target) or not (is_closed or code in _NO_OUTPUT):
             raise
         # No fault of this cine, and all that follow would end like it, after the work of reading them.
         raise OSError(code, os.strerror(code), str(target)) from error

@@ -276,7 +276,9 @@ def write_studies(
         own = [row for row in rows if row["patient"] == name]
         if not _is_there(out, own, plan_study(seed, number), patient, view_codes):
             sex = "M" if patient.body.male else "F"
-            rows = [row for row in rows if row["patient"] != name]
+            if own:  # before their files are written over: a run that is stopped among them leaves some of each kind
+                rows = [row for row in rows if row["patient"] != name]
+                _write_truth(out / "truth.csv", rows)
             for clip, cine in render_study(seed, number, disease):
                 file = f"{name}/{clip.number:03d}.dcm"
                 write_dicom(cine, out / file, Place(name, name, clip.number, sex), view_codes=view_codes)

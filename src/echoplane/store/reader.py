@@ -132,7 +132,10 @@ class StoreReader:
     def gone(self) -> tuple[str, ...]:
         """Return the keys of cines that were stored and are there no more, for their part file is gone; sorted."""
         data = _read_remote(self.path) if "://" in self.path else _read_local(Path(self.path))
-        return tuple(sorted(keys_in(data).difference(row.cine for row in self.rows)))
+        missing = keys_in(data).difference(row.cine for row in self.rows)
+        if missing:  # gone, or stored since this reader was opened
+            missing.difference_update(row.cine for row in StoreReader(self.path).rows)
+        return tuple(sorted(missing))
 
     def loss(self) -> str:
         """Say in a sentence or two what :meth:`gone` finds; empty when nothing is gone."""

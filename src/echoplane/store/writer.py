@@ -168,8 +168,9 @@ class StoreWriter:
         if self._waiting:
             name = f"part-{self._number:05d}-{uuid.uuid4().hex[:8]}.safetensors"
             write_part(self.path / name, self._waiting)
-            append_keys(self.path / LEDGER_FILE, self._waiting)
-            self._waiting, self._bytes, self._number = {}, 0, self._number + 1
+            # Before anything else can fail or be interrupted, for closing writes what still waits.
+            written, self._waiting, self._bytes, self._number = self._waiting, {}, 0, self._number + 1
+            append_keys(self.path / LEDGER_FILE, written)
 
     def close(self) -> None:
         """Write what waits."""
