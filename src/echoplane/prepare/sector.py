@@ -129,9 +129,9 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     if not boxes:
         part, corner = beside_page(small) or beside_frozen(small) or (small, (0, 0))
-        panel, notes = _panel(part)
+        panel, notes, seen = _panel(part)
         corner = corner[0] + (panel[1].start or 0), corner[1] + (panel[0].start or 0)
-        found = _from_pixels(part[:, *panel], cine, scale, corner, "pixels")
+        found = _from_pixels(part[:, *panel], cine, scale, corner, "pixels", seen)
         found = replace(found, notes=tuple(dict.fromkeys((*found.notes, *notes))))
         return replace(found, sector=_doubted_if_text(found.sector, small, scale[0]))
     x0, y0, x1, y1 = boxes[0]
@@ -142,10 +142,15 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     return found
 
 
-def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
-    """Return the panel in which most moves, and a note, where two fans fill the screen; else all of it."""
+def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...], _Seen | None]:
+    """Return the panel in which most moves, and a note, where two fans fill the screen; else all of it.
+
+    Also what was seen on the whole screen, where that was looked at and stays whole: to look twice costs twice.
+    """
+    whole: _Seen | None = None
     for parts in between_panels(small_THW):
-        if _lies_in_one(_look(small_THW), parts):
+        whole = whole or _look(small_THW)
+        if _lies_in_one(whole, parts):
             break
         motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
         live, other = parts[:: -1 if motion[1] > motion[0] else 1]
@@ -153,10 +158,10 @@ def _panel(small_THW: UInt8Array) -> tuple[Part, tuple[str, ...]]:
             continue
         # A frozen one need not look like a fan: a single frame of it has dark parts.
         if len(small_THW) >= ENOUGH_FRAMES and min(motion) <= FROZEN * max(motion):
-            return live, ()
+            return live, (), None
         if _holds_a_fan(small_THW, other, live):
-            return live, (TWO_PANELS,)
-    return (slice(None), slice(None)), ()
+            return live, (TWO_PANELS,), None
+    return (slice(None), slice(None)), (), whole
 
 
 def _lies_in_one(seen: _Seen | None, parts: tuple[Part, Part]) -> bool:
@@ -204,9 +209,14 @@ def _shrink(frames_THW: UInt8Array) -> UInt8Array:
 
 
 def _from_pixels(
-    small_THW: UInt8Array, cine: Cine, scale: tuple[float, float], corner: tuple[int, int], origin: str
+    small_THW: UInt8Array,
+    cine: Cine,
+    scale: tuple[float, float],
+    corner: tuple[int, int],
+    origin: str,
+    seen: _Seen | None = None,
 ) -> Located:
-    seen = _look(small_THW)
+    seen = seen or _look(small_THW)
     if seen is None:
         frame = (0, 0, cine.width, cine.height)
         return Located(Sector(SectorKind.FULL, frame, confidence=0.0, origin="none"), ("Nothing is lit.",))
