@@ -183,6 +183,12 @@ def test_a_missing_extra_is_a_row_that_says_what_to_install(classifier):
     assert "echoplane[volume]" in result.reasons[0]
 
 
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_fewer_than_one_job_is_refused(classifier, jobs):
+    with pytest.raises(UsageError, match=f"jobs {jobs}: must be at least 1"):
+        next(classifier.predict_many([BRIGHT], jobs=jobs))
+
+
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_many_are_answered_in_order(classifier, jobs, tmp_path):
     (tmp_path / "no.dcm").touch()

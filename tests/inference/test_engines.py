@@ -203,7 +203,7 @@ def test_auto_is_what_the_bundle_names_or_f32(toy_bundle):
     [
         ({"name": "tensorrt"}, "engine 'tensorrt' is not known; choose one of: auto, openvino, torch, cuda"),
         ({"precision": "f16"}, "precision 'f16' is not known"),
-        ({"precision": "int8"}, "holds no such variant; it has f32"),
+        ({"precision": "int8"}, "holds no such variant; it has f32. `echoplane bundle variants` makes int8."),
         ({"threads": 0}, "threads 0"),
         ({"streams": -1}, "streams -1"),
         ({"name": "torch", "precision": "int8"}, "int8 is for engine 'openvino'"),

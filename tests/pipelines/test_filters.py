@@ -65,6 +65,7 @@ def test_command(bundle: Bundle, tmp_path: Path) -> None:
                              "-o", str(tmp_path / "one.webp")])  # fmt: skip
     assert made.exit_code == 0, made.output
     assert run(build_app(), ["filters", "features.0.0", "--bundle", bundle.where]).exit_code == 2
+    assert run(build_app(), ["filters", "--bundle", bundle.where, "-o", "page.gif"]).exit_code == 2  # of which layer?
 
 
 def test_what_cannot_be_shown_is_said_before_the_work(bundle: Bundle, tmp_path: Path) -> None:

@@ -78,8 +78,7 @@ class ViewClassifier:
         limits: Limits = DEFAULT_LIMITS,
         on_look: Callable[[Look], None] | None = None,
     ) -> None:
-        if jobs is not None and jobs < 1:
-            raise UsageError(f"jobs {jobs}: must be at least 1.")
+        _refuse_jobs(jobs)
         if on_look is not None and engine not in ("auto", "openvino"):
             raise UsageError(f"engine {engine!r} gives no activation maps; the CPU engine, openvino, does.")
         self.bundle = bundle
@@ -190,7 +189,13 @@ class ViewClassifier:
         Yields
         ------
         ViewResult
+
+        Raises
+        ------
+        UsageError
+            For fewer than one job, when the first result is asked for.
         """
+        _refuse_jobs(jobs)
         jobs = jobs or self._jobs or available_cpus()
         engine = self.engine(jobs)
         if jobs == 1:
@@ -354,6 +359,11 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
         yield
     finally:
         seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - begun
+
+
+def _refuse_jobs(jobs: int | None) -> None:
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs {jobs}: must be at least 1.")
 
 
 def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:

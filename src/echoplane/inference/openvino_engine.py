@@ -81,7 +81,8 @@ def _files(bundle: Bundle, precision: str) -> list[bytes | openvino.Tensor]:
         variant = bundle.facts.variant("f32")  # bf16 is a way of running the same file
     if variant is None:
         have = ", ".join(v.precision for v in bundle.facts.variants) or "none at all"
-        raise UsageError(f"precision {precision}: {bundle.where} holds no such variant; it has {have}.")
+        how = " `echoplane bundle variants` makes int8." if precision == "int8" else ""
+        raise UsageError(f"precision {precision}: {bundle.where} holds no such variant; it has {have}.{how}")
     first, *rest = (bundle.read(name) for name in variant.files)
     if not rest:
         return [first]

@@ -86,7 +86,7 @@ class CalibrationReport:
         With the threshold for the wanted precision: share of cines answered, and share right among them.
     reached : bool
         Whether a threshold reaches the wanted precision on all calibration cines; where none does the bundle keeps
-        no threshold, and says so in its notes.
+        no threshold.
     """
 
     cines: int

@@ -48,6 +48,9 @@ def register(app: typer.Typer) -> None:
         from echoplane.pipelines import filters
 
         loaded = Bundle.load(bundle)
+        if not layer and output is not None:
+            print_error("say which layer to show in it; `echoplane filters` alone lists them.")
+            raise typer.Exit(EXIT_USAGE)
         if not layer:
             for name, count in filters.layer_names(loaded):
                 console().print(f"{name}  {count} filters", markup=False)
