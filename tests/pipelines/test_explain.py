@@ -23,7 +23,7 @@ from echoplane.models.export import export_bundle
 from echoplane.models.registry import build
 from echoplane.phantom.clip import render_clip
 from echoplane.pipelines._movie import ticks, write_movie
-from echoplane.pipelines.explain import Explainer, ExplainSettings
+from echoplane.pipelines.explain import Explainer, ExplainSettings, Explanation
 from echoplane.pipelines.explain_write import gallery, write
 from echoplane.pipelines.phantom import write_clip
 from echoplane.prepare.recipe import PrepareRecipe
@@ -209,11 +209,28 @@ def test_command(bundle: str, a4c: str, tmp_path: Path) -> None:
     done = run(build_app(), ["explain", a4c, "-o", str(tmp_path / "x.png"), "--bundle", bundle])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "x.png").is_file()
+    assert "unmarked" not in done.output
     two = run(build_app(), ["explain", a4c, a4c, "-o", str(tmp_path / "y.png"), "--bundle", bundle])
     assert two.exit_code == 2
     assert "--gallery" in two.output
     lost = run(build_app(), ["explain", str(tmp_path / "no.dcm"), "-o", str(tmp_path / "y.png"), "--bundle", bundle])
     assert lost.exit_code == 2
+
+
+def test_a_picture_without_a_mark_is_no_silence(
+    bundle: str, a4c: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Explainer.explain
+
+    def nothing(self: Explainer, source: str) -> Explanation:
+        found = shown(self, source)
+        return replace(found, found=replace(found.found, values=np.zeros_like(found.found.values)))
+
+    monkeypatch.setattr(Explainer, "explain", nothing)
+    words = ["explain", a4c, "-o", str(tmp_path / "x.png"), "--bundle", bundle, "--view", "A4C"]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 0, done.output
+    assert "Nothing in the picture speaks for A4C" in done.output
 
 
 def test_enlarge_is_trilinear_as_torch_has_it() -> None:

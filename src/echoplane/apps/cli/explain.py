@@ -99,6 +99,8 @@ def register(app: typer.Typer) -> None:
         if not found.masked_surely:
             print_warning("The sector is a guess: burned-in text may be left in the pictures. Look before sharing.")
         answer, shown_map = found.answer, found.found
+        if not shown_map.values.any():
+            print_warning(f"Nothing in the picture speaks for {shown_map.target}: it is unmarked.")
         console(stderr=True).print(
             f"{answer.status}: {answer.best_view} {answer.probabilities[answer.best_view]:.2f}; "
             f"shown: {shown_map.target}, by {shown_map.method}. Written to {printable(str(output))}.", markup=False
