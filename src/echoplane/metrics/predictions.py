@@ -110,8 +110,6 @@ class Predictions:
         DataError
             When the file is missing, damaged, or of another kind.
         """
-        if not Path(path).is_file():
-            raise DataError(f"{path}: there is no such file. `evaluate`, `train` and `crossval` write predictions.")
         try:
             # Opened here, for NumPy leaves a damaged file open, and Windows lets nobody replace one.
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
