@@ -10,8 +10,9 @@ import pytest
 
 from echoplane.errors import BundleError, MissingExtraError, UsageError
 from echoplane.inference import classifier as module
-from echoplane.inference.classifier import AHEAD, CLIPS_AT_ONCE, ViewClassifier
+from echoplane.inference.classifier import AHEAD, ViewClassifier
 from echoplane.inference.rows import from_json, to_json
+from echoplane.inference.seeing import CLIPS_AT_ONCE
 from echoplane.models.bundle_facts import Thresholds
 from echoplane.prepare.frames import prepare
 from echoplane.records import Cine, CineKind, Status

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias
@@ -21,12 +19,10 @@ from echoplane.inference import mirror
 from echoplane.inference.cam import CamEngine
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, available_cpus, load_engine
-from echoplane.inference.enough import first_look, is_enough
 from echoplane.inference.look import Look
+from echoplane.inference.seeing import look_at
 from echoplane.models.bundle import Bundle
-from echoplane.prepare.frames import prepare, with_frames
-from echoplane.records import Cine, FloatArray, PreparedCine, SamplingPlan, Status, UInt8Array, ViewResult
-from echoplane.sampling.clips import gather, plan, without_empty
+from echoplane.records import Cine, PreparedCine, SamplingPlan, Status, ViewResult
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.item import SourceItem, shown
@@ -35,9 +31,6 @@ from echoplane.sources.open import open_cine
 
 #: What can be answered for: a file or a folder of frames, an item of discovery, a cine, or frames in memory.
 Source: TypeAlias = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
-
-#: Clips given to the network in one call: bounds the memory; more is no faster on a CPU.
-CLIPS_AT_ONCE = 8
 
 #: Files begun ahead of the one whose result is handed out next, for each job. Bounds what waits behind a slow file.
 AHEAD = 4
@@ -248,117 +241,19 @@ class ViewClassifier:
         if decision.status is not None:
             return _row(name, cine, decision.status, (decision.reason, *cine.notes), seconds), None
         facts = self.bundle.facts
-        seen, mirrored = self._look(cine, engine, seconds)
+        seen = look_at(cine, facts, engine, seconds, all_clips=self.all_clips)
         sampling, prepared = seen.sampling, seen.prepared
         if not prepared.frames.any():
             reason = "Every frame looked at is black where the ultrasound picture should be."
             return _row(name, cine, Status.NOT_B_MODE, (reason, *cine.notes), seconds, sampling, prepared), None
         answer = decide(seen.logits, facts)
-        remarks = filter(None, (mirror.SENTENCE if mirrored else "", decision.reason))
+        remarks = filter(None, (mirror.SENTENCE if seen.mirrored else "", decision.reason))
         reasons = (*answer.reasons, *remarks, *cine.notes, *sampling.notes, *prepared.notes)
-        result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer, mirrored)
+        result = _row(name, cine, answer.status, reasons, seconds, sampling, prepared, answer, seen.mirrored)
         if seen.maps is None or not answer.best_view:
             return result, None
         maps = seen.maps[:, facts.vocabulary.index(answer.best_view)]
         return result, Look(result, prepared, sampling, maps[..., ::-1, :] if prepared.sector.upside_down else maps)
-
-    def _look(self, cine: Cine, engine: Engine, seconds: dict[str, float]) -> tuple[_Seen, bool]:
-        """Look at two clips, and at all where these leave any doubt; return whether they were turned around too."""
-        facts = self.bundle.facts
-        whole = plan(cine.n_frames, cine.fps, facts.sampling, source=cine.source)
-        first = whole if self.all_clips else first_look(whole, facts)
-        seen = self._see(cine, first, engine, seconds)
-        if first is whole:
-            return self._turned(seen, engine, seconds)
-        if facts.recipe.needs_sector and not seen.prepared.sector.is_confident:
-            # A sector that was guessed is looked for once more, in frames of the whole cine.
-            return self._turned(self._see(cine, whole, engine, seconds), engine, seconds)
-        has_empty = seen.sampling is not first or not seen.prepared.frames.any()
-        if not has_empty and is_enough(seen.logits, facts):
-            turned, mirrored = self._turned(seen, engine, seconds)
-            if not mirrored:
-                return turned, mirrored
-        return self._turned(self._see(cine, whole, engine, seconds, seen), engine, seconds)
-
-    def _see(
-        self, cine: Cine, planned: SamplingPlan, engine: Engine, seconds: dict[str, float], before: _Seen | None = None
-    ) -> _Seen:
-        """Prepare the frames of a plan and run the network; what was seen `before` is not looked at again."""
-        recipe = self.bundle.facts.recipe
-        with _timed(seconds, "prepare"):
-            if before is None:
-                prepared = prepare(cine, recipe, planned.needed)
-            else:
-                prepared = with_frames(before.prepared, cine, recipe, planned.needed)
-        with _timed(seconds, "network"):
-            sampling = without_empty(prepared.frames, prepared.indices, planned)
-            clips = gather(prepared, sampling)
-            rows = [tuple(row) for row in sampling.indices]
-            known = {} if before is None else before.by_clip()
-            new = [i for i, row in enumerate(rows) if row not in known]
-            if new:
-                logits, maps = self._network(clips[new], engine)
-                known |= _by_clip([rows[i] for i in new], logits, maps)
-            found = [known[row] for row in rows]
-            maps_of = [maps for _, maps in found if maps is not None]
-            return _Seen(
-                prepared,
-                sampling,
-                clips,
-                np.stack([logits for logits, _ in found]),
-                np.stack(maps_of) if maps_of else None,
-            )
-
-    def _turned(self, seen: _Seen, engine: Engine, seconds: dict[str, float]) -> tuple[_Seen, bool]:
-        """Answer turned around what seems to have left and right exchanged, and return whether it does."""
-        with _timed(seconds, "network"):
-            turned = seen.clips[..., ::-1]
-            if not mirror.seems_exchanged(seen.logits, lambda: self._network(turned[:1], engine)[0], self.bundle.facts):
-                return seen, False
-            logits, maps = self._network(turned, engine)
-        return replace(seen, logits=logits, maps=None if maps is None else maps[..., ::-1]), True
-
-    def _network(self, clips_CNHW: UInt8Array, engine: Engine) -> tuple[FloatArray, FloatArray | None]:
-        """Return logits (C, K) and, where somebody wants to look, maps (C, K, n, h, w)."""
-        normalise = self.bundle.facts.recipe.normalise
-        parts = [
-            normalise(clips_CNHW[start : start + CLIPS_AT_ONCE])[:, None]
-            for start in range(0, len(clips_CNHW), CLIPS_AT_ONCE)
-        ]
-        if not isinstance(engine, CamEngine):
-            return np.concatenate([engine.run(part) for part in parts]), None
-        both = [engine.look(part) for part in parts]
-        return np.concatenate([logits for logits, _ in both]), np.concatenate([maps for _, maps in both])
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Frames prepared, the clips made of them, and what the network said: logits (C, K), maybe maps (C, K, n, h, w)."""
-
-    prepared: PreparedCine
-    sampling: SamplingPlan
-    clips: UInt8Array
-    logits: FloatArray
-    maps: FloatArray | None
-
-    def by_clip(self) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray | None]]:
-        """Return logits and maps by the clip's frame numbers."""
-        return _by_clip([tuple(row) for row in self.sampling.indices], self.logits, self.maps)
-
-
-def _by_clip(
-    rows: list[tuple[int, ...]], logits: FloatArray, maps: FloatArray | None
-) -> dict[tuple[int, ...], tuple[FloatArray, FloatArray | None]]:
-    return {row: (logits[i], None if maps is None else maps[i]) for i, row in enumerate(rows)}
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    begun = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - begun
 
 
 def _refuse_jobs(jobs: int | None) -> None:

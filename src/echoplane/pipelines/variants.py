@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import TooShortError, UsageError
-from echoplane.inference.classifier import CLIPS_AT_ONCE
 from echoplane.inference.engine import Engine, load_engine
+from echoplane.inference.seeing import CLIPS_AT_ONCE
 from echoplane.metrics.intervals import Interval, bootstrap, compare
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import Precision, Variant
