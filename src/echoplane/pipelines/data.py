@@ -17,7 +17,7 @@ from echoplane.data.secrets import other_secrets
 from echoplane.data.split import Split, make_split
 from echoplane.pipelines import _html as html
 from echoplane.pipelines.prepare import FAILURES_FILE, read_failures
-from echoplane.store import StoreReader, StoreRow, open_stores
+from echoplane.store import StoreReader, StoreRow, losses, open_stores
 
 #: Frames of a small moving picture, and pictures shown for a finding.
 MOVING, SHOWN = 12, 8
@@ -125,7 +125,7 @@ def split_stores(
         together=[(pair.one.cine, pair.two.cine) for pair in pairs],
     )
     split.save(out)
-    return split, (*(loss for store in stores if (loss := store.loss())), *warnings, *other_secrets(stores))
+    return split, (*losses(stores), *warnings, *other_secrets(stores))
 
 
 def _page(stores: Sequence[StoreReader], report: DataReport, split: Split | None, pictures: int) -> str:

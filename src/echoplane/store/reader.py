@@ -149,6 +149,11 @@ class StoreReader:
         )
 
 
+def losses(stores: Iterable[StoreReader]) -> tuple[str, ...]:
+    """Return :meth:`StoreReader.loss` of each store of which cines are gone, each sentence once."""
+    return tuple(dict.fromkeys(loss for store in stores if (loss := store.loss())))
+
+
 def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
     """Open several stores that are to be used together.
 

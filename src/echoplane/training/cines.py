@@ -17,7 +17,7 @@ from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
 from echoplane.errors import DataError, UsageError
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
-from echoplane.store import StoreReader, StoreRow, open_stores
+from echoplane.store import StoreReader, StoreRow, losses, open_stores
 from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
 from echoplane.training.targets import hard_labels, make_targets, soften_levels
@@ -178,11 +178,6 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
             *(_skipped(validation) if validation else ()),
         ),
     )
-
-
-def losses(stores: Sequence[StoreReader]) -> tuple[str, ...]:
-    """Return a sentence for each store of which cines are gone."""
-    return tuple(loss for store in stores if (loss := store.loss()))
 
 
 def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from echoplane._processes import Workers, leave_with_parent
 from echoplane.data.split import Split, make_split
 from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.metrics.predictions import Predictions
-from echoplane.store import open_stores
+from echoplane.store import losses, open_stores
 from echoplane.training.checkpoint import differences
-from echoplane.training.cines import losses, rows_to_split
+from echoplane.training.cines import rows_to_split
 from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.recipe import TrainRecipe

@@ -112,13 +112,12 @@ def _add_variants(group: typer.Typer) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.pipelines.answer import rows_in
         from echoplane.pipelines.variants import add_variants, prefer
-        from echoplane.store import open_stores
+        from echoplane.store import losses, open_stores
 
         refuse_what_is_there(output, force)
         bundle, fitted, measured = _load(source), open_stores(calibrate), open_stores(test)
-        for loss in dict.fromkeys(store.loss() for store in (*fitted, *measured)):
-            if loss and not quiet:
-                print_warning(loss)
+        for loss in () if quiet else losses((*fitted, *measured)):
+            print_warning(loss)
         with progress("Answering", "cines", quiet=quiet) as bar:
 
             def step(precision: str, done: int, total: int) -> None:
