@@ -1,14 +1,15 @@
-"""Give trained weights of compact3d more channels: tools/weights/grow.py RUN SIZE OUT.safetensors [--seed N].
+"""Give trained weights of compact3d more channels or blocks: tools/weights/grow.py RUN SIZE OUT.safetensors [--seed N].
 
 The grown network answers as the old one does, number for number: what is old keeps its weights, and listens to none of
-what is new. New channels begin with random weights of their own and are heard once training gives them a voice, so that
-no training so far is lost (in the spirit of Chen et al., Net2Net, ICLR 2016, arXiv:1511.05641, which copies channels
-instead; copies begin alike and take long to part).
+what is new. New channels begin with random weights of their own and are heard once training gives them a voice; new
+blocks stand at the end of their stage and begin as their shortcut. So no training so far is lost (in the spirit of Chen
+et al., Net2Net, ICLR 2016, arXiv:1511.05641, which copies channels instead; copies begin alike and take long to part).
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,20 @@ from echoplane.models.compact3d import Compact3d
 
 #: Of a linear map or convolution, the axis along which it listens.
 INPUT = 1
+#: How parameters of a block are named; the stem is number 0.
+BLOCK = re.compile(r"features\.([1-9]\d*)\.(.*)")
+
+
+def blocks(weights: dict[str, torch.Tensor]) -> dict[int, tuple[int, int]]:
+    """Tell for each block, by its number in the network, its stage and its place there: a shortcut begins a stage."""
+    numbers = sorted({int(found[1]) for name in weights if (found := BLOCK.fullmatch(name))})
+    places: dict[int, tuple[int, int]] = {}
+    stage, place = -1, 0
+    for number in numbers:
+        begins = not places or f"features.{number}.shortcut.1.weight" in weights
+        stage, place = (stage + 1, 0) if begins else (stage, place + 1)
+        places[number] = stage, place
+    return places
 
 
 def grow(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -30,7 +45,11 @@ def grow(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> dict[str
         When a tensor of `old` has no place in `new`.
     """
     grown = {name: value.clone() for name, value in new.items()}
-    for name, value in old.items():
+    old_blocks, new_blocks = blocks(old), {place: number for number, place in blocks(new).items()}
+    for old_name, value in old.items():
+        found = BLOCK.fullmatch(old_name)
+        number = new_blocks.get(old_blocks[int(found[1])]) if found else None
+        name = f"features.{number}.{found[2]}" if found else old_name
         place = grown.get(name)
         if place is None or any(n > room for n, room in zip(value.shape, place.shape, strict=True)):
             raise SystemExit(f"{name} {tuple(value.shape)}: the larger network has no place for it.")

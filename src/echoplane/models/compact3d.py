@@ -35,6 +35,8 @@ SIZES: dict[str, Size] = {
     "s": Size(widths=(16, 32, 64, 128), depths=(1, 1, 1, 1)),
     "m": Size(widths=(16, 32, 64, 160), depths=(1, 1, 2, 2)),
     "l": Size(widths=(16, 32, 80, 224), depths=(1, 1, 2, 2)),
+    # Two blocks more where the picture is 14 x 14: a feature then sees all of it (117 of 112 pixels, instead of 85).
+    "xl": Size(widths=(16, 32, 80, 224), depths=(1, 1, 4, 2)),
 }
 
 #: (time, rows, columns) stride of each stage. The stem has already halved the picture.
@@ -83,7 +85,7 @@ class Compact3d(nn.Module):
     ----------
     n_views : int
         Length of the answer, K.
-    size : {"s", "m", "l"}
+    size : {"s", "m", "l", "xl"}
         Row of :data:`SIZES`.
     dropout : float
         On the pooled features, in [0, 1).
