@@ -1,3 +1,5 @@
+import json
+
 import make_default
 import numpy as np
 import pytest
@@ -99,3 +101,30 @@ def test_the_threshold_holds_for_the_real_clips_by_themselves(toy_bundle):
     assert 0.2 < kept.mean() < 1
     assert (side.argmax(axis=1) == truth)[kept].mean() >= 0.95
     assert (side.argmax(axis=1) == truth).mean() < 0.9
+
+
+def a_run(folder, bundle, name, weights=""):
+    folder.mkdir()
+    network = f"network: {{name: compact3d, weights: '{weights}'}}\n" if weights else ""
+    (folder / "recipe.yaml").write_text(f"name: {name}\n{network}fit: {{epochs: 2, batch: 8}}\n", encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps({"seed": 5}), encoding="utf-8")
+    Split((SplitRow("a", TRAIN, None, "g", "A2C"), SplitRow("b", VALIDATION, None, "h", "A2C"))).save(
+        folder / "split.csv"
+    )
+    bundle.save(folder / "bundle")
+    return folder
+
+
+def test_stages_go_back_to_the_first_run(toy_bundle, tmp_path):
+    first = a_run(tmp_path / "first", toy_bundle(VIEWS), "one")
+    second = a_run(tmp_path / "second", toy_bundle(VIEWS), "two", first)
+    assert [row["name"] for row in make_default.stages(second)] == ["one", "two"]
+
+
+def test_weights_that_travel_without_their_runs_tell_their_stages_in_a_file_beside_them(toy_bundle, tmp_path):
+    weights = tmp_path / "start.safetensors"
+    weights.write_bytes(b"")
+    weights.with_suffix(".json").write_text(json.dumps([{"name": "one"}, {"name": "two"}]), encoding="utf-8")
+    run = a_run(tmp_path / "run", toy_bundle(VIEWS), "three", weights)
+    assert [row["name"] for row in make_default.stages(run)] == ["one", "two", "three"]
+    assert list(make_default.stages(run))[-1]["cines"] == 1

@@ -143,8 +143,11 @@ def stages(run: Path) -> Iterator[dict[str, Any]]:
     recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     before = Path((recipe.get("network") or {}).get("weights") or "")
+    told = before.with_suffix(".json") if before.is_file() else None
     before = before.parent if before.is_file() else before
-    if before.name and (before / "recipe.yaml").is_file():
+    if told and told.is_file():  # weights without their runs, as phantom-only.safetensors
+        yield from json.loads(told.read_text(encoding="utf-8"))
+    elif before.name and (before / "recipe.yaml").is_file():
         yield from stages(before)
     bundle = Bundle.load(run / "bundle")
     n, h, w = bundle.facts.clip_shape

@@ -108,6 +108,16 @@ _ROWS = (
         macs=467_641_664,
     ),
     Network(
+        "compact3d-xl",
+        "the same, deeper",
+        _COMPACT,
+        _COMPACT3D,
+        {"size": "xl"},
+        clip=(10, 112, 112),
+        parameters=1_224_022,
+        macs=618_169_664,
+    ),
+    Network(
         "compact3d-s",
         "the same, smaller",
         _COMPACT,
