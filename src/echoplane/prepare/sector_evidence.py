@@ -225,7 +225,7 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
 
 
 def _background(low: UInt8Array) -> int:
-    counts = np.bincount(low.ravel(), minlength=256)
+    counts = cv2.calcHist([low.reshape(-1, 1)], [0], None, [256], [0, 256]).ravel()
     for darkest, least in BACKGROUNDS:
         level = int(counts[: darkest + 1].argmax())
         if counts[max(level - 1, 0) : level + 2].sum() > least * low.size:
@@ -249,11 +249,9 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     size = max(lit.shape)
     reach = 2 * round(size / 160) + 1
     closed = cv2.morphologyEx(solid.view(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    count, labels, areas = _parts(closed.view(np.uint8))
     if count < 2:
         return []
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
-    areas[0] = 0
     motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
     motion[0] = 0
     weight = motion if moves else areas + LITTLE_MOTION * motion
@@ -266,7 +264,7 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     elif filmed(frames_THW):
         # Letters on a screen that is filmed by hand tremble, and seem to live.
         small = np.flatnonzero(alike & (areas < PANEL * areas[main]))
-        alike[small] = [not like_text(frames_THW[::3], _around(stats[part], lit.shape)) for part in small]
+        alike[small] = [not like_text(frames_THW[::3], _around(labels == part)) for part in small]
     alike[main] = True
     stray = alike & (areas < PANEL * areas[main])
     everything = _evidence(alike[labels], np.zeros_like(solid), solid)
@@ -275,10 +273,20 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     return [_evidence(labels == main, stray[labels], solid), everything]
 
 
-def _around(stats: IntArray, shape: tuple[int, ...]) -> BoolArray:
+def _parts(picture: UInt8Array) -> tuple[int, IntArray, IntArray]:
+    """Return the number of connected parts, the ground among them; labels (H, W); and areas, 0 for the ground."""
+    # OpenCV's own statistics of the parts take longer than finding them.
+    count, found = cv2.connectedComponents(picture, connectivity=8)
+    labels = found.astype(np.int64)
+    areas = np.bincount(labels.ravel(), minlength=count)
+    areas[0] = 0
+    return count, labels, areas
+
+
+def _around(part: BoolArray) -> BoolArray:
     """Mark the box around a part: letters are told from speckle by the ground that they stand on."""
-    x0, y0, width, height, _ = stats.tolist()
-    box = np.zeros(shape, bool)
+    x0, y0, width, height = cv2.boundingRect(part.view(np.uint8))
+    box = np.zeros(part.shape, bool)
     box[max(y0 - 1, 0) : y0 + height + 1, max(x0 - 1, 0) : x0 + width + 1] = True
     return box
 
@@ -297,10 +305,8 @@ def _without_still_parts(solid: BoolArray, moving: BoolArray) -> tuple[BoolArray
 
     Also says whether enough moves to go by: in a still, a frozen cine or a very short one it does not.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
+    count, labels, areas = _parts(solid.view(np.uint8))
     motion = np.bincount(labels[moving & solid], minlength=count)
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
-    areas[0] = 0
     alive = (motion >= LIVE_PART * areas) & (areas > 0)
     if not alive.any() or areas[alive].sum() < PANEL * areas.max():
         return solid, False
