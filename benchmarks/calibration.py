@@ -27,8 +27,9 @@ from echoplane.inference.engine import load_engine
 from echoplane.metrics.calibration import expected_calibration_error
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
+from echoplane.models.bundle_facts import BundleFacts
 from echoplane.pipelines.answer import answer_store, rows_in
-from echoplane.pipelines.calibrate import CalibrateRecipe, fit
+from echoplane.pipelines.calibrate import CalibrateRecipe, as_decided, fit
 from echoplane.store import open_stores
 
 LEVELS = (0.9, 0.95, 0.99)
@@ -57,12 +58,15 @@ def _drawn(p: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[
     return (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1).clip(max=p.shape[1] - 1)
 
 
-def one_cut(fitted_on: Predictions, held: Predictions, precision: float, rng: np.random.Generator) -> dict[str, float]:
+def one_cut(
+    fitted_on: Predictions, held: Predictions, facts: BundleFacts, precision: float, rng: np.random.Generator
+) -> dict[str, float]:
     """Return every figure of one cut, by name; what is not defined is NaN."""
     y, before = held.y_true, held.cine_probabilities()
     found = {"ECE before": expected_calibration_error(y, before)}
     for method in ("temperature", "vector"):
-        fitted = fit(fitted_on, CalibrateRecipe(method=method, levels=LEVELS, precision=precision))  # type: ignore[arg-type]
+        recipe = CalibrateRecipe(method=method, levels=LEVELS, precision=precision)  # type: ignore[arg-type]
+        fitted = fit(fitted_on, recipe, facts)
         p = held.cine_probabilities(fitted.scaling)
         found[f"ECE {method}"] = expected_calibration_error(y, p)
         found[f"floor {method}"] = float(np.mean([expected_calibration_error(_drawn(p, rng), p) for _ in range(10)]))
@@ -72,15 +76,15 @@ def one_cut(fitted_on: Predictions, held: Predictions, precision: float, rng: np
             inside = sets.contains(p)
             found[f"coverage {sets.level:g}"] = float(inside[np.arange(len(y)), y].mean())
             found[f"size {sets.level:g}"] = float(inside.sum(axis=1).mean())
-        by_view = fit(fitted_on, CalibrateRecipe(levels=LEVELS, per_view=True, precision=None))
+        by_view = fit(fitted_on, CalibrateRecipe(levels=LEVELS, per_view=True, precision=None), facts)
         for sets in by_view.sets:
             inside = sets.contains(held.cine_probabilities(by_view.scaling))
             held_true = inside[np.arange(len(y)), y]
             found[f"by view {sets.level:g}"] = float(np.mean([held_true[y == k].mean() for k in np.unique(y)]))
             found[f"size by view {sets.level:g}"] = float(inside.sum(axis=1).mean())
         reached = fitted.threshold is not None
-        answered = p.max(axis=1) >= (fitted.threshold if reached else np.inf)
-        right = p.argmax(axis=1) == y
+        weight, right = as_decided(p, y, facts)
+        answered = weight >= (fitted.threshold if reached else np.inf)
         found["answered"] = float(answered.mean())
         found["right of answered"] = float(right[answered].mean()) if answered.any() else float("nan")
     return found
@@ -137,7 +141,7 @@ def main() -> None:
     stores = open_stores(args.test)
     predictions = answer_store(bundle, load_engine(bundle), stores, rows_in(args.split)).predictions
     rng = np.random.default_rng(0)
-    cuts = [one_cut(*halves(predictions, rng), args.precision, rng) for _ in range(args.cuts)]
+    cuts = [one_cut(*halves(predictions, rng), bundle.facts, args.precision, rng) for _ in range(args.cuts)]
     names = " ".join(Path(path).name for path in args.test)
     options = "".join(f" --{n} {Path(v).name}" for n, v in (("split", args.split), ("bundle", args.bundle)) if v)
     rows = [(row.name, row.wanted, row.value, row.low, row.high) for row in lines(cuts, args.precision)]

@@ -5,6 +5,7 @@ import pytest
 
 from echoplane.errors import DataError, UsageError
 from echoplane.inference import mirror
+from echoplane.inference.decide import decide
 from echoplane.metrics.calibration import expected_calibration_error, softmax
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
@@ -18,6 +19,7 @@ from echoplane.pipelines.calibrate import (
     without_mirror_margin,
 )
 from echoplane.prepare.recipe import PrepareRecipe
+from echoplane.records import Status
 from echoplane.sampling.rule import SamplingRule
 
 VIEWS = ("A2C", "A4C", "PSAX-MV", "other")
@@ -41,7 +43,7 @@ def bundle() -> Bundle:
 @pytest.mark.parametrize("method", ["temperature", "vector"])
 def test_what_is_promised_holds_on_patients_left_out(method: str) -> None:
     p = predictions()
-    report = cross_fit(p, CalibrateRecipe(method=method, precision=0.9))  # type: ignore[arg-type]
+    report = cross_fit(p, CalibrateRecipe(method=method, precision=0.9), bundle().facts)  # type: ignore[arg-type]
     assert report.ece_before > 0.15
     assert report.ece_after < 0.035
     assert report.nll_after < report.nll_before
@@ -151,8 +153,25 @@ def test_nothing_asked_nothing_set() -> None:
 def test_a_precision_out_of_reach_is_said_not_faked() -> None:
     p = predictions(300)
     never = replace(p, y_true=(p.cine_probabilities().argmax(axis=1) + 1) % 4)
-    report = cross_fit(never, CalibrateRecipe(precision=0.9))
+    report = cross_fit(never, CalibrateRecipe(precision=0.9), bundle().facts)
     assert not report.reached
+
+
+def test_the_threshold_is_for_what_predict_weighs_against_it() -> None:
+    """Labels that are no answer come to one `other`: the product weighs their sum, and any of them is right."""
+    p = predictions(2000, factor=2.0)
+    two = BundleFacts("b", VIEWS, NetworkSpec("compact3d"), PrepareRecipe(), SamplingRule(), offered=("A2C", "A4C"))
+    made, report = calibrate(Bundle.create(two, {}), p, CalibrateRecipe(precision=0.9, known=None))
+    found = [decide(p.logits[p.cine_of_clip == cine], made.facts) for cine in range(len(p.cines))]
+    offered = [
+        answer.view == (VIEWS[y] if VIEWS[y] in two.answers else "")
+        for answer, y in zip(found, p.y_true, strict=True)
+        if answer.status is not Status.UNSURE
+    ]
+    # The lowest threshold that keeps the promise: it is kept, and hardly more than kept.
+    assert 0.9 <= np.mean(offered) < 0.905
+    assert report.right == pytest.approx(0.9, abs=0.02)
+    assert report.answered == pytest.approx(len(offered) / len(found), abs=0.03)
 
 
 def test_refusals() -> None:
@@ -160,7 +179,7 @@ def test_refusals() -> None:
     with pytest.raises(UsageError, match="not answers of this bundle"):
         calibrate(bundle(), replace(p, views=("A2C", "A3C", "A4C", "other")))
     with pytest.raises(DataError, match="of 4 patients, and 5 are the least"):
-        cross_fit(p, CalibrateRecipe())
+        cross_fit(p, CalibrateRecipe(), bundle().facts)
     with pytest.raises(UsageError, match="precision is 95"):
         CalibrateRecipe(precision=95)
     with pytest.raises(UsageError, match="folds is 1"):

@@ -24,7 +24,6 @@ from measure.leftout import LeftOut
 from measure.results import load, save
 
 from echoplane.data.split import TRAIN, VALIDATION, Split
-from echoplane.inference.decide import winner
 from echoplane.inference.engine import load_engine
 from echoplane.metrics.calibration import expected_calibration_error
 from echoplane.metrics.predictions import Predictions
@@ -32,7 +31,7 @@ from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric
 from echoplane.pipelines.answer import answer_store, rows_in
-from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, calibrate, mirror_margin
+from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, as_decided, calibrate, mirror_margin
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -86,12 +85,7 @@ def threshold(real: Predictions | None, facts: BundleFacts) -> float:
         return 0.0
     p, wanted = real.cine_probabilities(facts.calibration), PRECISIONS[0]
     assert wanted is not None
-    found = [winner(row, facts) for row in p]
-    right = [
-        best == y if is_offered else real.views[y] not in facts.answers
-        for (best, _, is_offered), y in zip(found, real.y_true, strict=True)
-    ]
-    return threshold_for_precision(np.array([weight for _, weight, _ in found]), np.array(right), wanted) or 0.0
+    return threshold_for_precision(*as_decided(p, real.y_true, facts), wanted) or 0.0
 
 
 def margin(runs: list[Path], store: StoreReader, facts: BundleFacts) -> float:

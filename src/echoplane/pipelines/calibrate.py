@@ -108,15 +108,42 @@ class _Fitted:
     threshold: float | None
 
 
-def fit(predictions: Predictions, recipe: CalibrateRecipe) -> _Fitted:
+def as_decided(
+    p_VK: calibration.Floats, y_true_V: npt.NDArray[np.int64], facts: BundleFacts
+) -> tuple[calibration.Floats, npt.NDArray[np.bool_]]:
+    """Return what the product weighs against its threshold, and whether it would be right to answer.
+
+    Parameters
+    ----------
+    p_VK : float array, (V, K)
+        Calibrated probabilities of each cine, in the order of the vocabulary.
+    y_true_V : int64 array, (V,)
+    facts : BundleFacts
+
+    Returns
+    -------
+    weight : float array, (V,)
+        Probability of the winning side: of the likeliest answer, or of all labels that are none, taken together.
+    right : bool array, (V,)
+        Whether the answer is the true one; for all labels that are none, whether the true one is none either.
+    """
+    found = [winner(row, facts) for row in p_VK]
+    right = [
+        best == y if is_offered else facts.vocabulary[y] not in facts.answers
+        for (best, _, is_offered), y in zip(found, y_true_V, strict=True)
+    ]
+    return np.array([weight for _, weight, _ in found]), np.array(right, dtype=bool)
+
+
+def fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFacts) -> _Fitted:
     """Fit scaling, sets and threshold on all cines given."""
     scaling = _fit_scaling(predictions, recipe.method)
     p = predictions.cine_probabilities(scaling)
     sets = tuple(conformal.fit_conformal(predictions.y_true, p, level, recipe.per_view) for level in recipe.levels)
     threshold = None
     if recipe.precision is not None:
-        right = p.argmax(axis=1) == predictions.y_true
-        threshold = selective.threshold_for_precision(p.max(axis=1), right, recipe.precision)
+        weight, right = as_decided(p, predictions.y_true, facts)
+        threshold = selective.threshold_for_precision(weight, right, recipe.precision)
     return _Fitted(scaling, sets, threshold)
 
 
@@ -153,8 +180,8 @@ def calibrate(
             f"vector scaling moves every view by itself, and no cine shows {', '.join(unseen)}: that would never be "
             "answered again. Use the method temperature, or cines of all views."
         )
-    report = cross_fit(predictions, recipe)
-    fitted = fit(predictions, recipe)
+    report = cross_fit(predictions, recipe, bundle.facts)
+    fitted = fit(predictions, recipe, bundle.facts)
     novelty, limit = _novelty(predictions, bundle.facts, recipe.known)
     # The margin is of energies, which no calibration changes.
     thresholds = Thresholds(
@@ -261,7 +288,7 @@ def without_mirror_margin(bundle: Bundle) -> Bundle:
     return with_card(Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}))
 
 
-def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationReport:
+def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFacts) -> CalibrationReport:
     """Fit on some patients, measure on the others, in turn."""
     groups = np.array(predictions.groups)
     names = np.unique(groups)
@@ -277,24 +304,25 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe) -> CalibrationR
     inside = np.zeros((len(recipe.levels), *after.shape), dtype=bool)
     for part in np.array_split(order, recipe.folds):
         held = np.isin(groups, names[part])
-        fitted = fit(predictions.take(np.flatnonzero(~held)), recipe)
+        fitted = fit(predictions.take(np.flatnonzero(~held)), recipe, facts)
         rows = np.flatnonzero(held)
         after[rows] = predictions.take(rows).cine_probabilities(fitted.scaling)
-        answered[rows] = after[rows].max(axis=1) >= (fitted.threshold or 0.0)
+        answered[rows] = as_decided(after[rows], predictions.y_true[rows], facts)[0] >= (fitted.threshold or 0.0)
         for level, sets in enumerate(fitted.sets):
             inside[level, rows] = sets.contains(after[rows])
-    return _report(predictions, recipe, after, answered, inside)
+    return _report(predictions, recipe, facts, after, answered, inside)
 
 
 def _report(
     predictions: Predictions,
     recipe: CalibrateRecipe,
+    facts: BundleFacts,
     after: calibration.Floats,
     answered: npt.NDArray[np.bool_],
     inside: npt.NDArray[np.bool_],
 ) -> CalibrationReport:
     y, before = predictions.y_true, predictions.cine_probabilities()
-    right = after.argmax(axis=1) == y
+    right = as_decided(after, y, facts)[1]
     cover = {
         f"{level:g}": (float(sets[np.arange(len(y)), y].mean()), float(sets.sum(axis=1).mean()))
         for level, sets in zip(recipe.levels, inside, strict=True)
@@ -310,7 +338,7 @@ def _report(
         coverage=cover,
         answered=float(answered.mean()) if asked else None,
         right=float(right[answered].mean()) if asked and answered.any() else None,
-        reached=asked and fit(predictions, recipe).threshold is not None,
+        reached=asked and fit(predictions, recipe, facts).threshold is not None,
     )
 
 
