@@ -130,3 +130,18 @@ def test_nothing_to_answer_is_said_in_words(tmp_path: Path) -> None:
         answer_store(bundle(), Brightness(), [store(tmp_path / "s", n=0)])
     with pytest.raises(DataError, match=r"none of 1 cines can be answered: 1 [a-z]"):
         answer_store(bundle(), Brightness(), [store(tmp_path / "t", n=1, label="")])
+
+
+def test_cines_of_a_split_that_no_store_holds_are_counted_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "split.csv"
+    names = ("c001", *(f"elsewhere/{n}" for n in range(5)))
+    Split(tuple(SplitRow(name, "validation") for name in names)).save(path)
+    one = store(tmp_path / "s", 4)
+    found = answer_store(bundle(), Brightness(), [one], rows_in(str(path)))
+    assert found.predictions.cines == ("c001",)
+    assert found.left_out == {
+        f"in part validation of {path}, and in no store given (elsewhere/0, elsewhere/1, elsewhere/2, ...)": 5
+    }
+    Split((SplitRow("elsewhere/0", "validation"),)).save(path)
+    with pytest.raises(DataError, match=r"1 in part validation of .*no store given \(elsewhere/0\)"):
+        answer_store(bundle(), Brightness(), [one], rows_in(str(path)))

@@ -25,6 +25,8 @@ Progress = Callable[[int, int], None]
 
 #: Clips of several cines go through the network together, at most so many at once.
 _BATCH = 32
+#: So many cines that are missing are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Answers:
     ----------
     predictions : Predictions
     left_out : dict of str to int
-        Reason in words, and how many cines it left out; those of a store that are gone, picked or not, are counted too.
+        Reason in words, and how many cines it left out; those of a store that are gone, picked or not, are counted too,
+        and those of a split file's part that no store holds.
     """
 
     predictions: Predictions
@@ -85,6 +88,8 @@ def answer_store(
         check_recipe(bundle, store)
     chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
     left_out = _gone(stores)
+    if isinstance(keep, SplitPart):
+        left_out += Counter(keep.left_out(stores))
     if mirrored:
         upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
         left_out += Counter({"mirrored to begin with": len(chosen) - len(upright)})
@@ -118,6 +123,27 @@ def answer_store(
     return Answers(_collect(bundle, rows, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
 
 
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """The cines of one part of a split file; called with a row, it says whether the row is one of them."""
+
+    path: str
+    part: str
+    cines: frozenset[str]
+
+    def __call__(self, row: StoreRow) -> bool:
+        """Return whether a row is of this part."""
+        return row.cine in self.cines
+
+    def left_out(self, stores: Sequence[StoreReader]) -> dict[str, int]:
+        """Return how many cines no store holds, with the reason in words and some names; empty when all are there."""
+        missing = sorted(self.cines.difference(row.cine for store in stores for row in store.rows))
+        if not missing:
+            return {}
+        names = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        return {f"in part {self.part} of {self.path}, and in no store given ({names})": len(missing)}
+
+
 def rows_in(split: str | None) -> Callable[[StoreRow], bool] | None:
     """Return what keeps the rows of one part of a split.
 
@@ -147,7 +173,7 @@ def rows_in(split: str | None) -> Callable[[StoreRow], bool] | None:
     wanted = frozenset(rows.cines(part))
     if not wanted:
         raise UsageError(f"{path}: has no cine in part {part!r} (parts are {', '.join(PARTS)}).")
-    return lambda row: row.cine in wanted
+    return SplitPart(path, part, wanted)
 
 
 def check_recipe(bundle: Bundle, store: StoreReader) -> None:
