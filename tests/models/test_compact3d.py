@@ -44,7 +44,7 @@ def test_costs_less_than_a_quarter_of_the_reference_on_the_same_clip() -> None:
     assert count(Compact3d(6, "s"), clip).macs < NETWORKS["cnn3d"].macs / 8
 
 
-@pytest.mark.parametrize(("options", "message"), [({"size": "xl"}, "known: s, m"), ({"dropout": 1.0}, "dropout 1.0")])
+@pytest.mark.parametrize(("options", "message"), [({"size": "xxl"}, "known: s, m"), ({"dropout": 1.0}, "dropout 1.0")])
 def test_bad_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Compact3d(6, **options)  # type: ignore[arg-type]

@@ -34,6 +34,11 @@ def test_reference_is_the_one_of_the_thesis() -> None:
         ({"min_detail": 0.5}, "min_detail"),
         ({"min_detail": float("nan")}, "min_detail"),
         ({"std": 0.0}, "std"),
+        ({"std": float("nan")}, "std"),
+        ({"std": 1e300}, "std"),
+        ({"mean": 1e300}, "mean"),
+        ({"mean": float("nan")}, "mean"),
+        ({"min_detail": float("inf")}, "min_detail"),
     ],
 )
 def test_nonsense_is_refused_by_name(change: dict[str, object], word: str) -> None:

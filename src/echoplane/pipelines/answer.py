@@ -87,9 +87,7 @@ def answer_store(
     for store in stores:
         check_recipe(bundle, store)
     chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
-    left_out = _gone(stores)
-    if isinstance(keep, SplitPart):
-        left_out += Counter(keep.left_out(stores))
+    left_out = _gone(stores) + Counter(keep.left_out(stores) if isinstance(keep, SplitPart) else {})
     if mirrored:
         upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
         left_out += Counter({"mirrored to begin with": len(chosen) - len(upright)})

@@ -36,7 +36,7 @@ class VerifyReport:
 
 
 def verify(bundle: Bundle) -> VerifyReport:
-    """Check every hash, then run the network in every precision of the bundle on random clips, and the weights in torch.
+    """Check every hash, then run the network in every precision of the bundle, and its weights, on random clips.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _weights(bundle: Bundle, expected: FloatArray) -> str:
     away = float(np.abs(engine.run(_clips(bundle.facts)) - expected).max())
     if not away <= ALIKE:
         raise BundleError(
-            f"{bundle.where}: {WEIGHTS_NAME} and the f32 network differ by {away:.2g} in the logits of the same clips: they "
-            "are not of one training, and a GPU would answer otherwise than a CPU. Export the bundle again."
+            f"{bundle.where}: {WEIGHTS_NAME} and the f32 network differ by {away:.2g} in the logits of the same clips: "
+            "they are not of one training, and a GPU would answer otherwise than a CPU. Export the bundle again."
         )
     return f"{WEIGHTS_NAME} runs; logits within {away:.1g} of the f32 network's on random clips"

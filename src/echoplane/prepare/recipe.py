@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +20,8 @@ Decode = Literal["fast", "exact"]
 
 #: Largest picture side a recipe may ask for; a guard against a typing slip, not a limit of the code.
 MAX_SIDE = 2048
+#: The spread of grey values that a recipe may divide by; the same kind of guard.
+LEAST_STD, MOST_STD = 0.001, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,12 @@ class PrepareRecipe:
                 raise UsageError(f"{what} {list(pair)}: each side must lie in 1..{MAX_SIDE} pixels.")
         if not 0 <= self.margin < 0.5:
             raise UsageError(f"margin {self.margin}: must lie in [0, 0.5).")
-        if not self.min_detail >= 1:
-            raise UsageError(f"min_detail {self.min_detail}: must be at least 1.")
-        if not self.std > 0:
-            raise UsageError(f"std {self.std}: must be above 0.")
+        if not 1 <= self.min_detail < math.inf:
+            raise UsageError(f"min_detail {self.min_detail}: must be a number of at least 1.")
+        if not 0 <= self.mean <= 1:
+            raise UsageError(f"mean {self.mean}: must lie in [0, 1], as grey values divided by 255 do.")
+        if not LEAST_STD <= self.std <= MOST_STD:
+            raise UsageError(f"std {self.std}: must lie in [{LEAST_STD}, {MOST_STD}], for grey values divided by 255.")
 
     @property
     def needs_sector(self) -> bool:
