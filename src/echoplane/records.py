@@ -307,7 +307,8 @@ class SamplingPlan:
     indices : int64 array, (C, N)
         Frame numbers of each clip.
     short_policy : str
-        ``""``, or the policy (``"loop"``, ``"hold"``) that had to be used because the cine is short.
+        ``""``, or the policy (``"loop"``, ``"hold"``) that had to be used because the cine is short; ``"spread"`` where
+        it is so short that its frame rate is doubtful, and its frames were spread over one clip.
     notes : tuple of str
     """
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from echoplane.errors import (
     EchoplaneError,
@@ -371,3 +372,12 @@ def test_frames_that_are_not_there(videos):
     path, container = videos("avi, motion JPEG")
     with pytest.raises(UsageError, match="frames 0 to 29"):
         open_video(path, container).reader.read([30])
+
+
+@pytest.mark.parametrize(("milliseconds", "fps"), [(10, None), (20, 50.0), (40, 25.0)])
+def test_a_gif_as_fast_as_possible_says_no_frame_rate(tmp_path, milliseconds, fps):
+    pages = [Image.fromarray(np.full((40, 50), 20 * i, np.uint8)) for i in range(6)]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:], duration=milliseconds)
+    cine = open_video(tmp_path / "a.gif", "gif")
+    assert cine.fps == fps
+    assert any("no rate" in note for note in cine.notes) == (fps is None)

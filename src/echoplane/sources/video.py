@@ -41,6 +41,8 @@ _PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Frame intervals may differ this much (as a share of the middle one, beside rounding) before the rate is called
 #: variable.
 _EVEN = 0.25
+#: Frames of a GIF that are said to last a hundredth of a second mean "as fast as possible": browsers show them for ten.
+_GIF_UNSAID = 100.0
 #: Bytes at the end of a GIF in which its last mark is looked for; some programs fill up with zeros.
 _GIF_TAIL = 1024
 
@@ -268,6 +270,9 @@ def open_video(
         rate, aspect, codec = stream.average_rate, stream.sample_aspect_ratio, stream.codec_context.name
         said_seconds, tick = _said_seconds(opened, stream), float(stream.time_base or 0)
     fps, fps_source, rate_notes = frame_rate(index, rate, tick)
+    if container == "gif" and fps is not None and fps > 0.99 * _GIF_UNSAID:
+        fps, fps_source = None, ""
+        rate_notes += ("The GIF says 10 ms a frame, which stands for no rate at all; no program shows it so fast.",)
     notes = index.notes + rate_notes + _early_end(index, said_seconds) + _torn_gif(video)
     if aspect and aspect != 1:
         notes += (f"Pixels are said to be {float(aspect):.3g} times as wide as high; they are taken as square.",)
