@@ -347,3 +347,14 @@ def test_a_row_says_how_many_frames_a_gif_holds(tmp_path, sure):
     assert (row.n_frames, row.fps) == (4, pytest.approx(40))
     assert "A GIF shows at most 50 pictures a second: one frame in 3 was kept." in row.reasons
     assert open_cine(tmp_path / "a.gif").n_frames == 4
+
+
+def test_a_film_that_is_read_from_its_start_is_opened_once(tmp_path, monkeypatch, sure):
+    frames = np.random.default_rng(0).integers(0, 255, (60, H, W), dtype=np.uint8)
+    write_video(tmp_path / "a.gif", [frames], kind="gif", fps=25, height=H, width=W, color=False)
+    cine = open_cine(tmp_path / "a.gif")
+    monkeypatch.setattr(module, "_AT_ONCE", H * W * 8)
+    opened = []
+    monkeypatch.setattr(type(cine.reader), "read", lambda *a, **k: opened.append(a))
+    assert np.array_equal(np.concatenate(list(frames_out(cine, None, color=False))), frames)
+    assert opened == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,15 +164,34 @@ class VideoReader:
         for row, number in enumerate(wanted):
             rows.setdefault(number, []).append(row)
         for number, frame in self._frames(sorted(rows)):
-            picture = rgb_of(frame) if color else grey_of(frame)
-            if picture.shape != shape:
-                raise UnreadableError(
-                    self._video.source,
-                    f"Frame {number} is {picture.shape[1]} x {picture.shape[0]} pixels, "
-                    f"the first one {self._size[1]} x {self._size[0]}.",
-                )
-            out[rows[number]] = picture
+            out[rows[number]] = self._picture(number, frame, color)
         return out
+
+    def parts(self, count: int, *, color: bool = False) -> Iterator[UInt8Array]:
+        """Yield all frames in order, `count` at a time, each decoded once; see :meth:`read`.
+
+        Raises
+        ------
+        UnreadableError
+            When a frame does not decode.
+        """
+        numbers = range(self._index.n_frames)
+        if self._index.seekable:
+            yield from (self.read(numbers[start : start + count], color=color) for start in numbers[::count])
+            return
+        frames = self._frames(list(numbers))
+        while part := [self._picture(number, frame, color) for number, frame in itertools.islice(frames, count)]:
+            yield np.stack(part)
+
+    def _picture(self, number: int, frame: Any, color: bool) -> UInt8Array:
+        picture = rgb_of(frame) if color else grey_of(frame)
+        if picture.shape[:2] != self._size:
+            raise UnreadableError(
+                self._video.source,
+                f"Frame {number} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"the first one {self._size[1]} x {self._size[0]}.",
+            )
+        return picture
 
     def _frames(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
         """Yield (number, frame) for rising frame numbers, each exactly once."""
