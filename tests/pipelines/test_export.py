@@ -1,5 +1,6 @@
 import csv
 import errno
+import os
 
 import cv2
 import numpy as np
@@ -358,3 +359,22 @@ def test_a_film_that_is_read_from_its_start_is_opened_once(tmp_path, monkeypatch
     monkeypatch.setattr(type(cine.reader), "read", lambda *a, **k: opened.append(a))
     assert np.array_equal(np.concatenate(list(frames_out(cine, None, color=False))), frames)
     assert opened == []
+
+
+def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tmp_path, sure):
+    output = tmp_path / "out"
+    left = {name: output / f".echoplane-{name}" for name in ("film", "pictures", "now", "foreign")}
+    for name, inside in (("film", "video.mp4"), ("now", "video.mp4"), ("foreign", "letter.txt")):
+        left[name].mkdir(parents=True)
+        (left[name] / inside).write_bytes(b"half")
+    (left["pictures"] / "frames").mkdir(parents=True)
+    (left["pictures"] / "frames" / "frame_000001.png").write_bytes(b"half")
+    for place in (*output.rglob("*"),):
+        if place.parent != left["now"]:
+            os.utime(place, (1e9, 1e9))
+    done, _ = run([write_frames(tmp_path / "in")], output)
+    assert done.written == 1
+    assert {place.name for place in output.iterdir() if place.name.startswith(".")} == {
+        ".echoplane-now",
+        ".echoplane-foreign",
+    }
