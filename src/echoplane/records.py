@@ -11,10 +11,10 @@ Shape letters used throughout: T frames, H rows, W columns, C clips, N frames of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,14 @@ class FrameReader(Protocol):
         echoplane.errors.UnreadableError
             When a frame cannot be decoded.
         """
+
+
+@runtime_checkable
+class InOrderReader(Protocol):
+    """A reader that has to go through a cine from its start, and so is better asked for all frames at once."""
+
+    def parts(self, count: int, *, color: bool = False) -> Iterator[UInt8Array]:
+        """Yield all frames in order, `count` at a time; see :meth:`FrameReader.read`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +315,8 @@ class SamplingPlan:
     indices : int64 array, (C, N)
         Frame numbers of each clip.
     short_policy : str
-        ``""``, or the policy (``"loop"``, ``"hold"``) that had to be used because the cine is short.
+        ``""``, or the policy (``"loop"``, ``"hold"``) that had to be used because the cine is short; ``"spread"`` where
+        it is so short that its frame rate is doubtful, and its frames were spread over one clip.
     notes : tuple of str
     """
 

@@ -1,5 +1,6 @@
 import csv
 import errno
+import os
 
 import cv2
 import numpy as np
@@ -347,3 +348,33 @@ def test_a_row_says_how_many_frames_a_gif_holds(tmp_path, sure):
     assert (row.n_frames, row.fps) == (4, pytest.approx(40))
     assert "A GIF shows at most 50 pictures a second: one frame in 3 was kept." in row.reasons
     assert open_cine(tmp_path / "a.gif").n_frames == 4
+
+
+def test_a_film_that_is_read_from_its_start_is_opened_once(tmp_path, monkeypatch, sure):
+    frames = np.random.default_rng(0).integers(0, 255, (60, H, W), dtype=np.uint8)
+    write_video(tmp_path / "a.gif", [frames], kind="gif", fps=25, height=H, width=W, color=False)
+    cine = open_cine(tmp_path / "a.gif")
+    monkeypatch.setattr(module, "_AT_ONCE", H * W * 8)
+    opened = []
+    monkeypatch.setattr(type(cine.reader), "read", lambda *a, **k: opened.append(a))
+    assert np.array_equal(np.concatenate(list(frames_out(cine, None, color=False))), frames)
+    assert opened == []
+
+
+def test_what_a_killed_export_left_is_cleared_away_and_nothing_else(tmp_path, sure):
+    output = tmp_path / "out"
+    left = {name: output / f".echoplane-{name}" for name in ("film", "pictures", "now", "foreign")}
+    for name, inside in (("film", "video.mp4"), ("now", "video.mp4"), ("foreign", "letter.txt")):
+        left[name].mkdir(parents=True)
+        (left[name] / inside).write_bytes(b"half")
+    (left["pictures"] / "frames").mkdir(parents=True)
+    (left["pictures"] / "frames" / "frame_000001.png").write_bytes(b"half")
+    for place in (*output.rglob("*"),):
+        if place.parent != left["now"]:
+            os.utime(place, (1e9, 1e9))
+    done, _ = run([write_frames(tmp_path / "in")], output)
+    assert done.written == 1
+    assert {place.name for place in output.iterdir() if place.name.startswith(".")} == {
+        ".echoplane-now",
+        ".echoplane-foreign",
+    }

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from echoplane.config import from_mapping, to_mapping
 from echoplane.errors import TooShortError, UsageError
 from echoplane.sampling import RULES, SamplingRule, plan, rule_named
+from echoplane.sampling.rule import Short
 
 RULE = st.builds(
     SamplingRule,
@@ -108,6 +109,31 @@ def test_unknown_rate_is_assumed_and_said() -> None:
         np.testing.assert_array_equal(made.indices, plan(100, 25.0, rule).indices)
         assert "25 frames a second assumed" in made.notes[0]
     assert plan(100, 25.0, rule).notes == ()
+
+
+@pytest.mark.parametrize("fps", [0.5, 3.9, 151.0, 1000.0])
+def test_a_rate_that_no_scanner_has_is_not_believed(fps: float) -> None:
+    made = plan(100, fps, SamplingRule(assumed_fps=25.0))
+    np.testing.assert_array_equal(made.indices, plan(100, 25.0, SamplingRule()).indices)
+    assert f"{fps:g} a second" in made.notes[0]
+    assert "25 assumed" in made.notes[0]
+    # Rules that count frames never look at the rate.
+    assert plan(100, fps, RULES["reference"]).notes == ()
+
+
+@given(st.integers(2, 70), st.none() | st.floats(4.5, 150), st.sampled_from(["loop", "hold"]))
+def test_a_cine_of_less_than_half_a_clip_is_spread_over_one(length: int, fps: float | None, short: Short) -> None:
+    made = plan(length, fps, SamplingRule(short=short))
+    seconds = length / (fps or 30.0)
+    assert (made.short_policy == "spread") == (seconds < 0.5)
+    if seconds < 0.5:
+        assert made.indices.tolist() == [[i * length // 16 for i in range(16)]]
+        assert f"Has {length} frames" in made.notes[-1]
+
+
+def test_refusing_stays_refusing() -> None:
+    with pytest.raises(TooShortError, match="10 frames"):
+        plan(10, 100.0, SamplingRule(short="refuse"))
 
 
 @given(st.integers(2, 15))

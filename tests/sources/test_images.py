@@ -337,3 +337,10 @@ def test_an_animated_webp_knows_its_frame_rate(tmp_path, milliseconds):
     cine = open_image(path, "webp")
     assert cine.n_frames == 6
     assert cine.fps == pytest.approx(1000 / milliseconds)
+
+
+@pytest.mark.parametrize("milliseconds", [1, 10])
+def test_pages_shown_as_fast_as_possible_say_no_frame_rate(tmp_path, milliseconds):
+    pages = [Image.fromarray(np.full((40, 50, 3), 20 * i, np.uint8)) for i in range(6)]
+    pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=milliseconds)
+    assert open_image(tmp_path / "a.png", "png").fps is None

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from echoplane.errors import (
     EchoplaneError,
@@ -15,6 +16,7 @@ from echoplane.errors import (
     UsageError,
 )
 from echoplane.records import CineKind
+from echoplane.sources import video
 from echoplane.sources.limits import Limits
 from echoplane.sources.video import open_video
 
@@ -371,3 +373,34 @@ def test_frames_that_are_not_there(videos):
     path, container = videos("avi, motion JPEG")
     with pytest.raises(UsageError, match="frames 0 to 29"):
         open_video(path, container).reader.read([30])
+
+
+@pytest.mark.parametrize(("milliseconds", "fps"), [(10, None), (20, 50.0), (40, 25.0)])
+def test_a_gif_as_fast_as_possible_says_no_frame_rate(tmp_path, milliseconds, fps):
+    pages = [Image.fromarray(np.full((40, 50), 20 * i, np.uint8)) for i in range(6)]
+    pages[0].save(tmp_path / "a.gif", save_all=True, append_images=pages[1:], duration=milliseconds)
+    cine = open_video(tmp_path / "a.gif", "gif")
+    assert cine.fps == fps
+    assert any("no rate" in note for note in cine.notes) == (fps is None)
+
+
+@pytest.mark.parametrize("case", ["gif", "mp4, H.264, B-frames", "mpeg-ts, H.264", "avi, motion JPEG"])
+@pytest.mark.parametrize("color", [False, True])
+def test_parts_are_all_frames_in_order_each_decoded_once(videos, monkeypatch, case, color):
+    path, container = videos(case)
+    cine = open_video(path, container)
+    whole = cine.reader.read(range(cine.n_frames), color=color)
+    count, taken = 0, video.decoded
+
+    def counted(*arguments):
+        nonlocal count
+        for frame in taken(*arguments):
+            count += 1
+            yield frame
+
+    monkeypatch.setattr(video, "decoded", counted)
+    parts = list(cine.reader.parts(7, color=color))
+    assert [len(part) for part in parts] == [7, 7, 7, 7, 2]
+    assert np.array_equal(np.concatenate(parts), whole)
+    if "from the start" in cine.facts["access"]:
+        assert count == cine.n_frames

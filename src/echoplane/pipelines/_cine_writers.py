@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,10 @@ _CRF = "12"
 #: Quantiser of motion JPEG, 1 (best) to 31.
 _MJPEG_QUANTISER = "1"
 _JPEG_QUALITY = 95
+#: Start of the names of folders for outputs that are not whole yet; one in which nothing was written for an hour
+#: belongs to an export that was killed.
+_HALF_DONE = ".echoplane-"
+_STALE_S = 3600.0
 _LIMITED, _FULL, _SMPTE170M = 1, 2, 6  # AVColorRange, AVColorSpace
 
 
@@ -51,8 +57,8 @@ def write_video(
     color : bool
         Whether `parts` have R, G, B.
     """
-    with tempfile.TemporaryDirectory(prefix=".echoplane-", dir=path.parent) as folder:
-        temporary = Path(folder) / f"video.{kind}"
+    with _workplace(path.parent) as folder:
+        temporary = folder / f"video.{kind}"
         _encode(temporary, _pictures(parts), kind, Fraction(fps).limit_denominator(1001), (height, width), color)
         temporary.replace(path)
 
@@ -83,8 +89,8 @@ def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> N
     if folder.exists() and not only_frames(folder):
         raise UsageError(f"{folder}: holds other files than exported frames; it is not replaced.")
     flags = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind == "jpg" else []
-    with tempfile.TemporaryDirectory(prefix=".echoplane-", dir=folder.parent) as place:
-        temporary = Path(place) / "frames"
+    with _workplace(folder.parent) as place:
+        temporary = place / "frames"
         temporary.mkdir()
         for number, picture in enumerate(_pictures(parts), 1):
             done, data = cv2.imencode(f".{kind}", picture[..., ::-1] if picture.ndim == 3 else picture, flags)
@@ -93,6 +99,19 @@ def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> N
         if folder.exists():
             shutil.rmtree(folder)
         temporary.replace(folder)
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Yield a new folder for what is not whole yet, and clear away those that killed exports left behind."""
+    for left in folder.glob(f"{_HALF_DONE}*"):
+        with suppress(OSError):  # another export may be clearing it away, or it is not ours to remove
+            inside = list(left.iterdir())
+            newest = max(path.stat().st_mtime for path in (left, *inside))
+            if time.time() - newest > _STALE_S and {path.stem for path in inside} <= {"video", "frames"}:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_HALF_DONE, dir=folder) as name:
+        yield Path(name)
 
 
 def only_frames(folder: Path) -> bool:

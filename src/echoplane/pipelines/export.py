@@ -26,7 +26,7 @@ from echoplane.pipelines._cine_writers import (
 )
 from echoplane.prepare.deidentify import content_name, mask_outside, require_sure
 from echoplane.prepare.sector import find_sector
-from echoplane.records import Cine, Sector, Status, UInt8Array
+from echoplane.records import Cine, InOrderReader, Sector, Status, UInt8Array
 from echoplane.sources.discover import discover
 from echoplane.sources.guard import reading
 from echoplane.sources.item import SourceItem
@@ -277,9 +277,16 @@ def frames_out(cine: Cine, sector: Sector | None, *, color: bool) -> Iterator[UI
         When a frame cannot be decoded.
     """
     count = max(1, _AT_ONCE // (cine.height * cine.width * (3 if color else 1)))
-    for start in range(0, cine.n_frames, count):
-        frames = cine.reader.read(range(start, min(start + count, cine.n_frames)), color=color)
+    for frames in _parts(cine, count, color):
         yield frames if sector is None else mask_outside(frames, sector)
+
+
+def _parts(cine: Cine, count: int, color: bool) -> Iterator[UInt8Array]:
+    if isinstance(cine.reader, InOrderReader):
+        yield from cine.reader.parts(count, color=color)
+        return
+    for start in range(0, cine.n_frames, count):
+        yield cine.reader.read(range(start, min(start + count, cine.n_frames)), color=color)
 
 
 def _write(cine: Cine, sector: Sector | None, target: Path, kind: str, fps: float, color: bool) -> None:

@@ -15,6 +15,15 @@ from echoplane.sampling.rule import SamplingRule
 #: cines of the heart the darkest frame has at least 0.6 of it; black lead-ins and title pages have less than 0.1.
 EMPTY, BRIGHT = 0.25, 90.0
 
+#: Rates of which a beating heart is recorded, frames a second. Below, one beat is two or three pictures; above, no
+#: scanner that shows a whole sector. Files that say so were slowed down, hurried, or filled in by a program.
+LIKELY_FPS = (4.0, 150.0)
+
+#: A cine that would last less than this share of a clip is spread over one instead: nobody keeps a third of a beat, so
+#: its rate is doubtful. Played again and again it looks like flutter, which networks take for no picture of the heart;
+#: slowed down it is answered as before.
+TOO_BRIEF = 0.5
+
 
 def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = "") -> SamplingPlan:
     """Decide which frames make which clip, before anything is decoded.
@@ -25,7 +34,10 @@ def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = 
       being the frames ``w N k + p + i k`` for i in 0..N-1. What is left over at the end is not used.
     - ``sliding``: clips start at 0, ``stride``, 2 ``stride``, ... as long as they fit; clip s is ``s + i k``.
     - ``seconds``: frame i of a clip is the one nearest to ``start + i seconds / N``. Clips are spread evenly from the
-      first start to the last one that fits, overlapping by about a half, or less where `max_clips` is reached.
+      first start to the last one that fits, overlapping by about a half, or less where `max_clips` is reached. A rate
+      that is not said, or that no scanner has (:data:`LIKELY_FPS`), is ``rule.assumed_fps``; a cine that would then
+      last less than half of a clip (:data:`TOO_BRIEF`) gives one clip, its frames spread evenly over it. Both with a
+      note.
 
     Where that gives more than ``rule.max_clips``, so many of them are kept, evenly spread. No clip is given twice.
 
@@ -57,7 +69,10 @@ def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = 
     if n_frames == 1:
         note = f"A still: its one frame was repeated {rule.frames} times."
         return SamplingPlan(np.zeros((1, rule.frames), np.int64), short_policy="hold", notes=(note,))
-    offsets, notes = _clip_offsets(fps, rule)
+    rate, notes = _usable_rate(fps, rule) if rule.kind == "seconds" else (0.0, ())
+    if rule.short != "refuse" and n_frames < TOO_BRIEF * rule.seconds * rate:
+        return _spread(n_frames, rate, rule, notes)
+    offsets = _clip_offsets(rate, rule)
     span = int(offsets.max()) + 1
     starts = _starts(n_frames, span, rule)
     short = ""
@@ -133,19 +148,36 @@ def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:
     return clips[..., ::-1, :] if prepared.sector.upside_down else clips
 
 
-def _clip_offsets(fps: float | None, rule: SamplingRule) -> tuple[IntArray, tuple[str, ...]]:
-    """Frame numbers of the clips of one window, (clips, N), counted from the window's start; and notes."""
+def _clip_offsets(rate: float, rule: SamplingRule) -> IntArray:
+    """Frame numbers of the clips of one window, (clips, N), counted from the window's start."""
     steps = np.arange(rule.frames, dtype=np.int64)
     if rule.kind == "every_kth":
-        return np.arange(rule.step, dtype=np.int64)[:, None] + steps * rule.step, ()
+        return np.arange(rule.step, dtype=np.int64)[:, None] + steps * rule.step
     if rule.kind == "sliding":
-        return (steps * rule.step)[None], ()
-    notes: tuple[str, ...] = ()
-    if fps is None or not 0 < fps < float("inf"):
-        fps = rule.assumed_fps
-        notes = (f"No frame rate in the file: {fps:g} frames a second assumed.",)
+        return (steps * rule.step)[None]
     # Half up, so that the same distance from a frame always goes the same way.
-    return np.floor(steps * (fps * rule.seconds / rule.frames) + 0.5).astype(np.int64)[None], notes
+    offsets: IntArray = np.floor(steps * (rate * rule.seconds / rule.frames) + 0.5).astype(np.int64)[None]
+    return offsets
+
+
+def _spread(n_frames: int, rate: float, rule: SamplingRule, notes: tuple[str, ...]) -> SamplingPlan:
+    indices = np.arange(rule.frames, dtype=np.int64)[None] * n_frames // rule.frames
+    note = (
+        f"Has {n_frames} frames, which would last {n_frames / rate:.2g} s at {rate:.4g} a second; "
+        f"they were spread over a clip of {rule.seconds:g} s."
+    )
+    return SamplingPlan(indices, short_policy="spread", notes=(*notes, note))
+
+
+def _usable_rate(fps: float | None, rule: SamplingRule) -> tuple[float, tuple[str, ...]]:
+    """Return the rate to sample by, and a note where it is not the one that the file says."""
+    if fps is None or not 0 < fps < float("inf"):
+        return rule.assumed_fps, (f"No frame rate in the file: {rule.assumed_fps:g} frames a second assumed.",)
+    if LIKELY_FPS[0] <= fps <= LIKELY_FPS[1]:
+        return fps, ()
+    return rule.assumed_fps, (
+        f"The stated frame rate, {fps:.4g} a second, is none of an echocardiogram: {rule.assumed_fps:g} assumed.",
+    )
 
 
 def _starts(n_frames: int, span: int, rule: SamplingRule) -> IntArray:

@@ -32,9 +32,10 @@ class SamplingRule:
     max_clips : int
         At most so many clips, spread evenly over the cine; bounds the work.
     short : {"loop", "hold", "refuse"}
-        What a cine too short for one clip gets: played again from the start, its last frame held, or an error.
+        What a cine too short for one clip gets: played again from the start, its last frame held, or an error. One of
+        less than half a clip's ``seconds`` is spread over one instead of the first two.
     assumed_fps : float
-        ``seconds``: the rate taken for a cine that does not say its own.
+        ``seconds``: the rate taken for a cine that does not say its own, or one that cannot be true.
     """
 
     kind: Kind = "seconds"

@@ -30,6 +30,7 @@ from echoplane.records import Cine, CineKind, UInt8Array
 from echoplane.sources.array import ArrayReader, without_channel
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.limits import Limits
+from echoplane.sources.mapped import copied, laid_out
 from echoplane.sources.scaling import Scaling, choose_scaling, spread
 
 #: Names of the array of frames in an .npz, in this order; else its only array of two axes or more.
@@ -43,17 +44,27 @@ class ScaledArrayReader:
     ----------
     frames : array, (T, H, W) or (T, H, W, 3)
     scaling : Scaling
+    source : str
+        For messages.
     """
 
-    def __init__(self, frames: npt.NDArray[Any], scaling: Scaling) -> None:
-        self._frames, self._scaling = frames, scaling
+    def __init__(self, frames: npt.NDArray[Any], scaling: Scaling, source: str) -> None:
+        self._frames, self._scaling, self._source = frames, scaling, source
 
     def read(self, indices: Sequence[int], *, color: bool = False, reduce: int = 1) -> UInt8Array:
-        """Copy frames out; see :class:`echoplane.records.FrameReader`. Always at full size."""
+        """Copy frames out; see :class:`echoplane.records.FrameReader`. Always at full size.
+
+        Raises
+        ------
+        UsageError
+            For frame numbers that are not there.
+        UnreadableError
+            When the file is gone or was cut short since it was opened.
+        """
         wanted = checked_request(indices, len(self._frames), reduce)
         if not wanted:
             return np.empty((0, *self._frames.shape[1:3], *((3,) if color else ())), np.uint8)
-        chosen = np.ascontiguousarray(self._scaling.apply(np.array(self._frames[wanted])))
+        chosen = np.ascontiguousarray(self._scaling.apply(copied(self._frames, wanted, self._source)))
         return ArrayReader(chosen).read(range(len(wanted)), color=color)
 
 
@@ -85,10 +96,11 @@ def open_numpy(path: Path, kind: str, *, source: str, limits: Limits) -> Cine:
         n_frames, height, width = frames.shape[:3]
         limits.check_frame(source, height, width)
         limits.check_count(source, n_frames)
-        scaling = choose_scaling(frames[i] for i in spread(n_frames))
+        frames = laid_out(frames, source, limits)
+        scaling = choose_scaling(copied(frames, [i], source)[0] for i in spread(n_frames))
     return Cine(
         source=source,
-        reader=ScaledArrayReader(frames, scaling),
+        reader=ScaledArrayReader(frames, scaling, source),
         n_frames=n_frames,
         height=height,
         width=width,

@@ -191,9 +191,12 @@ def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
 
 
 def frame_rate_of(info: dict[Any, Any], description: str) -> tuple[float | None, str]:
-    """Frame rate of a picture of many pages: from the time a page is shown (milliseconds), or ImageJ's ``fps=``."""
+    """Frame rate of a picture of many pages: from the time a page is shown (milliseconds), or ImageJ's ``fps=``.
+
+    Up to ten milliseconds stand for "as fast as possible": browsers show such pages for a hundred.
+    """
     shown = info.get("duration")
-    if isinstance(shown, int | float) and 1 <= shown <= 2000:
+    if isinstance(shown, int | float) and 10 < shown <= 2000:
         return 1000.0 / float(shown), "page duration"
     said = re.search(r"^fps=([0-9.]+)\s*$", description, re.MULTILINE)
     if said and description.startswith("ImageJ="):

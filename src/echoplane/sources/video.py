@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ _PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Frame intervals may differ this much (as a share of the middle one, beside rounding) before the rate is called
 #: variable.
 _EVEN = 0.25
+#: Frames of a GIF that are said to last a hundredth of a second mean "as fast as possible": browsers show them for ten.
+_GIF_UNSAID = 100.0
 #: Bytes at the end of a GIF in which its last mark is looked for; some programs fill up with zeros.
 _GIF_TAIL = 1024
 
@@ -161,15 +164,34 @@ class VideoReader:
         for row, number in enumerate(wanted):
             rows.setdefault(number, []).append(row)
         for number, frame in self._frames(sorted(rows)):
-            picture = rgb_of(frame) if color else grey_of(frame)
-            if picture.shape != shape:
-                raise UnreadableError(
-                    self._video.source,
-                    f"Frame {number} is {picture.shape[1]} x {picture.shape[0]} pixels, "
-                    f"the first one {self._size[1]} x {self._size[0]}.",
-                )
-            out[rows[number]] = picture
+            out[rows[number]] = self._picture(number, frame, color)
         return out
+
+    def parts(self, count: int, *, color: bool = False) -> Iterator[UInt8Array]:
+        """Yield all frames in order, `count` at a time, each decoded once; see :meth:`read`.
+
+        Raises
+        ------
+        UnreadableError
+            When a frame does not decode.
+        """
+        numbers = range(self._index.n_frames)
+        if self._index.seekable:
+            yield from (self.read(numbers[start : start + count], color=color) for start in numbers[::count])
+            return
+        frames = self._frames(list(numbers))
+        while part := [self._picture(number, frame, color) for number, frame in itertools.islice(frames, count)]:
+            yield np.stack(part)
+
+    def _picture(self, number: int, frame: Any, color: bool) -> UInt8Array:
+        picture = rgb_of(frame) if color else grey_of(frame)
+        if picture.shape[:2] != self._size:
+            raise UnreadableError(
+                self._video.source,
+                f"Frame {number} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"the first one {self._size[1]} x {self._size[0]}.",
+            )
+        return picture
 
     def _frames(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
         """Yield (number, frame) for rising frame numbers, each exactly once."""
@@ -268,6 +290,9 @@ def open_video(
         rate, aspect, codec = stream.average_rate, stream.sample_aspect_ratio, stream.codec_context.name
         said_seconds, tick = _said_seconds(opened, stream), float(stream.time_base or 0)
     fps, fps_source, rate_notes = frame_rate(index, rate, tick)
+    if container == "gif" and fps is not None and fps > 0.99 * _GIF_UNSAID:
+        fps, fps_source = None, ""
+        rate_notes += ("The GIF says 10 ms a frame, which stands for no rate at all; no program shows it so fast.",)
     notes = index.notes + rate_notes + _early_end(index, said_seconds) + _torn_gif(video)
     if aspect and aspect != 1:
         notes += (f"Pixels are said to be {float(aspect):.3g} times as wide as high; they are taken as square.",)

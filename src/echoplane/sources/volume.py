@@ -31,6 +31,7 @@ import numpy.typing as npt
 from echoplane.records import Cine, CineKind
 from echoplane.sources.guard import reading
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.mapped import copied
 from echoplane.sources.metaimage import read_metaimage
 from echoplane.sources.nifti import read_nifti
 from echoplane.sources.npy import ScaledArrayReader, open_numpy
@@ -77,13 +78,13 @@ def open_volume(
         if transpose:
             frames = np.swapaxes(frames, 1, 2)
             notes += ("Rows and columns were swapped, as asked.",)
-        scaling = _scaling(file, frames)
+        scaling = _scaling(file, frames, name)
     x, y = (*file.spacing, 1.0, 1.0)[:2]
     fps, fps_source = _frame_rate(file, path)
     still = len(frames) == 1
     return Cine(
         source=name,
-        reader=ScaledArrayReader(frames, scaling),
+        reader=ScaledArrayReader(frames, scaling, name),
         n_frames=len(frames),
         height=frames.shape[1],
         width=frames.shape[2],
@@ -117,9 +118,9 @@ def _as_frames(file: VolumeFile) -> tuple[npt.NDArray[Any], bool, tuple[str, ...
     return frames, slices > 1, (f"{times} volumes of {slices} slices each.",) if slices > 1 else ()
 
 
-def _scaling(file: VolumeFile, frames: npt.NDArray[Any]) -> Scaling:
+def _scaling(file: VolumeFile, frames: npt.NDArray[Any], source: str) -> Scaling:
     """Choose the scaling by what the samples mean, and give it for the samples as they are stored."""
-    parts = (frames[i] for i in spread(len(frames)))
+    parts = (copied(frames, [i], source)[0] for i in spread(len(frames)))
     if (file.slope, file.intercept) == (1.0, 0.0):
         return choose_scaling(parts)
     meant = choose_scaling(part * np.float64(file.slope) + file.intercept for part in parts)

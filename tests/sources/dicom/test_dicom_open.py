@@ -130,6 +130,20 @@ def test_the_right_number_is_not_noted(cine):
     assert cine(bytes(3 * FRAME), frames=3, FrameTime=20).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("elements", "note"),
+    [
+        ({"InConcatenationNumber": 2, "InConcatenationTotalNumber": 3}, "Is part 2 of 3 of a cine"),
+        ({"InConcatenationNumber": 2}, "Is part 2 of a cine"),
+        ({"ConcatenationUID": "1.2.3"}, "Is one part of a cine"),
+        ({"InConcatenationNumber": 1, "InConcatenationTotalNumber": 1, "ConcatenationUID": "1.2.3"}, None),
+    ],
+)
+def test_a_part_of_a_divided_cine_says_so(cine, elements, note):
+    notes = cine(bytes(3 * FRAME), frames=3, FrameTime=20, **elements).notes
+    assert [n.startswith(note or "") for n in notes] == ([True] if note else [])
+
+
 def test_fewer_declared_frames_with_something_behind_them(cine):
     found = cine(bytes(2 * FRAME + 500), frames=1)
     assert found.n_frames == 1

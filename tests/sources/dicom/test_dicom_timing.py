@@ -44,6 +44,14 @@ def test_an_implausible_frame_time_is_passed_over(value):
     assert notes[0].startswith("FrameTime")
 
 
+@pytest.mark.parametrize("value", [1.0, 1000.0])
+def test_a_rate_that_no_scanner_has_gives_way_to_one_that_a_scanner_may_have(value):
+    fps, source, notes = read_fps(header(FrameTime=value, CineRate=30), 10)
+    assert (fps, source, len(notes)) == (30.0, "CineRate", 1)
+    assert read_fps(header(FrameTime=value), 10) == (1000 / value, "FrameTime", ())
+    assert read_fps(header(FrameTime=value, CineRate=2), 10)[1] == "FrameTime"
+
+
 @pytest.mark.parametrize("value", [None, "", "fast", float("nan"), (), b"\x01"])
 def test_what_is_no_number_is_passed_over(value):
     fps, source, notes = read_fps(header(FrameTime=value, CineRate=30), 10)

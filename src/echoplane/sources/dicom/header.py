@@ -31,6 +31,7 @@ _WANTED = (
     # how pixels are stored
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ExtendedOffsetTable"),
+    *("ConcatenationUID", "InConcatenationNumber", "InConcatenationTotalNumber"),
     # how values become grey or colour
     *("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape"),
     *("ModalityLUTSequence", "VOILUTSequence", "SmallestImagePixelValue", "LargestImagePixelValue"),

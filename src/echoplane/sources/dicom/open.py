@@ -115,7 +115,16 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
         kind=kind,
         regions=regions,
         spacing_mm=picture_spacing(header, regions),
-        notes=(*notes, *time_notes, *region_notes, *kind_notes),
+        notes=(*notes, *_part_of_more(header), *time_notes, *region_notes, *kind_notes),
         facts={key: value for key, value in facts.items() if value},
     )
     return cine if sure or layout.is_grey else with_colour_noticed(cine)
+
+
+def _part_of_more(header: Header) -> tuple[str, ...]:
+    """Note that a cine was divided into several files (a concatenation, PS3.3 C.7.6.16.2.2.4), of which this is one."""
+    number, total = header.integer("InConcatenationNumber"), header.integer("InConcatenationTotalNumber")
+    if total == 1 or (number is None and total is None and not header.text("ConcatenationUID")):
+        return ()
+    part = "one part" if number is None else f"part {number}"
+    return (f"Is {part}{'' if total is None else f' of {total}'} of a cine that was divided; the others are not seen.",)

@@ -17,6 +17,9 @@ from echoplane.sources.dicom.header import Header
 
 #: Frames a second between which a rate is believed. Slower and faster ones come from wrong units or empty fields.
 PLAUSIBLE_FPS = (0.5, 1000.0)
+#: Rates that a scanner has. Another one is taken only where no element gives one of these: FrameTime 1 or 1000 is what
+#: programs write that do not know it.
+LIKELY_FPS = (4.0, 400.0)
 #: Spread of frame times (longest over shortest) above which a note says that frames are uneven.
 _UNEVEN = 1.5
 #: Steps from which on a vector that grows all the time is believed to hold times.
@@ -42,16 +45,19 @@ def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[st
     if n_frames < 2:
         return None, "", ()
     notes: list[str] = []
+    spare: tuple[float, str, tuple[str, ...]] | None = None
     for keyword in _order(header):
         if keyword not in header.values or header.values[keyword] in (None, ""):
             continue
         fps = _READERS[keyword](header, n_frames, notes)
-        if fps is not None and PLAUSIBLE_FPS[0] <= fps <= PLAUSIBLE_FPS[1]:
+        if fps is not None and LIKELY_FPS[0] <= fps <= LIKELY_FPS[1]:
             return fps, keyword, tuple(notes)
+        if spare is None and fps is not None and PLAUSIBLE_FPS[0] <= fps <= PLAUSIBLE_FPS[1]:
+            spare = fps, keyword, tuple(notes)
         given = header.number(keyword)
         notes.append(f"{keyword} {'' if given is None else f'{given:g} '}gives no plausible frame rate; passed over.")
     notes.append("The header does not say how fast the frames follow each other.")
-    return None, "", tuple(notes)
+    return spare or (None, "", tuple(notes))
 
 
 def _order(header: Header) -> list[str]:
