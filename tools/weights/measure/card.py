@@ -134,8 +134,8 @@ def _beside(facts: Row | None) -> str:
         return ""
     words = (
         "Not these weights, but networks trained from nothing by one recipe with one budget "
-        "(`tools/weights/beside.yaml`), on small phantoms alone. All answered the same "
-        f"{facts['cines']} phantom cines as above and the same {facts['clips']} real clips, which "
+        "(`tools/weights/beside.yaml`), on small phantoms alone. All answered the first "
+        f"{facts['cines']} of the phantom cines above and the same {facts['clips']} real clips, which "
         "none of them has seen. Differences are paired, with 95 % intervals by patient or group; milliseconds are "
         "processor time of one clip of 8 x 80 x 80 on one thread. A network that costs less sees more clips in the "
         "same time: the last row is a training by the recipe of the first stage, which took less time than "

@@ -18,7 +18,7 @@ SAME_AS = {"RV-A4C": "A4C"}
 CLEAR = 0.8
 
 
-def measure(bundle: Bundle, out: Path, cines: int = 480, say: Say = quiet) -> Row:
+def measure(bundle: Bundle, out: Path, cines: int = 1440, say: Say = quiet) -> Row:
     """Render, answer, and write ``phantom.json`` and its tables."""
     ledger = Ledger(out / "phantom.rows.jsonl", {"bundle": identity(bundle)})
     reader = Reader(bundle)

@@ -18,7 +18,7 @@ from measure.reader import Reader, coarse
 from measure.results import Ledger, Row, Say, identity, percent, points, quiet, ranged, save, share, table
 
 
-def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 210, say: Say = quiet) -> Row:
+def measure(bundle: Bundle, out: Path, clips: list[Clip], cines: int = 630, say: Say = quiet) -> Row:
     """Answer for phantoms and development clips with every kind of overlay; write ``text.json`` and its table."""
     ledger = Ledger(out / "text.rows.jsonl", {"bundle": identity(bundle), "kinds": KINDS})
     reader = Reader(bundle)
