@@ -145,3 +145,17 @@ def test_cines_of_a_split_that_no_store_holds_are_counted_and_named(tmp_path: Pa
     Split((SplitRow("elsewhere/0", "validation"),)).save(path)
     with pytest.raises(DataError, match=r"1 in part validation of .*no store given \(elsewhere/0\)"):
         answer_store(bundle(), Brightness(), [one], rows_in(str(path)))
+
+
+def test_a_damaged_cine_is_left_out_not_answered(tmp_path: Path) -> None:
+    store(tmp_path / "s", 4)
+    (part,) = (tmp_path / "s").glob("part-*")
+    data = part.read_bytes()
+    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    found = answer_store(bundle(), Brightness(), [StoreReader(tmp_path / "s")])
+    assert found.predictions.cines == ("c000", "c001", "c002")
+    ((why, count),) = found.left_out.items()
+    assert (count, why) == (1, f"damaged in {part}; remove that file, and run the command that made the store again")
+    (tmp_path / "s" / "written.jsonl").unlink()
+    with pytest.raises(DataError, match=r"none of 1 cines can be answered: 1 damaged in .*part-"):
+        answer_store(bundle(), Brightness(), [StoreReader(tmp_path / "s")], lambda row: row.cine == "c003")

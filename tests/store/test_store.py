@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from echoplane.errors import StoreError
 from echoplane.records import Sector, SectorKind
 from echoplane.store import StoreReader, StoreRow, StoreWriter, open_stores
+from echoplane.store.schema import digest
 
 SIZE = {"height": 6, "width": 5}
 
@@ -189,10 +190,7 @@ def test_damage_is_named(tmp_path):
     info = tmp_path / "s" / "store.json"
     (part,) = (tmp_path / "s").glob("*.safetensors")
     data = part.read_bytes()
-    # A flipped bit in the frames is seen by the checksum ...
-    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    assert StoreReader(tmp_path / "s").verify() == ["a"]
-    # ... and every truncation by the header.
+    # A flipped bit in the frames is seen by the checksum when its cine is read; every truncation by the header.
     for cut in (0, 5, 40, len(data) - 1):
         part.write_bytes(data[:cut])
         with pytest.raises(StoreError, match=r"(damaged|is cut off).*Remove this file, and run the command that made"):
@@ -206,6 +204,34 @@ def test_damage_is_named(tmp_path):
         StoreReader(tmp_path / "s")
 
 
+def test_a_cine_that_is_not_what_was_stored_is_not_given_out(tmp_path):
+    fill(tmp_path / "s", ["a", "b"])
+    (part,) = (tmp_path / "s").glob("*.safetensors")
+    data = part.read_bytes()
+    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))  # one bit of the last frame of b
+    for read in (lambda reader: reader.frames(1), lambda reader: reader.frames(1, [0])):
+        reader = StoreReader(tmp_path / "s")
+        np.testing.assert_array_equal(reader.frames(0), frames_of(0, 3))
+        for again in (reader, pickle.loads(pickle.dumps(reader))):
+            with pytest.raises(StoreError, match=r"part-00000-.*: cine 'b' is damaged.*Remove this file, and run"):
+                read(again)
+    as_it_is = StoreReader(tmp_path / "s", checked=False)
+    assert as_it_is.verify() == ["b"]
+    np.testing.assert_array_equal(as_it_is.frames(1)[:-1], frames_of(1, 4)[:-1])
+
+
+def test_a_cine_is_compared_with_its_checksum_once(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("echoplane.store.reader.digest", lambda frames: asked.append(len(frames)) or digest(frames))
+    fill(tmp_path / "s", ["a", "b"])
+    reader = StoreReader(tmp_path / "s")
+    for _ in range(3):
+        reader.frames(1, [0])
+        reader.frames(1)
+    pickle.loads(pickle.dumps(reader)).frames(1)
+    assert asked == [4]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_lying_header_never_reads_outside(tmp_path_factory, data):
@@ -217,7 +243,7 @@ def test_a_lying_header_never_reads_outside(tmp_path_factory, data):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     part.write_bytes(whole)
     try:
-        reader = StoreReader(path)
+        reader = StoreReader(path, checked=False)
     except StoreError:
         return
     for i in range(len(reader)):

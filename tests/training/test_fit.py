@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from echoplane import config
-from echoplane.errors import ConfigError, DataError, UsageError
+from echoplane.errors import ConfigError, DataError, StoreError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.weights import read_state
 from echoplane.training.events import EpochEnded, Event, Started, Stepped
@@ -181,3 +181,17 @@ def test_a_run_begun_before_a_key_of_the_recipe_existed_goes_on(stopped: Any, tm
     del content["recipe"]["answers"], content["data"]
     torch.save(content, tmp_path / "run" / "last.ckpt")
     assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_cine_ends_the_run_in_a_sentence(
+    make_store: Any, make_recipe: Any, tmp_path: Path, workers: int
+) -> None:
+    store = make_store()
+    (part,) = store.glob("part-*")
+    data = part.read_bytes()
+    part.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(StoreError) as caught:
+        fit(make_recipe(store, fit__workers=workers), tmp_path / "run")
+    assert str(caught.value).startswith(f"{part}: cine ")
+    assert len(str(caught.value).splitlines()) == 1

@@ -228,6 +228,9 @@ def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -
     except TooShortError:
         left_out["too short for one clip"] += 1
         return None
+    if part := store.damage(i):
+        left_out[f"damaged in {part}; remove that file, and run the command that made the store again"] += 1
+        return None
     frames = store.frames(i, np.array(sampling.needed))
     indices = without_empty(frames, sampling.needed, sampling).indices
     return bundle.facts.recipe.normalise(frames[np.searchsorted(sampling.needed, indices)])[:, None]

@@ -80,7 +80,7 @@ def data_report(
     StoreError, DataError
         When a store or the split file cannot be read.
     """
-    stores = open_stores(paths)
+    stores = open_stores(paths, checked=False)  # what is damaged is looked at, and told
     chosen = Split.load(split) if split else None
     on_start(sum(map(len, stores)))
     pairs = find_duplicates(stores, on_cine=on_cine)

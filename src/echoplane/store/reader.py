@@ -24,6 +24,10 @@ class StoreReader:
     ----------
     path : str or Path
         Folder, or a URL that fsspec understands (``s3://bucket/store``, ``memory://store``).
+    checked : bool
+        Compare every cine with its checksum when it is first read, so that no wrong picture is taken for a right one;
+        False gives out what is there, to look at damage. From object storage, which has checksums of its own, nothing
+        is compared, for a few frames would cost the whole cine.
 
     Raises
     ------
@@ -37,13 +41,15 @@ class StoreReader:
         One row a cine, sorted by key.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, checked: bool = True) -> None:
         self.path = str(path)
         self.info, self._parts = _open_remote(self.path) if "://" in self.path else _open_local(Path(path))
         found = [(entry, n) for n, part in enumerate(self._parts) for entry in part.entries()]
         found.sort(key=lambda pair: pair[0].row.cine)
         self._entries: tuple[tuple[Entry, int], ...] = tuple(found)
         self.rows: tuple[StoreRow, ...] = tuple(entry.row for entry, _ in found)
+        # One byte a cine; travels to worker processes with the reader.
+        self._trusted = bytearray([not checked or "://" in self.path]) * len(found)
         for one, two in zip(self.rows, self.rows[1:], strict=False):
             if one.cine == two.cine:
                 raise StoreError(f"{self.path}: cine {one.cine!r} is there twice; two runs wrote to it at once.")
@@ -79,8 +85,11 @@ class StoreReader:
         ------
         IndexError
             When a frame number is outside of the cine.
+        StoreError
+            When the cine is not what was stored.
         """
         if indices is None:
+            self._trust(i)
             entry, number = self._entries[i]
             return self._parts[number].frames(entry)
         out = np.empty((len(indices), self.info.height, self.info.width), np.uint8)
@@ -94,7 +103,10 @@ class StoreReader:
         ------
         IndexError
             When the cine has no such frame.
+        StoreError
+            When the cine is not what was stored.
         """
+        self._trust(i)
         entry, number = self._entries[i]
         part = self._parts[number]
         numbers = indices.tolist() if isinstance(indices, np.ndarray) else list(indices)
@@ -127,7 +139,23 @@ class StoreReader:
 
     def verify(self) -> list[str]:
         """Compare every cine with its checksum; return the keys of those that differ."""
-        return [row.cine for i, row in enumerate(self.rows) if digest(self.frames(i)) != row.sha256]
+        return [row.cine for i, row in enumerate(self.rows) if not self._is_right(i)]
+
+    def damage(self, i: int) -> str:
+        """Return the part file with cine number `i`, where the cine is not what was stored there; else ``""``."""
+        self._trusted[i] = self._trusted[i] or self._is_right(i)
+        return "" if self._trusted[i] else str(self._parts[self._entries[i][1]].path)
+
+    def _is_right(self, i: int) -> bool:
+        entry, number = self._entries[i]
+        return digest(self._parts[number].frames(entry)) == entry.row.sha256
+
+    def _trust(self, i: int) -> None:
+        if not self._trusted[i] and (part := self.damage(i)):
+            raise StoreError(
+                f"{part}: cine {self.rows[i].cine!r} is damaged: not what was stored. Remove this file, and run the "
+                "command that made the store again; `echoplane data report` names all such cines."
+            )
 
     def gone(self) -> tuple[str, ...]:
         """Return the keys of cines that were stored and are there no more, for their part file is gone; sorted."""
@@ -154,15 +182,15 @@ def losses(stores: Iterable[StoreReader]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(loss for store in stores if (loss := store.loss())))
 
 
-def open_stores(paths: Iterable[str | Path]) -> list[StoreReader]:
-    """Open several stores that are to be used together.
+def open_stores(paths: Iterable[str | Path], *, checked: bool = True) -> list[StoreReader]:
+    """Open several stores that are to be used together; `checked` as for :class:`StoreReader`.
 
     Raises
     ------
     StoreError
         When a cine key is in two of them, or their frames differ in size.
     """
-    readers = [StoreReader(path) for path in paths]
+    readers = [StoreReader(path, checked=checked) for path in paths]
     seen: dict[str, str] = {}
     for reader in readers:
         size, first = (reader.info.height, reader.info.width), readers[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.utils.data import DataLoader
 
 from echoplane.data.dataset import Batch, ClipDataset, collate
+from echoplane.errors import StoreError
 from echoplane.training.order import EpochBatches
 from echoplane.training.prefetch import prefetch
 
@@ -59,10 +60,18 @@ class Batches:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, always the same ones for the same number."""
         self.order.epoch = number
-        return iter(self.loader) if self.workers else prefetch(self.loader)
+        return _in_words(self.loader) if self.workers else prefetch(self.loader)
 
     def __len__(self) -> int:
         return len(self.order)
+
+
+def _in_words(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches; a damaged store that a process met is told of as it was there, without torch's traceback."""
+    try:
+        yield from batches
+    except StoreError as error:
+        raise StoreError(str(error).rpartition(f"{StoreError.__name__}: ")[2].strip()) from error
 
 
 def _one_thread(_worker: int) -> None:
