@@ -80,4 +80,5 @@ def _root(frames: npt.NDArray[Any]) -> Any:
     root: Any = frames
     while isinstance(root.base, np.ndarray):
         root = root.base
-    return root if isinstance(root, np.memmap) else None
+    # One that was sent to another process is of that type, and lies in memory.
+    return root if isinstance(root, np.memmap) and root.filename is not None else None
