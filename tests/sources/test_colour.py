@@ -38,12 +38,13 @@ def test_grey_tinted_and_still_colour_are_not():
         assert open_cine(frames).kind is CineKind.B_MODE
 
 
-def test_a_still_stays_a_still_and_grey_frames_are_not_even_decoded():
+def test_a_still_stays_a_still_and_grey_frames_are_not_decoded_in_colour():
     assert open_cine(doppler()[:1]).kind is CineKind.STILL
 
     class Refusing:
-        def read(self, indices, **how):
-            raise AssertionError("decoded")
+        def read(self, indices, *, color=False, reduce=1):
+            assert (indices, color) == ([0], False)
+            return np.zeros((1, 8, 8), np.uint8)
 
     grey = cine_from_array(np.zeros((5, 8, 8), np.uint8))
     assert with_colour_noticed(_with_reader(grey, Refusing())) is not None

@@ -11,7 +11,7 @@ from echoplane.errors import MissingExtraError, UsageError
 from echoplane.training import trackers
 from echoplane.training.events import Noted
 from echoplane.training.fit import fit
-from echoplane.training.trackers import flatten, open_trackers
+from echoplane.training.trackers import Guarded, flatten, open_trackers
 
 
 def test_tensorboard_has_the_curve_once_after_a_resume(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
@@ -88,6 +88,30 @@ def test_a_tracker_that_fails_is_told_of_once_and_does_not_end_the_run(
         "figures."
     )
     assert away.ended == "success"
+
+
+@pytest.mark.parametrize("call", ["log_hyperparams", "log_metrics", "finalize"])
+def test_a_server_that_dies_later_is_found_out_as_soon(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT")
+    for key in keys:
+        monkeypatch.delenv(key, raising=False)
+    seen: list[tuple[str | None, ...]] = []
+
+    class Dead:
+        def __getattr__(self, name: str) -> Any:
+            def fail(*arguments: Any) -> None:
+                seen.append(tuple(os.environ.get(key) for key in keys))
+                raise ConnectionError("gone")
+
+            return fail
+
+    told: list[str] = []
+    guarded = Guarded("mlflow", Dead(), told.append)
+    arguments = {"log_hyperparams": ({},), "log_metrics": ({}, 1), "finalize": ("success",)}[call]
+    getattr(guarded, call)(*arguments)
+    assert seen == [("1", "20")]
+    assert len(told) == 1
+    assert not any(key in os.environ for key in keys)
 
 
 def test_a_tracker_that_cannot_be_opened_leaves_no_run_behind(

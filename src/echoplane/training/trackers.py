@@ -36,6 +36,23 @@ class Tracker(Protocol):
         """Write out what waits."""
 
 
+#: MLflow's own patience (8 tries, of 2 minutes each) would hold a run for minutes, at its start and at
+#: every figure.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow find out soon that its server is away, unless the environment says how long it may take."""
+    ours = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
 class Guarded:
     """A tracker whose failures do not reach the run.
 
@@ -68,7 +85,8 @@ class Guarded:
         if self.failed and not again:
             return
         try:
-            call()
+            with _impatient():
+                call()
         except Exception as error:  # noqa: BLE001 - whatever a tracker raises when its server or its disk is away
             if not self.failed:
                 self.tell(
@@ -195,22 +213,6 @@ def open_trackers(
             tracker_before.finalize("failed")
         raise
     return opened
-
-
-#: MLflow's own patience (8 tries, of 2 minutes each) would hold a run for minutes before its first step.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Let MLflow find out soon that its server is away, unless the environment says how long it may take."""
-    ours = {name: value for name, value in _PATIENCE.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)
 
 
 def _open(tracker: str, folder: Path, name: str, options: dict[str, Any]) -> Tracker:

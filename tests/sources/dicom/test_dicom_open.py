@@ -20,9 +20,11 @@ from echoplane.errors import (
     UnsupportedError,
     UsageError,
 )
+from echoplane.phantom.clip import render_clip
 from echoplane.records import CineKind
 from echoplane.sources.dicom import open_dicom
 from echoplane.sources.dicom.failures import as_unreadable
+from echoplane.sources.ground import NOTE
 from echoplane.sources.limits import Limits
 
 JPEG, RLE, MPEG2 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.100"
@@ -461,3 +463,14 @@ def test_deep_grey_without_a_window_is_spread_over_more_than_a_first_frame(cine,
 def test_deep_grey_that_is_blank_throughout_is_read(cine):
     got = cine(bytes(2 * 32 * 64 * 3), photometric="MONOCHROME2", frames=3, bits=(16, 12)).reader.read([0, 2])
     assert not got.any()
+
+
+def test_monochrome_1_that_is_none_is_changed_back(cine):
+    heart = render_clip("A4C", 3, frames=12, fps=12.0, size=(200, 160)).frames[..., 1].copy()
+    # Written as MONOCHROME2 samples under the name of the other.
+    found = cine(heart.tobytes(), size=heart.shape[1:], frames=12, photometric="MONOCHROME1", FrameTime=80)
+    assert NOTE in found.notes
+    assert np.array_equal(found.reader.read([4]), heart[[4]])
+    right = cine((255 - heart).tobytes(), size=heart.shape[1:], frames=12, photometric="MONOCHROME1", FrameTime=80)
+    assert NOTE not in right.notes
+    assert np.array_equal(right.reader.read([4]), heart[[4]])

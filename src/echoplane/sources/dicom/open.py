@@ -19,15 +19,16 @@ from echoplane.sources.dicom.regions import picture_spacing, read_regions
 from echoplane.sources.dicom.stream import Opener
 from echoplane.sources.dicom.syntax import Codec, codec_of, name_of
 from echoplane.sources.dicom.timing import read_fps
+from echoplane.sources.ground import with_ground_noticed
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 
 
 def open_dicom(path: str | Path, *, source: str = "", limits: Limits = DEFAULT_LIMITS) -> Cine:
     """Open a DICOM file as a cine.
 
-    Reads the header, walks over the frames' own headers, and decodes none but a few of them: where more than 8 bits
-    come without a grey window, and where the header leaves open whether colour Doppler is on. Memory does not grow with
-    the file.
+    Reads the header, walks over the frames' own headers, and decodes none but a few of them: the first one, for a white
+    ground; more where more than 8 bits come without a grey window, and where the header leaves open whether colour
+    Doppler is on. Memory does not grow with the file.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
         notes=(*notes, *_part_of_more(header), *time_notes, *region_notes, *kind_notes),
         facts={key: value for key, value in facts.items() if value},
     )
-    return cine if sure or layout.is_grey else with_colour_noticed(cine)
+    return with_ground_noticed(cine) if sure or layout.is_grey else with_colour_noticed(cine)
 
 
 def _part_of_more(header: Header) -> tuple[str, ...]:
