@@ -15,6 +15,7 @@ from echoplane.prepare.sector_evidence import (
     FROZEN,
     LIT,
     LIT_SMALL,
+    LIVE_PART,
     SMALL,
     Evidence,
     Part,
@@ -28,6 +29,7 @@ from echoplane.prepare.sector_evidence import (
 )
 from echoplane.prepare.sector_fan import Fan
 from echoplane.prepare.sector_fit import ALMOST_LEVEL, fit
+from echoplane.prepare.sector_letters import without_letters
 from echoplane.prepare.sector_region import plausible_boxes
 from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import BoolArray, Cine, Sector, SectorKind, UInt8Array
@@ -53,6 +55,9 @@ PANEL = 0.2
 #: Below this score, or this fraction of touched boundary where the frame does not end it, the fit is not believed, and
 #: the box of what is live is taken instead.
 BELIEVED, BELIEVED_TOUCHED = 0.9, 0.25
+#: Letters that hang on to the picture are looked for below this score, and taken for such where a fan fits so much
+#: better without them.
+UNSPOILT, LETTERS_GAIN = 1.27, 0.02
 #: How much better a fan must fit upside down before it is taken that way.
 FLIP_GAIN = 0.1
 #: A picture whose hull covers this fraction of the frame has no ground around it to tell its sides from.
@@ -196,7 +201,13 @@ def _doubted_if_text(sector: Sector, small_THW: UInt8Array, scale: float) -> Sec
         return sector
     # A few frames tell: a page is text all the time.
     inside = sector.mask(small_THW.shape[1], small_THW.shape[2], 1 / scale)
-    return replace(sector, confidence=GUESSED) if like_text(small_THW[::3], inside) else sector
+    if not like_text(small_THW[::3], inside):
+        return sector
+    # Letters that stand still on a picture that moves are no page.
+    moving = inside & lit_and_moving(small_THW)[1]
+    if np.count_nonzero(moving) >= LIVE_PART * np.count_nonzero(inside) and not like_text(small_THW[::3], moving):
+        return sector
+    return replace(sector, confidence=GUESSED)
 
 
 def _shrink(frames_THW: UInt8Array) -> UInt8Array:
@@ -244,6 +255,16 @@ class _Seen:
 
 
 def _look(small_THW: UInt8Array) -> _Seen | None:
+    """Find the best fan; where letters hang on to the picture, also without them."""
+    seen = _at_levels_of_light(small_THW)
+    if seen is None or seen.fan.score >= UNSPOILT:
+        return seen
+    cleaned = without_letters(small_THW)
+    again = None if cleaned is None else _at_levels_of_light(cleaned)
+    return again if again is not None and again.fan.score > seen.fan.score + LETTERS_GAIN else seen
+
+
+def _at_levels_of_light(small_THW: UInt8Array) -> _Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[_Seen] = []
     score = -math.inf

@@ -109,7 +109,7 @@ def beside_page(frames_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] | 
     _, labels = cv2.connectedComponents(alike, connectivity=4)
     at_border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     page = np.isin(labels, at_border[at_border > 0])
-    if page.mean() < PAGE or page.all() or level <= (ground := _background(low[~page])) + LIT[0]:
+    if page.mean() < PAGE or page.all() or level <= (ground := ground_level(low[~page])) + LIT[0]:
         return None
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~page).view(np.uint8), connectivity=4)
     change = np.bincount(labels[(high - low > MOVING * LIT[0]) & ~page], minlength=count)
@@ -158,7 +158,7 @@ def between_panels(frames_THW: UInt8Array) -> Iterator[tuple[Part, Part]]:
         Rows and columns of either part: left and right, then upper and lower.
     """
     lit, _ = lit_and_moving(frames_THW)
-    solid = _without_thin(lit)
+    solid = without_thin(lit)
     for axis in (1, 0):
         counts = np.count_nonzero(solid, axis=1 - axis)
         at = _valley(counts)
@@ -190,7 +190,7 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
     A single frame moves nowhere.
     """
     high, low = frames_THW.max(axis=0), frames_THW.min(axis=0)
-    background = _background(low)
+    background = ground_level(low)
     lit = high > background + level
     if background > level:
         lit |= low < background - level
@@ -200,7 +200,7 @@ def lit_and_moving(frames_THW: UInt8Array, level: int = LIT[0]) -> tuple[BoolArr
 
 def filmed(frames_THW: UInt8Array) -> bool:
     """Tell whether the ground is so bright that the screen was filmed: it has noise of its own, and letters tremble."""
-    return _background(frames_THW.min(axis=0)) >= FILMED
+    return ground_level(frames_THW.min(axis=0)) >= FILMED
 
 
 def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
@@ -224,7 +224,8 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     return steps > TEXT * changes
 
 
-def _background(low: UInt8Array) -> int:
+def ground_level(low: UInt8Array) -> int:
+    """Return the grey level of the ground: one level, dark or not, that fills a part of the darkest of all frames."""
     counts = cv2.calcHist([low.reshape(-1, 1)], [0], None, [256], [0, 256]).ravel()
     for darkest, least in BACKGROUNDS:
         level = int(counts[: darkest + 1].argmax())
@@ -244,12 +245,12 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
         parts, all of them together, for a sector that darkness tears into pieces.
     """
     lit, moving = lit_and_moving(frames_THW, level)
-    solid = _without_thin(lit)
+    solid = without_thin(lit)
     solid, moves = _without_still_parts(solid, moving)
     size = max(lit.shape)
     reach = 2 * round(size / 160) + 1
     closed = cv2.morphologyEx(solid.view(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    count, labels, areas = _parts(closed.view(np.uint8))
+    count, labels, areas = connected_parts(closed.view(np.uint8))
     if count < 2:
         return []
     motion = np.bincount(labels[moving & solid], minlength=count).astype(float)
@@ -273,7 +274,7 @@ def regions(frames_THW: UInt8Array, level: int = LIT[0]) -> list[Evidence]:
     return [_evidence(labels == main, stray[labels], solid), everything]
 
 
-def _parts(picture: UInt8Array) -> tuple[int, IntArray, IntArray]:
+def connected_parts(picture: UInt8Array) -> tuple[int, IntArray, IntArray]:
     """Return the number of connected parts, the ground among them; labels (H, W); and areas, 0 for the ground."""
     # OpenCV's own statistics of the parts take longer than finding them.
     count, found = cv2.connectedComponents(picture, connectivity=8)
@@ -291,7 +292,7 @@ def _around(part: BoolArray) -> BoolArray:
     return box
 
 
-def _without_thin(lit: BoolArray) -> BoolArray:
+def without_thin(lit: BoolArray) -> BoolArray:
     """Drop lines, letters and dots: what a 5 x 5 square does not fit into, but keep the corners next to it."""
     pixels = cv2.morphologyEx(lit.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     opened = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
@@ -305,7 +306,7 @@ def _without_still_parts(solid: BoolArray, moving: BoolArray) -> tuple[BoolArray
 
     Also says whether enough moves to go by: in a still, a frozen cine or a very short one it does not.
     """
-    count, labels, areas = _parts(solid.view(np.uint8))
+    count, labels, areas = connected_parts(solid.view(np.uint8))
     motion = np.bincount(labels[moving & solid], minlength=count)
     alive = (motion >= LIVE_PART * areas) & (areas > 0)
     if not alive.any() or areas[alive].sum() < PANEL * areas.max():
