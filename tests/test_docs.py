@@ -17,6 +17,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
     *ROOT.glob("docs/**/*.md"),
 ]
+CARD = ROOT / "src/echoplane/weights/default/MODEL_CARD.md"
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -34,7 +35,7 @@ def test_names_on_the_design_page_are_in_the_code():
     assert rooms - {"weights"} <= named
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@pytest.mark.parametrize("page", [*PAGES, CARD], ids=[*IDS, "card"])
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
