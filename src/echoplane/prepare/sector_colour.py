@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from echoplane.errors import ReadError
 from echoplane.prepare.sector_evidence import Part
 from echoplane.records import Cine, UInt8Array
 from echoplane.sources.dicom.colorbox import has_color_box
-
-#: Frames looked at, spread over this many seconds from the start: some of a heart beat.
-FRAMES, SECONDS, USUAL_FPS = 4, 0.8, 30.0
+from echoplane.sources.glimpse import holds_grey_only, moments
 
 
 @dataclass(frozen=True)
@@ -51,12 +47,10 @@ class Colour:
 
     @cached_property
     def _frames(self) -> UInt8Array | None:
-        if self.cine.facts.get("color") == "grey":
+        if holds_grey_only(self.cine):
             return None
-        last = min(self.cine.n_frames - 1, round(SECONDS * (self.cine.fps or USUAL_FPS)))
-        numbers = sorted({round(i) for i in np.linspace(0, last, FRAMES)})
         try:
-            return self.cine.reader.read(numbers, color=True, reduce=self.reduction)
+            return self.cine.reader.read(moments(self.cine), color=True, reduce=self.reduction)
         except ReadError:
             # The frames that are needed were decoded; whether there is colour is not worth failing for.
             return None

@@ -8,7 +8,8 @@ import numpy as np
 
 from echoplane.errors import ReadError
 from echoplane.records import Cine, CineKind
-from echoplane.sources.ground import moments, reduction, with_ground_noticed
+from echoplane.sources.glimpse import holds_grey_only, moments, reduction
+from echoplane.sources.ground import with_ground_noticed
 
 #: A pixel whose R, G and B differ by more than this is coloured; a picture with fewer coloured pixels than this share
 #: is grey, and needs no closer look.
@@ -25,7 +26,7 @@ def with_colour_noticed(cine: Cine) -> Cine:
     """
     if cine.kind is not CineKind.B_MODE:
         return cine
-    if _is_grey(cine):
+    if holds_grey_only(cine):
         return with_ground_noticed(cine)
     try:
         frames = cine.reader.read(moments(cine), color=True, reduce=reduction(cine.width))
@@ -40,7 +41,3 @@ def with_colour_noticed(cine: Cine) -> Cine:
     if not has_color_box(frames):
         return with_ground_noticed(cine, green)
     return dataclasses.replace(cine, kind=CineKind.COLOR_DOPPLER, facts={**cine.facts, "kind_from": "pixels"})
-
-
-def _is_grey(cine: Cine) -> bool:
-    return cine.facts.get("color") == "grey" or cine.facts.get("pixels", "").startswith("gray")

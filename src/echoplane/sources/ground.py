@@ -10,11 +10,8 @@ import numpy as np
 
 from echoplane.errors import ReadError
 from echoplane.records import Cine, CineKind, FrameReader, UInt8Array
+from echoplane.sources.glimpse import moments, reduction
 
-#: Frames looked at, spread over this many seconds from the start: some of a heart beat, decoded in one go.
-_FRAMES = 4
-_SECONDS = 0.8
-_USUAL_FPS = 30.0
 #: A ground is as white as this.
 _GROUND = 240
 #: Above this a pixel is white, below that black. Turned around, development clips have at least 0.67 of white along the
@@ -44,17 +41,6 @@ class TurnedReader:
     def read(self, indices: Sequence[int], *, color: bool = False, reduce: int = 1) -> UInt8Array:
         """Decode frames; see :class:`echoplane.records.FrameReader`."""
         return np.bitwise_not(self.reader.read(indices, color=color, reduce=reduce))
-
-
-def moments(cine: Cine) -> list[int]:
-    """Return the numbers of a few frames from the start of a cine, within one heart beat."""
-    last = min(cine.n_frames - 1, round(_SECONDS * (cine.fps or _USUAL_FPS)))
-    return sorted({round(last * i / (_FRAMES - 1)) for i in range(_FRAMES)})
-
-
-def reduction(width: int) -> int:
-    """Decode small where that is free; 400 columns are enough."""
-    return next((r for r in (8, 4, 2) if width // r >= 400), 1)
 
 
 def with_ground_noticed(cine: Cine, frames_NHW: UInt8Array | None = None) -> Cine:

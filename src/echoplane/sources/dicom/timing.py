@@ -19,7 +19,7 @@ from echoplane.sources.dicom.header import Header
 PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Rates that a scanner has. Another one is taken only where no element gives one of these: FrameTime 1 or 1000 is what
 #: programs write that do not know it.
-LIKELY_FPS = (4.0, 400.0)
+PREFERRED_FPS = (4.0, 400.0)
 #: Spread of frame times (longest over shortest) above which a note says that frames are uneven.
 _UNEVEN = 1.5
 #: Steps from which on a vector that grows all the time is believed to hold times.
@@ -50,7 +50,7 @@ def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[st
         if keyword not in header.values or header.values[keyword] in (None, ""):
             continue
         fps = _READERS[keyword](header, n_frames, notes)
-        if fps is not None and LIKELY_FPS[0] <= fps <= LIKELY_FPS[1]:
+        if fps is not None and PREFERRED_FPS[0] <= fps <= PREFERRED_FPS[1]:
             return fps, keyword, tuple(notes)
         if spare is None and fps is not None and PLAUSIBLE_FPS[0] <= fps <= PLAUSIBLE_FPS[1]:
             spare = fps, keyword, tuple(notes)
