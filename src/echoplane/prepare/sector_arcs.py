@@ -18,45 +18,79 @@ SAMPLE = 200
 TOP_OF_BOTTOM = 0.85
 
 
-def bottom_arcs(
-    radius: FloatArray, inside: BoolArray, tries: tuple[BoolArray, ...], opening: float
-) -> tuple[float, ...]:
-    """Radius of the bottom arc; two of them, a safe one and a close one, where none is clear.
+class Rings:
+    """The outline by its distance from an apex.
 
     Parameters
     ----------
     radius : float32 array, (P,)
-        Distance of every outline point from the apex.
+        Distance of every outline point from the apex, pixels.
     inside : bool array, (P,)
         Points between the edges.
-    tries : tuple of bool arrays, (P,)
-        Points that may lie on the arc: first without those on straight cuts, then with them.
     opening : float
         Angle between the edges, radians.
     """
-    for touching in tries:
-        r1, gain = _arc(radius[touching], radius[inside])
-        if gain >= max(ARC * opening * r1, LEAST_ARC):
-            return (r1,)
-    # Cut off, lost in the dark, or crossed by something that hangs on to it, as the trace of an ECG.
-    furthest = float(radius[inside].max(initial=1.0))
-    outer = radius[tries[-1] & (radius > 0.5 * furthest)]
-    if len(outer) < LEAST_ARC:
-        return (furthest,)
-    counts = np.convolve(np.bincount(np.rint(outer).astype(int)), (1, 1, 1), "same")
-    return furthest, float(counts.argmax())
 
+    def __init__(self, radius: FloatArray, inside: BoolArray, opening: float) -> None:
+        self.radius, self.opening = radius, opening
+        within = radius[inside]
+        self.nearest, self.furthest = float(within.min()), float(within.max())
+        self._lowest = math.floor(self.nearest) - 1
+        self._cells = np.rint(radius - np.float32(self._lowest)).astype(np.intp)
+        self._size = math.ceil(self.furthest) - self._lowest + 3
+        self._every = self._counted(inside)
 
-def top_arc(radius: FloatArray, inside: BoolArray, curved: BoolArray, opening: float, r1: float) -> float:
-    """Radius of the top arc; 0 where the apex itself is in the picture, or might be.
+    def _counted(self, which: BoolArray) -> FloatArray:
+        return np.bincount(self._cells[which], minlength=self._size).astype(np.float32)
 
-    Parameters as for :func:`bottom_arcs`, and the radius of the bottom arc.
-    """
-    r0, gain = _arc(-radius[curved & (radius < TOP_OF_BOTTOM * r1)], -radius[inside])
-    r0 = -r0
-    if gain < max(2 * ARC * opening * r0, LEAST_ARC):
-        r0 = float(radius[inside].min(initial=r1)) - 1
-    return r0 if r0 > max(0.05 * r1, 3) else 0.0
+    def bottom_arcs(self, tries: tuple[BoolArray, ...]) -> tuple[float, ...]:
+        """Radius of the bottom arc; two of them, a safe one and a close one, where none is clear.
+
+        Parameters
+        ----------
+        tries : tuple of bool arrays, (P,)
+            Points between the edges that may lie on the arc: first without those on straight cuts, then with them.
+        """
+        for touching in tries:
+            r1, gain = self._arc(touching)
+            if gain >= max(ARC * self.opening * r1, LEAST_ARC):
+                return (r1,)
+        # Cut off, lost in the dark, or crossed by something that hangs on to it, as the trace of an ECG.
+        furthest = max(self.furthest, 1.0)
+        outer = self.radius[tries[-1] & (self.radius > 0.5 * furthest)]
+        if len(outer) < LEAST_ARC:
+            return (furthest,)
+        counts = np.convolve(np.bincount(np.rint(outer).astype(np.intp)), (1, 1, 1), "same")
+        return furthest, float(counts.argmax())
+
+    def top_arc(self, curved: BoolArray, r1: float) -> float:
+        """Radius of the top arc; 0 where the apex itself is in the picture, or might be.
+
+        Parameters
+        ----------
+        curved : bool array, (P,)
+            Points between the edges that may lie on the arc.
+        r1 : float
+            Radius of the bottom arc.
+        """
+        r0, gain = self._arc(curved & (self.radius < TOP_OF_BOTTOM * r1), inwards=True)
+        if gain < max(2 * ARC * self.opening * r0, LEAST_ARC):
+            r0 = min(self.nearest, r1) - 1
+        return r0 if r0 > max(0.05 * r1, 3) else 0.0
+
+    def _arc(self, touching: BoolArray, inwards: bool = False) -> tuple[float, float]:
+        """Best arc: its radius, and the outline points it gains; no other points lie further out, or further in."""
+        near = self.radius[touching]
+        if len(near) < 4:
+            return 0.0, 0.0
+        counts, every = self._counted(touching), self._every
+        if inwards:
+            counts, every = counts[::-1], every[::-1]
+        gain = peak_gain(counts, every)
+        best = int(gain.argmax())
+        radius = (self._size - 1 - best if inwards else best) + self._lowest
+        near = near[np.abs(near - radius) <= TOUCH]
+        return float(near.sum()) / len(near) if len(near) else float(radius), float(gain[best])
 
 
 def mirrored_by_arc(evidence: Evidence, edge: Line) -> Line:
@@ -85,16 +119,3 @@ def _arc_gains(radius_SP: FloatArray, on_frame: BoolArray) -> FloatArray:
     every = np.bincount(cells.ravel(), minlength=centres * width).reshape(centres, width).astype(np.float32)
     free = np.bincount(cells[:, ~on_frame].ravel(), minlength=centres * width).reshape(centres, width)
     return peak_gain(free.astype(np.float32), every)
-
-
-def _arc(touching: FloatArray, every: FloatArray) -> tuple[float, float]:
-    """Best arc: its radius, and the outline points it gains; for a top arc give radii with a minus sign."""
-    if len(touching) < 4:
-        return 0.0, 0.0
-    lowest = math.floor(float(every.min())) - 1
-    size = math.ceil(float(every.max())) - lowest + 3
-    counts = np.bincount(np.rint(touching - lowest).astype(int), minlength=size).astype(np.float32)
-    gain = peak_gain(counts, np.bincount(np.rint(every - lowest).astype(int), minlength=size).astype(np.float32))
-    best = int(gain.argmax()) + lowest
-    near = touching[np.abs(touching - best) <= TOUCH]
-    return float(near.sum()) / len(near) if len(near) else float(best), float(gain[best - lowest])

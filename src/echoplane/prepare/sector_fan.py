@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,10 +58,7 @@ class Fan:
 def boundary_points(fan: Fan, step: float = 2.0) -> tuple[FloatArray, FloatArray]:
     """Points along a candidate's boundary, about `step` pixels apart: x and y."""
     x0, y0, x1, y1 = fan.box[0], fan.box[1], fan.box[2] - 1, fan.box[3] - 1
-    across, down = np.arange(x0, x1 + 1e-3, step), np.arange(y0, y1 + 1e-3, step)
-    wide, high = len(across), len(down)
-    x = np.concatenate([across, across, np.repeat((x0, x1), high)])
-    y = np.concatenate([np.repeat((y0, y1), wide), down, down])
+    x, y = _around(fan.box, step)
     if fan.r1 == 0:
         return x, y
     in_fan = fan.between(x, y)
@@ -72,3 +70,14 @@ def boundary_points(fan: Fan, step: float = 2.0) -> tuple[FloatArray, FloatArray
     fan_x, fan_y = fan.x + radius * np.sin(angle), fan.y + radius * np.cos(angle)
     in_box = (fan_x >= x0 - 1) & (fan_x <= x1 + 1) & (fan_y >= y0 - 1) & (fan_y <= y1 + 1)
     return np.concatenate([x[in_fan], fan_x[in_box]]), np.concatenate([y[in_fan], fan_y[in_box]])
+
+
+@lru_cache(maxsize=8)
+def _around(box: Box, step: float) -> tuple[FloatArray, FloatArray]:
+    """Points around a box; most candidates have the same one, the whole frame."""
+    x0, y0, x1, y1 = box[0], box[1], box[2] - 1, box[3] - 1
+    across, down = np.arange(x0, x1 + 1e-3, step), np.arange(y0, y1 + 1e-3, step)
+    x = np.concatenate([across, across, np.repeat((x0, x1), len(down))])
+    y = np.concatenate([np.repeat((y0, y1), len(across)), down, down])
+    x.flags.writeable = y.flags.writeable = False
+    return x, y

@@ -13,10 +13,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from echoplane.prepare.sector_arcs import LEAST_ARC, bottom_arcs, mirrored_by_arc, top_arc
+from echoplane.prepare.sector_arcs import LEAST_ARC, Rings, mirrored_by_arc
 from echoplane.prepare.sector_evidence import Evidence
 from echoplane.prepare.sector_fan import Box, Fan, boundary_points
-from echoplane.prepare.sector_lines import TOUCH, Line, crossing, straight_sides, support
+from echoplane.prepare.sector_lines import TOUCH, Line, crossing, straight_sides, supports
 from echoplane.records import BoolArray, FloatArray
 
 #: Edges lie within this of straight down on their own side, and on the other side, degrees.
@@ -65,18 +65,24 @@ def fit(evidence: Evidence) -> Fan:
 
 def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iterator[tuple[Line, Line]]:
     """Where one edge is lost in the dark, the fan is taken to be level: the other edge, mirrored."""
-    for mirrored in (_mirrored_by_touch, mirrored_by_arc):
-        yield from ((left, mirrored(evidence, left)) for left in lefts)
-        yield from ((mirrored(evidence, right), right) for right in rights)
-
-
-def _mirrored_by_touch(evidence: Evidence, edge: Line) -> Line:
-    """Mirror an edge and push it against the outline."""
-    return support(evidence.outline, evidence.on_frame, math.pi - edge.angle)
+    edges = lefts + rights
+    if not edges:
+        return
+    # Mirrored and pushed against the outline.
+    touching = supports(evidence.outline, evidence.on_frame, [math.pi - edge.angle for edge in edges])
+    for mirrored in (touching, [mirrored_by_arc(evidence, edge) for edge in edges]):
+        count = len(lefts)
+        yield from zip(lefts, mirrored[:count], strict=True)
+        yield from zip(mirrored[count:], rights, strict=True)
 
 
 def _score(fan: Fan) -> float:
     return fan.score
+
+
+def _level(fan: Fan) -> float:
+    """1 where the edges lean alike, 0 where they differ by ALMOST_LEVEL or more; 1 for a box, too."""
+    return 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
 
 
 def _left_angle(line: Line) -> float:
@@ -111,12 +117,12 @@ class _Scene:
         canvas = np.zeros(self.shape, np.uint8)
         canvas[self.y.astype(int), self.x.astype(int)] = 1
         self.near_outline = cv2.dilate(canvas, np.ones((3, 3), np.uint8)).view(np.bool_)
-        self.cuts = [self._cut(evidence, quarter * math.pi / 2) for quarter in range(4)]
+        quarters = [quarter * math.pi / 2 for quarter in range(4)]
+        self.cuts = [self._cut(side) for side in supports(evidence.outline, evidence.on_frame, quarters)]
         self.on_cut = np.logical_or.reduce([self._touching(cut) for cut in self.cuts])
         self.sharply_on = [self._touching(cut, SHARP) & ~self.on_frame for cut in self.cuts]
 
-    def _cut(self, evidence: Evidence, angle: float) -> Line | None:
-        cut = support(evidence.outline, evidence.on_frame, angle)
+    def _cut(self, cut: Line) -> Line | None:
         if cut.weight < CUT * self.size:
             return None
         distance = cut.distance(self.x, self.y)
@@ -152,8 +158,9 @@ class _Scene:
         on_edge = (np.abs(beyond_left) <= TOUCH) | (np.abs(beyond_right) <= TOUCH)
         radius = np.hypot(self.x - np.float32(x), self.y - np.float32(y))
         curved = inside & ~on_edge & ~self.on_frame
-        for r1 in bottom_arcs(radius, inside, (curved & ~self.on_cut, curved), b - a):
-            r0 = top_arc(radius, inside, curved, b - a, r1)
+        rings = Rings(radius, inside, b - a)
+        for r1 in rings.bottom_arcs((curved & ~self.on_cut, curved)):
+            r0 = rings.top_arc(curved, r1)
             fan = Fan(x, y, r0, max(r1, r0 + 1), a, b, self.frame)
             cuts: list[Line | None] = [None] * 4
             if any(self.cuts):
@@ -189,28 +196,27 @@ class _Scene:
         return Fan(0, 0, 0, 0, 0, 0, self._cut_box(self.cuts, around))
 
     def weigh(self, fan: Fan) -> Fan:
-        """Score a candidate by its area alone: the most that it could be worth."""
+        """Score a candidate by its area and by how level it is: the most that it could be worth."""
         mask = fan.inside(self.grid_x, self.grid_y)
         area = max(int(np.count_nonzero(mask)), 1)
         both = int(np.count_nonzero(mask & self.hull))
         outside = 1 - int(np.count_nonzero(mask & self.live)) / self.live_area
         stray = int(np.count_nonzero(self.stray & ~mask)) / self.live_area
         outside += min(STRAY * stray, MOST_STRAY)
-        most = 1 - OUTSIDE * outside - EMPTY * (1 - both / area) + TOUCHED + LEVEL
+        most = 1 - OUTSIDE * outside - EMPTY * (1 - both / area) + TOUCHED + LEVEL * _level(fan)
         return fan.judged(most, overlap=both / (area + self.hull_area - both))
 
     def judge(self, fan: Fan) -> Fan:
         """Score a candidate that was weighed: it loses what the outline does not touch."""
         touched, free = self._touched(*boundary_points(fan))
-        level = 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
-        score = fan.score - TOUCHED * (1 - touched) - LEVEL * (1 - level)
-        score -= DOUBT * self._doubt(fan, touched * free + 1 - free, level)
+        score = fan.score - TOUCHED * (1 - touched) - DOUBT * self._doubt(fan, touched * free + 1 - free)
         return fan.judged(score, touched, fan.overlap)
 
-    def _doubt(self, fan: Fan, touched: float, level: float) -> float:
+    def _doubt(self, fan: Fan, touched: float) -> float:
         """In [0, 1]: a box must be touched all around, and a fan that is not level along both edges."""
         if fan.r1 == 0:
             return max(0.0, 1 - touched / FIRM)
+        level = _level(fan)
         if level == 1:
             return 0.0
         radii = np.arange(fan.r0, fan.r1, 2.0, dtype=np.float32)

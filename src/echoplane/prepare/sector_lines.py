@@ -7,6 +7,7 @@ outward normal, ``(cos a, sin a)`` in picture axes (x right, y down), and its of
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,11 +86,14 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
     return distinct
 
 
-def support(points_P2: FloatArray, on_frame: BoolArray, angle: float) -> Line:
-    """Return the best side with a given outward direction (radians), however few points touch it."""
-    table, lowest = _gains(points_P2, on_frame, np.array([angle]))
-    column = int(table[0].argmax())
-    return Line(angle, float(column + lowest), float(table[0, column]))
+def supports(points_P2: FloatArray, on_frame: BoolArray, angles: Sequence[float]) -> list[Line]:
+    """Return the best side for each of some outward directions (radians), however few points touch it."""
+    table, lowest = _gains(points_P2, on_frame, np.array(angles))
+    columns = table.argmax(axis=1)
+    return [
+        Line(angle, float(column + lowest), float(gains[column]))
+        for angle, column, gains in zip(angles, columns, table, strict=True)
+    ]
 
 
 def crossing(one: Line, other: Line) -> tuple[float, float]:
@@ -112,12 +116,15 @@ def peak_gain(counts: FloatArray, every: FloatArray) -> FloatArray:
     counts, every : float array, (..., B)
         Points that speak for a side, and all points, by offset; outside is towards the end.
     """
-    beyond = every[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    within = every.cumsum(axis=-1)
     gain = counts.copy()
     # A little less than the middle, or a sharp side would win at three offsets alike.
-    gain[..., 1:] += NEIGHBOUR * counts[..., :-1]
-    gain[..., :-1] += NEIGHBOUR * counts[..., 1:]
-    gain[..., :-2] -= BEYOND * beyond[..., 2:]
+    near = NEIGHBOUR * counts
+    gain[..., 1:] += near[..., :-1]
+    gain[..., :-1] += near[..., 1:]
+    within -= within[..., -1:]
+    within *= BEYOND
+    gain[..., :-2] += within[..., 1:-1]
     return gain
 
 
@@ -126,11 +133,13 @@ def _gains(points_P2: FloatArray, on_frame: BoolArray, angles: FloatArray) -> tu
     along_PA = points_P2 @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
     lowest = math.floor(float(along_PA.min())) - 1
     width = math.ceil(float(along_PA.max())) - lowest + 3
-    cells = np.rint(along_PA - np.float32(lowest)).astype(np.int32) + np.arange(len(angles), dtype=np.int32) * width
-    shape = (len(angles), width)
-    free = np.bincount(cells[~on_frame].ravel(), minlength=len(angles) * width).reshape(shape).astype(np.float32)
-    held = np.bincount(cells[on_frame].ravel(), minlength=len(angles) * width).reshape(shape).astype(np.float32)
-    return peak_gain(free, free + held), lowest
+    cells = np.rint(along_PA - np.float32(lowest)).astype(np.intp)
+    size = len(angles) * width
+    # Points that end at the frame are counted beside the others, in a second table.
+    cells += np.arange(len(angles)) * width + size * on_frame[:, None]
+    free, held = np.bincount(cells.ravel(), minlength=2 * size).astype(np.float32).reshape(2, len(angles), width)
+    held += free
+    return peak_gain(free, held), lowest
 
 
 def _refined(points_P2: FloatArray, line: Line) -> Line:
