@@ -2,15 +2,17 @@
 
 The layout (https://huggingface.co/docs/safetensors) is 8 bytes of little-endian header length, a JSON header that
 gives dtype, shape and byte range of every tensor, then the bytes. Writing goes through the safetensors library.
-Reading parses the header here, so that one frame of one cine is one slice of a memory map or one ranged request;
-every number in the header is checked before it is used.
+Reading parses the header here, so that one frame of one cine is one read at its place in the file or one ranged
+request; every number in the header is checked before it is used. There is no memory map: whoever looks into one whose
+file was cut short meanwhile, or whose disk is gone, is ended by the system (SIGBUS), and a night's training with it.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Callable, Mapping
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,12 +102,12 @@ def _entry(key: str, tensor: _Tensor, text: str, base: int, size: int, where: st
     return Entry(row, start, (t, h, w))
 
 
-class MappedPart:
-    """A part on a local disk, memory-mapped when first read."""
+class FilePart:
+    """A part on a local disk, opened when first read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._map: np.ndarray[tuple[int], np.dtype[np.uint8]] | None = None
+        self._file: int | None = None
 
     def entries(self) -> list[Entry]:
         """Read the header (and nothing else)."""
@@ -119,18 +121,73 @@ class MappedPart:
             return read_entries(read, size, str(self.path))
 
     def frames(self, entry: Entry) -> UInt8Array:
-        """Return all frames of a cine as a read-only view of the memory map."""
-        if self._map is None:
-            with self.path.open("rb") as stream:
-                self._map = np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-        t, h, w = entry.shape
-        return self._map[entry.start : entry.start + t * h * w].reshape(t, h, w)
+        """Return all frames of a cine.
+
+        Raises
+        ------
+        StoreError
+            As :meth:`read_into`.
+        """
+        out = np.empty(entry.shape, np.uint8)
+        self._fill(out, entry.start, entry.row.cine)
+        return out
+
+    def read_into(self, entry: Entry, numbers: Sequence[int], out: UInt8Array) -> None:
+        """Read frames by their numbers, in any order, into `out`, (len(numbers), H, W).
+
+        Raises
+        ------
+        StoreError
+            When the file is gone, ends before the frame does, or the disk fails.
+        """
+        _, h, w = entry.shape
+        assert out.shape == (len(numbers), h, w), "as many frames of this size"
+        for place, number in zip(out, numbers, strict=True):
+            self._fill(place, entry.start + number * h * w, entry.row.cine)
+
+    def _fill(self, out: UInt8Array, start: int, cine: str) -> None:
+        try:
+            file = self._open() if self._file is None else self._file
+            count = _read_at(file, out, start)
+            if count < out.nbytes:  # the end of the file, or more than the system reads at once
+                rest = out.reshape(-1)
+                while count < out.nbytes and (more := _read_at(file, rest[count:], start + count)):
+                    count += more
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: cine {cine!r} cannot be read ({error.strerror or error}). Look after the disk or the "
+                "network share that it lies on, and run the command again."
+            ) from error
+        if count < out.nbytes:
+            raise StoreError(f"{self.path}: was cut off while it was being read, within cine {cine!r}. {_REMAKE}")
+
+    def _open(self) -> int:
+        # Kept open: on a network share, opening costs more than reading.
+        file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, file)
+        self._file = file
+        return file
 
     def __getstate__(self) -> Path:
         return self.path
 
     def __setstate__(self, state: Path) -> None:
-        self.__init__(state)  # type: ignore[misc]  # a map cannot travel to another process; it is opened there
+        self.__init__(state)  # type: ignore[misc]  # an open file cannot travel to another process; it is opened there
+
+
+#: Where the system cannot read at a place (Windows), threads take turns with the one place that a file has.
+_TURN = threading.Lock()
+
+
+def _read_at(file: int, out: UInt8Array, start: int) -> int:
+    """Fill `out` from byte `start` on; return how many bytes there were."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [out.data], start)
+    with _TURN:
+        os.lseek(file, start, os.SEEK_SET)
+        data = os.read(file, out.nbytes)
+    out.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
+    return len(data)
 
 
 class RemotePart:

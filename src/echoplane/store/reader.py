@@ -1,4 +1,4 @@
-"""Read a store at random: memory-mapped on disk, by ranged requests from object storage."""
+"""Read a store at random: at the place in a file on disk, by ranged requests from object storage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from echoplane._optional import need
 from echoplane.errors import StoreError
 from echoplane.records import IntArray, UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, keys_in
-from echoplane.store._part import Entry, MappedPart, RemotePart
+from echoplane.store._part import Entry, FilePart, RemotePart
 from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
 
 
@@ -46,6 +46,13 @@ class StoreReader:
         self.info, self._parts = _open_remote(self.path) if "://" in self.path else _open_local(Path(path))
         found = [(entry, n) for n, part in enumerate(self._parts) for entry in part.entries()]
         found.sort(key=lambda pair: pair[0].row.cine)
+        for entry, n in found:
+            h, w = entry.shape[1:]
+            if (h, w) != (self.info.height, self.info.width):
+                raise StoreError(
+                    f"{self._parts[n].path}: cine {entry.row.cine!r} has frames of {h} x {w}, the store of "
+                    f"{self.info.height} x {self.info.width}; the file is of another store. Take it out."
+                )
         self._entries: tuple[tuple[Entry, int], ...] = tuple(found)
         self.rows: tuple[StoreRow, ...] = tuple(entry.row for entry, _ in found)
         # One byte a cine; travels to worker processes with the reader.
@@ -78,8 +85,7 @@ class StoreReader:
         Returns
         -------
         uint8 array, (len(indices), H, W)
-            For a store on disk and no `indices`, a read-only view of the memory map; else a copy of these frames
-            alone.
+            Of these frames alone; from object storage and without `indices`, not to be written to.
 
         Raises
         ------
@@ -115,10 +121,10 @@ class StoreReader:
         first, last = min(numbers), max(numbers)
         if first < 0 or last >= entry.shape[0]:
             raise IndexError(f"{self.path}: cine {entry.row.cine!r} has {entry.shape[0]} frames.")
-        if isinstance(part, MappedPart):
-            frames, first = part.frames(entry), 0
-        else:
-            frames = part.frames(entry, first, last + 1)
+        if isinstance(part, FilePart):
+            part.read_into(entry, numbers, out)
+            return
+        frames = part.frames(entry, first, last + 1)
         for place, wanted in zip(out, numbers, strict=True):
             place[...] = frames[wanted - first]
 
@@ -209,13 +215,13 @@ def open_stores(paths: Iterable[str | Path], *, checked: bool = True) -> list[St
     return readers
 
 
-def _open_local(path: Path) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
+def _open_local(path: Path) -> tuple[StoreInfo, Sequence[FilePart | RemotePart]]:
     file = path / INFO_FILE
     try:
         info = decode_info(file.read_bytes(), str(file))
     except OSError as error:
         raise StoreError(f"{path}: is not a clip store (no readable {INFO_FILE} in it).") from error
-    return info, [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
+    return info, [FilePart(part) for part in sorted(path.glob(PART_GLOB))]
 
 
 def _read_local(path: Path) -> bytes:
@@ -230,7 +236,7 @@ def _read_remote(url: str) -> bytes:
     return data
 
 
-def _open_remote(url: str) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
+def _open_remote(url: str) -> tuple[StoreInfo, Sequence[FilePart | RemotePart]]:
     fsspec = need("fsspec", "train", "read a store from object storage")
     filesystem, root = fsspec.core.url_to_fs(url)
     root = root.rstrip("/")
