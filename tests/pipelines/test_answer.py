@@ -155,7 +155,8 @@ def test_a_damaged_cine_is_left_out_not_answered(tmp_path: Path) -> None:
     found = answer_store(bundle(), Brightness(), [StoreReader(tmp_path / "s")])
     assert found.predictions.cines == ("c000", "c001", "c002")
     ((why, count),) = found.left_out.items()
-    assert (count, why) == (1, f"damaged in {part}; remove that file, and run the command that made the store again")
+    assert count == 1
+    assert why.startswith(f"damaged in {part}; remove that file, and run the command that made the store again, or")
     (tmp_path / "s" / "written.jsonl").unlink()
     with pytest.raises(DataError, match=r"none of 1 cines can be answered: 1 damaged in .*part-"):
         answer_store(bundle(), Brightness(), [StoreReader(tmp_path / "s")], lambda row: row.cine == "c003")

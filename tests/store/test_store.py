@@ -104,6 +104,24 @@ def test_the_reader_travels_to_another_process(tmp_path):
     np.testing.assert_array_equal(pickle.loads(data).frames(0), frames_of(0, 3))
 
 
+def test_the_same_cine_written_side_by_side_counts_once_and_another_of_its_name_is_told(tmp_path):
+    def writer() -> StoreWriter:
+        return StoreWriter(tmp_path / "s", recipe={}, views=[], **SIZE)
+
+    one, two, three = writer(), writer(), writer()
+    for side, seed in ((one, 0), (two, 0)):
+        side.append(frames_of(seed), StoreRow("a", label="A4C"))
+        side.append(frames_of(5), StoreRow("b"))
+        side.close()
+    reader = StoreReader(tmp_path / "s")
+    assert [row.cine for row in reader] == ["a", "b"]
+    assert reader.gone() == ()
+    three.append(frames_of(0), StoreRow("a", label="A2C"))
+    three.close()
+    with pytest.raises(StoreError, match=r"'a' is there twice, each time another.*Remove .*part-.* or .*part-.*, and"):
+        StoreReader(tmp_path / "s")
+
+
 def test_several_writers_and_the_order_of_keys(tmp_path):
     fill(tmp_path / "s", ["b", "d"])
     fill(tmp_path / "s", ["c", "a"])

@@ -206,7 +206,7 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
 
 
 def _gone(stores: Sequence[StoreReader]) -> Counter[str]:
-    what = "with the part file; run the command that made the store again"
+    what = "with the part file; run the command that made the store again, or `echoplane data repair`"
     # Adding leaves out what is 0.
     return Counter[str]() + Counter({f"gone from {store.path} {what}": len(store.gone()) for store in stores})
 
@@ -229,7 +229,8 @@ def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -
         left_out["too short for one clip"] += 1
         return None
     if part := store.damage(i):
-        left_out[f"damaged in {part}; remove that file, and run the command that made the store again"] += 1
+        what = "remove that file, and run the command that made the store again, or `echoplane data repair`"
+        left_out[f"damaged in {part}; {what}"] += 1
         return None
     frames = store.frames(i, np.array(sampling.needed))
     indices = without_empty(frames, sampling.needed, sampling).indices

@@ -6,7 +6,8 @@ Why safetensors and not another format, with figures: ``docs/decisions/0009-stor
 from __future__ import annotations
 
 from echoplane.store.reader import StoreReader, losses, open_stores
+from echoplane.store.repair import Repaired, repair
 from echoplane.store.schema import StoreInfo, StoreRow
 from echoplane.store.writer import StoreWriter
 
-__all__ = ["StoreInfo", "StoreReader", "StoreRow", "StoreWriter", "losses", "open_stores"]
+__all__ = ["Repaired", "StoreInfo", "StoreReader", "StoreRow", "StoreWriter", "losses", "open_stores", "repair"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from echoplane._files import atomic_write
+
 LEDGER_FILE = "written.jsonl"
 
 
@@ -17,6 +19,12 @@ def append_keys(path: Path, keys: Iterable[str]) -> None:
         stream.seek(max(end - 1, 0))
         torn = end > 0 and stream.read(1) != b"\n"  # by a power cut
         stream.write((b"\n" if torn else b"") + msgspec.json.encode(sorted(keys)) + b"\n")
+
+
+def write_keys(path: Path, keys: Iterable[str]) -> None:
+    """Say anew which cines a store has held: these alone."""
+    with atomic_write(path, "wb") as stream:
+        stream.write(msgspec.json.encode(sorted(keys)) + b"\n")
 
 
 def keys_in(data: bytes) -> set[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ from echoplane.store.schema import StoreRow, decode_row, encode_row
 
 #: The safetensors library refuses longer headers too.
 MAX_HEADER = 100_000_000
-_REMAKE = "Remove this file, and run the command that made the store again."
+_REMAKE = (
+    "Remove this file, and run the command that made the store again. Where its source is gone, `echoplane data "
+    "repair` keeps what is whole."
+)
 
 
 class _Tensor(msgspec.Struct, frozen=True):
@@ -42,6 +46,11 @@ class Entry:
     row: StoreRow
     start: int
     shape: tuple[int, int, int]
+
+
+def part_name(number: int) -> str:
+    """Return a name for a new part that no other writer chooses."""
+    return f"part-{number:05d}-{uuid.uuid4().hex[:8]}.safetensors"
 
 
 def write_part(path: Path, cines: Mapping[str, tuple[UInt8Array, StoreRow]]) -> None:
@@ -109,10 +118,10 @@ class FilePart:
         self.path = path
         self._file: int | None = None
 
-    def entries(self) -> list[Entry]:
-        """Read the header (and nothing else)."""
+    def entries(self, *, cut_off: bool = False) -> list[Entry]:
+        """Read the header (and nothing else); with `cut_off` also that of a file which lacks frames at its end."""
         with self.path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
+            size = 2**62 if cut_off else os.fstat(stream.fileno()).st_size
 
             def read(start: int, end: int) -> bytes:
                 stream.seek(start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class StoreReader:
         self.path = str(path)
         self.info, self._parts = _open_remote(self.path) if "://" in self.path else _open_local(Path(path))
         found = [(entry, n) for n, part in enumerate(self._parts) for entry in part.entries()]
-        found.sort(key=lambda pair: pair[0].row.cine)
+        found = _once(found)
         for entry, n in found:
             h, w = entry.shape[1:]
             if (h, w) != (self.info.height, self.info.width):
@@ -57,9 +58,13 @@ class StoreReader:
         self.rows: tuple[StoreRow, ...] = tuple(entry.row for entry, _ in found)
         # One byte a cine; travels to worker processes with the reader.
         self._trusted = bytearray([not checked or "://" in self.path]) * len(found)
-        for one, two in zip(self.rows, self.rows[1:], strict=False):
-            if one.cine == two.cine:
-                raise StoreError(f"{self.path}: cine {one.cine!r} is there twice; two runs wrote to it at once.")
+        for one, two in itertools.pairwise(found):
+            if one[0].row.cine == two[0].row.cine:
+                raise StoreError(
+                    f"{self.path}: cine {one[0].row.cine!r} is there twice, each time another: two runs that differ "
+                    f"wrote to it at once. Remove {self._parts[one[1]].path} or {self._parts[two[1]].path}, and run "
+                    "the command that made the store again."
+                )
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -160,7 +165,8 @@ class StoreReader:
         if not self._trusted[i] and (part := self.damage(i)):
             raise StoreError(
                 f"{part}: cine {self.rows[i].cine!r} is damaged: not what was stored. Remove this file, and run the "
-                "command that made the store again; `echoplane data report` names all such cines."
+                "command that made the store again; where its source is gone, `echoplane data repair` keeps what is "
+                "whole. `echoplane data report` names all such cines."
             )
 
     def gone(self) -> tuple[str, ...]:
@@ -179,7 +185,7 @@ class StoreReader:
         many = f"{len(gone)} cines are" if len(gone) > 1 else "1 cine is"
         return (
             f"{self.path}: {many} gone with the part file, for example {gone[0]!r}. Run the command that made the "
-            "store again."
+            "store again; where its source is gone, `echoplane data repair` makes the store do without."
         )
 
 
@@ -213,6 +219,12 @@ def open_stores(paths: Iterable[str | Path], *, checked: bool = True) -> list[St
                 )
             seen[row.cine] = reader.path
     return readers
+
+
+def _once(found: list[tuple[Entry, int]]) -> list[tuple[Entry, int]]:
+    """Sort by key, and leave out what is there once more: two runs that do the same may have written side by side."""
+    found.sort(key=lambda pair: pair[0].row.cine)
+    return [pair for n, pair in enumerate(found) if not n or pair[0].row != found[n - 1][0].row]
 
 
 def _open_local(path: Path) -> tuple[StoreInfo, Sequence[FilePart | RemotePart]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from echoplane._files import atomic_write
 from echoplane.errors import StoreError
 from echoplane.records import UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, append_keys, keys_in
-from echoplane.store._part import FilePart, write_part
+from echoplane.store._part import FilePart, part_name, write_part
 from echoplane.store.schema import (
     INFO_FILE,
     PART_GLOB,
@@ -166,8 +165,7 @@ class StoreWriter:
     def flush(self) -> None:
         """Write what waits as one more part."""
         if self._waiting:
-            name = f"part-{self._number:05d}-{uuid.uuid4().hex[:8]}.safetensors"
-            write_part(self.path / name, self._waiting)
+            write_part(self.path / part_name(self._number), self._waiting)
             # Before anything else can fail or be interrupted, for closing writes what still waits.
             written, self._waiting, self._bytes, self._number = self._waiting, {}, 0, self._number + 1
             append_keys(self.path / LEDGER_FILE, written)

@@ -40,6 +40,18 @@ and else each cine alone: that is said. A split that the data came with is kept 
 Exit code: 0 done; 2 wrong usage, too few patients, or a given split that leaks.
 """
 
+_REPAIR_HELP = """Make a damaged store usable again, where the data that it was made of are gone.
+
+\b
+  echoplane data repair store/
+
+Cines that are whole stay, also those of a part file that is cut off or has a flipped bit; that file is kept, under the
+name damaged-part-..., and no longer read. Cines that are lost are named, and no longer missed. Where the source is
+still there, run the command that made the store afterwards: it makes the lost ones anew.
+
+Let nothing else write to the store meanwhile. Exit code: 0 done, or nothing to do; 2 no store, or not readable.
+"""
+
 _LEGACY_HELP = """Bring old pickled clips into a store.
 
 SOURCE holds one folder a view, with pickled NumPy arrays (T, H, W) or (1, T, H, W) in it. The pickles are read by a
@@ -60,6 +72,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(data, name="data")
     _register_report(data)
     _register_split(data)
+    _register_repair(data)
     _register_legacy(data)
 
 
@@ -155,6 +168,23 @@ def _print_split(made: Split, warnings: tuple[str, ...], output: Path) -> None:
     for warning in warnings:
         out.print(printable(f"warning: {warning}"), markup=False)
     out.print(f"Written to {printable(str(output))}.", markup=False)
+
+
+def _register_repair(data: typer.Typer) -> None:
+    @data.command("repair", help=_REPAIR_HELP, short_help="Make a damaged store usable again.")
+    def repair_store(
+        store: Annotated[str, typer.Argument(metavar="STORE", help="Folder.", show_default=False)],
+    ) -> None:
+        from echoplane.apps.cli._common import console, printable
+        from echoplane.store import repair
+
+        done, out = repair(store), console()
+        for file in done.aside:
+            out.print(f"Damaged, not read any more: {printable(str(file))}", markup=False, soft_wrap=True)
+        for cine in done.lost:
+            out.print(f"Lost: {printable(cine)}", markup=False, soft_wrap=True)
+        lost = f"{len(done.lost)} are lost" if done.lost else "none is lost"
+        out.print(f"{printable(store)}: {done.kept} cines are whole, {lost}.", markup=False)
 
 
 def _register_legacy(data: typer.Typer) -> None:
