@@ -221,6 +221,15 @@ def test_a_live_recording_without_count_or_duration(tmp_path):
     assert [number_of(g) for g in cine.reader.read([29, 1, 14])] == [29, 1, 14]
 
 
+def test_a_clip_cut_out_of_a_film_ends_where_it_says(tmp_path):
+    """Its times go on from where it was cut, and Matroska's length is that of the film up to its end."""
+    path = write(tmp_path / "a.mkv", "libx264", times=[2000 + 40 * i for i in range(30)])
+    with av.open(str(path)) as container:
+        assert container.duration == 3_200_000
+    cine = open_video(path, "mkv")
+    assert (cine.n_frames, cine.fps, cine.notes) == (30, pytest.approx(25), ())
+
+
 def test_one_frame_is_a_still(tmp_path):
     assert open_video(write(tmp_path / "a.mp4", "libx264", n=1), "mp4").kind is CineKind.STILL
 
@@ -232,8 +241,19 @@ def test_a_video_in_memory(videos):
     assert [number_of(g) for g in cine.reader.read([20, 2])] == [20, 2]
 
 
-@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
-def test_a_turned_video_comes_out_upright(tmp_path, matrix, turns):
+TURNED = {
+    "a quarter clockwise": ((0, 1, -1, 0), lambda picture: np.rot90(picture, 3)),
+    "half": ((-1, 0, 0, -1), lambda picture: np.rot90(picture, 2)),
+    "a quarter": ((0, -1, 1, 0), np.rot90),
+    "mirrored": ((-1, 0, 0, 1), np.fliplr),
+    "upside down": ((1, 0, 0, -1), np.flipud),
+    "rows are columns": ((0, 1, 1, 0), np.transpose),
+    "rows are columns, turned": ((0, -1, -1, 0), lambda picture: np.rot90(picture.T, 2)),
+}
+
+
+@pytest.mark.parametrize(("matrix", "turned_by"), TURNED.values(), ids=TURNED)
+def test_a_turned_video_comes_out_upright(tmp_path, matrix, turned_by):
     """Telephones store the picture lying and a matrix that turns it (ISO 14496-12, 8.3.2: a b u, c d v, x y w)."""
     path = write(tmp_path / "a.mp4", "libx264", n=3, options={"crf": "5"})
     plain = open_video(path, "mp4").reader.read([1])[0]
@@ -246,7 +266,8 @@ def test_a_turned_video_comes_out_upright(tmp_path, matrix, turns):
     cine = open_video(path, "mp4")
     upright = cine.reader.read([1])[0]
     assert upright.shape == (cine.height, cine.width)
-    assert np.array_equal(upright, np.rot90(plain, turns))
+    assert np.array_equal(upright, turned_by(plain))
+    assert cine.reader.read([1], color=True).shape == (1, cine.height, cine.width, 3)
 
 
 class TestDamage:

@@ -327,7 +327,8 @@ def _early_end(index: VideoIndex, said: float) -> tuple[str, ...]:
     if len(times) < 2:
         return ()
     step = float(np.median(np.diff(times)))
-    length = float(times[-1] - times[0]) + step
+    # Where a clip is cut out of a longer film, Matroska counts the length from the film's start.
+    length = float(times[-1] - min(times[0], 0)) + step
     if said <= 1.1 * length + 2 * step:
         return ()
     return (f"The header says {said:.1f} s, the frames end after {length:.1f} s: the file may have been cut short.",)

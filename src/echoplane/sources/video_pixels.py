@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from av.sidedata.sidedata import Type
 
 from echoplane.records import UInt8Array
 from echoplane.sources.luma import luma
@@ -21,6 +22,8 @@ _LUMA_FIRST = re.compile(r"yuva?4\d\dp|yuvj4\d\dp|nv12|nv21|nv16|gray8?")
 #: Formats that are full range whatever the stream says or leaves out.
 _ALWAYS_FULL = re.compile(r"yuvj4\d\dp|gray8?")
 _LIMITED, _FULL = 1, 2  # AVColorRange
+#: Numbers in a display matrix.
+_MATRIX = 9
 #: AVColorSpace values whose luma has the BT.601 weights: unspecified, FCC, BT.470BG, SMPTE 170M.
 _BT601_MATRICES = frozenset({2, 4, 5, 6})
 
@@ -52,6 +55,14 @@ def rgb_of(frame: Any) -> UInt8Array:
 
 
 def _upright(picture: UInt8Array, frame: Any) -> UInt8Array:
-    """Turn by the quarter turns that the container asks for (telephones write them)."""
-    turns = round(int(getattr(frame, "rotation", 0) or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+    """Turn and mirror as the container or the stream asks for: telephones write it, and cameras that face their user.
+
+    The display matrix (ISO/IEC 14496-12, 6.2.2: a b u, c d v, x y w) takes column x, row y to a x + c y, b x + d y.
+    """
+    said = next((data for data in frame.side_data if data.type == Type.DISPLAYMATRIX), None)
+    if said is None or len(matrix := np.frombuffer(said, np.int32)) != _MATRIX:
+        return picture
+    (a, b), (c, d) = matrix[:2].tolist(), matrix[3:5].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
