@@ -162,7 +162,7 @@ def zarr_groups(folder: Path, cines: list[np.ndarray]) -> Read:
 
 
 FORMATS: dict[str, Callable[[Path, list[np.ndarray]], Read]] = {
-    "echoplane store (safetensors parts)": echoplane_store,
+    "echoplane store (safetensors parts, mapped)": echoplane_store,
     "safetensors, its own reader": safetensors_library,
     "npy, a file a cine, mapped": npy_files,
     "LMDB, raw": lmdb_raw,

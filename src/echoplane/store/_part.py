@@ -2,18 +2,18 @@
 
 The layout (https://huggingface.co/docs/safetensors) is 8 bytes of little-endian header length, a JSON header that
 gives dtype, shape and byte range of every tensor, then the bytes. Writing goes through the safetensors library.
-Reading parses the header here, so that one frame of one cine is one read at its place in the file or one ranged
-request; every number in the header is checked before it is used. There is no memory map: whoever looks into one whose
-file was cut short meanwhile, or whose disk is gone, is ended by the system (SIGBUS), and a night's training with it.
+Reading parses the header here, so that one frame of one cine is one slice of a memory map or one ranged request;
+every number in the header is checked before it is used. Whoever looks into a map beyond the end of a file that was cut
+short meanwhile is ended by the system (SIGBUS), and a night's training with it: so the length is asked for each time.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
-import threading
 import uuid
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,12 +111,13 @@ def _entry(key: str, tensor: _Tensor, text: str, base: int, size: int, where: st
     return Entry(row, start, (t, h, w))
 
 
-class FilePart:
-    """A part on a local disk, opened when first read."""
+class MappedPart:
+    """A part on a local disk, memory-mapped when first read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: int | None = None
+        self._map: UInt8Array | None = None
+        self._file = -1
 
     def entries(self, *, cut_off: bool = False) -> list[Entry]:
         """Read the header (and nothing else); with `cut_off` also that of a file which lacks frames at its end."""
@@ -130,73 +131,42 @@ class FilePart:
             return read_entries(read, size, str(self.path))
 
     def frames(self, entry: Entry) -> UInt8Array:
-        """Return all frames of a cine.
+        """Return all frames of a cine as a read-only view of the memory map.
 
         Raises
         ------
         StoreError
-            As :meth:`read_into`.
+            When the file is gone, or ends before the cine does.
         """
-        out = np.empty(entry.shape, np.uint8)
-        self._fill(out, entry.start, entry.row.cine)
-        return out
-
-    def read_into(self, entry: Entry, numbers: Sequence[int], out: UInt8Array) -> None:
-        """Read frames by their numbers, in any order, into `out`, (len(numbers), H, W).
-
-        Raises
-        ------
-        StoreError
-            When the file is gone, ends before the frame does, or the disk fails.
-        """
-        _, h, w = entry.shape
-        assert out.shape == (len(numbers), h, w), "as many frames of this size"
-        for place, number in zip(out, numbers, strict=True):
-            self._fill(place, entry.start + number * h * w, entry.row.cine)
-
-    def _fill(self, out: UInt8Array, start: int, cine: str) -> None:
+        t, h, w = entry.shape
+        end = entry.start + t * h * w
         try:
-            file = self._open() if self._file is None else self._file
-            count = _read_at(file, out, start)
-            if count < out.nbytes:  # the end of the file, or more than the system reads at once
-                rest = out.reshape(-1)
-                while count < out.nbytes and (more := _read_at(file, rest[count:], start + count)):
-                    count += more
-        except OSError as error:
+            mapped = self._mapped() if self._map is None else self._map
+            size = os.fstat(self._file).st_size
+        except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
             raise StoreError(
-                f"{self.path}: cine {cine!r} cannot be read ({error.strerror or error}). Look after the disk or the "
-                "network share that it lies on, and run the command again."
+                f"{self.path}: cine {entry.row.cine!r} cannot be read ({error}). Look after the disk or the network "
+                "share that it lies on, and run the command again."
             ) from error
-        if count < out.nbytes:
-            raise StoreError(f"{self.path}: was cut off while it was being read, within cine {cine!r}. {_REMAKE}")
+        if min(size, len(mapped)) < end:
+            raise StoreError(
+                f"{self.path}: was cut off while it was in use: cine {entry.row.cine!r} ends at byte {end} of "
+                f"{min(size, len(mapped))}. {_REMAKE}"
+            )
+        return mapped[entry.start : end].reshape(t, h, w)
 
-    def _open(self) -> int:
-        # Kept open: on a network share, opening costs more than reading.
-        file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, file)
-        self._file = file
-        return file
+    def _mapped(self) -> UInt8Array:
+        # Kept open to be asked for its length.
+        self._file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._file)
+        self._map = np.frombuffer(mmap.mmap(self._file, 0, access=mmap.ACCESS_READ), np.uint8)
+        return self._map
 
     def __getstate__(self) -> Path:
         return self.path
 
     def __setstate__(self, state: Path) -> None:
-        self.__init__(state)  # type: ignore[misc]  # an open file cannot travel to another process; it is opened there
-
-
-#: Where the system cannot read at a place (Windows), threads take turns with the one place that a file has.
-_TURN = threading.Lock()
-
-
-def _read_at(file: int, out: UInt8Array, start: int) -> int:
-    """Fill `out` from byte `start` on; return how many bytes there were."""
-    if hasattr(os, "preadv"):
-        return os.preadv(file, [out.data], start)
-    with _TURN:
-        os.lseek(file, start, os.SEEK_SET)
-        data = os.read(file, out.nbytes)
-    out.reshape(-1)[: len(data)] = np.frombuffer(data, np.uint8)
-    return len(data)
+        self.__init__(state)  # type: ignore[misc]  # a map cannot travel to another process; it is opened there
 
 
 class RemotePart:

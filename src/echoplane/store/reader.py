@@ -1,4 +1,4 @@
-"""Read a store at random: at the place in a file on disk, by ranged requests from object storage."""
+"""Read a store at random: memory-mapped on disk, by ranged requests from object storage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from echoplane._optional import need
 from echoplane.errors import StoreError
 from echoplane.records import IntArray, UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, keys_in
-from echoplane.store._part import Entry, FilePart, RemotePart
+from echoplane.store._part import Entry, MappedPart, RemotePart
 from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
 
 
@@ -90,7 +90,7 @@ class StoreReader:
         Returns
         -------
         uint8 array, (len(indices), H, W)
-            Of these frames alone; from object storage and without `indices`, not to be written to.
+            Without `indices` not to be written to: on disk a view of the memory map. Else a copy of these frames alone.
 
         Raises
         ------
@@ -126,10 +126,10 @@ class StoreReader:
         first, last = min(numbers), max(numbers)
         if first < 0 or last >= entry.shape[0]:
             raise IndexError(f"{self.path}: cine {entry.row.cine!r} has {entry.shape[0]} frames.")
-        if isinstance(part, FilePart):
-            part.read_into(entry, numbers, out)
-            return
-        frames = part.frames(entry, first, last + 1)
+        if isinstance(part, MappedPart):
+            frames, first = part.frames(entry), 0
+        else:
+            frames = part.frames(entry, first, last + 1)
         for place, wanted in zip(out, numbers, strict=True):
             place[...] = frames[wanted - first]
 
@@ -227,13 +227,13 @@ def _once(found: list[tuple[Entry, int]]) -> list[tuple[Entry, int]]:
     return [pair for n, pair in enumerate(found) if not n or pair[0].row != found[n - 1][0].row]
 
 
-def _open_local(path: Path) -> tuple[StoreInfo, Sequence[FilePart | RemotePart]]:
+def _open_local(path: Path) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
     file = path / INFO_FILE
     try:
         info = decode_info(file.read_bytes(), str(file))
     except OSError as error:
         raise StoreError(f"{path}: is not a clip store (no readable {INFO_FILE} in it).") from error
-    return info, [FilePart(part) for part in sorted(path.glob(PART_GLOB))]
+    return info, [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
 
 
 def _read_local(path: Path) -> bytes:
@@ -248,7 +248,7 @@ def _read_remote(url: str) -> bytes:
     return data
 
 
-def _open_remote(url: str) -> tuple[StoreInfo, Sequence[FilePart | RemotePart]]:
+def _open_remote(url: str) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
     fsspec = need("fsspec", "train", "read a store from object storage")
     filesystem, root = fsspec.core.url_to_fs(url)
     root = root.rstrip("/")

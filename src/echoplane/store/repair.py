@@ -11,7 +11,7 @@ from pathlib import Path
 from echoplane.errors import StoreError, UsageError
 from echoplane.records import UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, keys_in, write_keys
-from echoplane.store._part import Entry, FilePart, part_name, write_part
+from echoplane.store._part import Entry, MappedPart, part_name, write_part
 from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreRow, decode_info, digest
 
 #: What is put before the name of a part that is no longer read.
@@ -95,7 +95,7 @@ def _look(file: Path, size: tuple[int, int]) -> tuple[list[Entry], dict[str, tup
 
     A part is 64 MiB, so it fits into memory.
     """
-    part, length = FilePart(file), file.stat().st_size
+    part, length = MappedPart(file), file.stat().st_size
     try:
         entries = part.entries(cut_off=True)
     except StoreError:  # the header itself
@@ -104,7 +104,7 @@ def _look(file: Path, size: tuple[int, int]) -> tuple[list[Entry], dict[str, tup
     for entry in entries:
         t, h, w = entry.shape
         if entry.start + t * h * w <= length and (h, w) == size:
-            frames = part.frames(entry)
+            frames = part.frames(entry).copy()  # the file is renamed afterwards
             if digest(frames) == entry.row.sha256:
                 right[entry.row.cine] = (frames, entry.row)
     return entries, right

@@ -16,7 +16,7 @@ from echoplane._files import atomic_write
 from echoplane.errors import StoreError
 from echoplane.records import UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, append_keys, keys_in
-from echoplane.store._part import FilePart, part_name, write_part
+from echoplane.store._part import MappedPart, part_name, write_part
 from echoplane.store.schema import (
     INFO_FILE,
     PART_GLOB,
@@ -113,7 +113,7 @@ class StoreWriter:
                 stream.write(encode_info(self.info))
         self._sweep()
         for part in sorted(self.path.glob(PART_GLOB)):
-            self.keys.update(entry.row.cine for entry in FilePart(part).entries())
+            self.keys.update(entry.row.cine for entry in MappedPart(part).entries())
             self._number += 1
         ledger = self.path / LEDGER_FILE
         listed = keys_in(ledger.read_bytes()) if ledger.exists() else set()
