@@ -4,7 +4,7 @@ import pytest
 
 from echoplane.records import Region
 from echoplane.sources.dicom.header import Header
-from echoplane.sources.dicom.regions import picture_spacing, read_regions
+from echoplane.sources.dicom.regions import aspect_notes, picture_spacing, read_regions
 from echoplane.sources.dicom.stream import Opener
 
 
@@ -76,3 +76,23 @@ def test_spacing_of_the_largest_two_dimensional_region():
     assert picture_spacing(header(PixelSpacing=(0.7, 0.6)), ()) == (0.7, 0.6)
     assert picture_spacing(header(PixelSpacing=(0.0, 0.6)), ()) is None
     assert picture_spacing(header(), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("spacing", "said", "times"),
+    [
+        ((0.6, 0.3), None, "0.5"),
+        ((0.3, 0.6), ("1", "1"), "2"),
+        (None, (2, 1), "0.5"),
+        (None, (59, 54), "0.915"),
+    ],
+)
+def test_pixels_that_are_not_square_are_noted(spacing, said, times):
+    notes = aspect_notes(header(PixelAspectRatio=said), spacing)
+    assert notes == (f"Pixels are said to be {times} times as wide as high; they are taken as square.",)
+
+
+@pytest.mark.parametrize("said", [None, (1, 1), (0, 1), (1, 0), 1, "odd", (-1, 1)])
+def test_square_pixels_and_nonsense_are_not(said):
+    assert aspect_notes(header(PixelAspectRatio=said), None) == ()
+    assert aspect_notes(header(PixelAspectRatio=(2, 1)), (0.31, 0.3)) == ()

@@ -44,6 +44,29 @@ def test_an_implausible_frame_time_is_passed_over(value):
     assert notes[0].startswith("FrameTime")
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({"EffectiveDuration": 0.8}, "EffectiveDuration 75"),
+        ({"CineRate": 60, "RecommendedDisplayFrameRate": 60}, "CineRate 60, RecommendedDisplayFrameRate 60"),
+        ({"FrameTimeVector": (0.0, *[15.0] * 59)}, "FrameTimeVector 66.7"),
+    ],
+)
+def test_elements_that_contradict_each_other_are_named(others, said):
+    fps, source, notes = read_fps(header(FrameTime=40.0, **others), 60)
+    assert (fps, source) == (25.0, "FrameTime")
+    assert notes == (f"The header contradicts itself: FrameTime gives 25 frames a second, {said}.",)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"CineRate": 40}, {"CineRate": 1}, {"CineRate": 0}, {"EffectiveDuration": 2.4, "ActualFrameDuration": 39}],
+)
+def test_elements_that_may_both_be_true_are_not(others):
+    """A cine may be shown slower than it was taken, and a rate that no scanner has was never meant."""
+    assert read_fps(header(FrameTime=40.0, **others), 60)[2] == ()
+
+
 @pytest.mark.parametrize("value", [1.0, 1000.0])
 def test_a_rate_that_no_scanner_has_gives_way_to_one_that_a_scanner_may_have(value):
     fps, source, notes = read_fps(header(FrameTime=value, CineRate=30), 10)

@@ -43,6 +43,7 @@ _WANTED = (
     # time and place
     *("FrameIncrementPointer", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate"),
     *("ActualFrameDuration", "EffectiveDuration", "SequenceOfUltrasoundRegions", "PixelSpacing"),
+    "PixelAspectRatio",
     *("UltrasoundColorDataPresent", "WaveformSequence", "ContentSequence"),
 )
 _META_TAGS = [tag for tag in map(tag_for_keyword, _META) if tag is not None]

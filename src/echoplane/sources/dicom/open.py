@@ -15,7 +15,7 @@ from echoplane.sources.dicom.kind import read_kind
 from echoplane.sources.dicom.layout import Layout, read_layout, require_picture
 from echoplane.sources.dicom.mpeg import open_video_stream
 from echoplane.sources.dicom.reader import FrameByFrameReader
-from echoplane.sources.dicom.regions import picture_spacing, read_regions
+from echoplane.sources.dicom.regions import aspect_notes, picture_spacing, read_regions
 from echoplane.sources.dicom.stream import Opener
 from echoplane.sources.dicom.syntax import Codec, codec_of, name_of
 from echoplane.sources.dicom.timing import read_fps
@@ -95,6 +95,7 @@ def _video(header: Header, layout: Layout, codec: Codec, notes: tuple[str, ...],
 def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, notes: tuple[str, ...]) -> Cine:
     fps, fps_source, time_notes = read_fps(header, n_frames)
     regions, region_notes = read_regions(header, layout.rows, layout.columns)
+    spacing = picture_spacing(header, regions)
     kind, sure, kind_notes = read_kind(header, n_frames)
     facts = {
         "format": "DICOM",
@@ -115,8 +116,8 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
         fps_source=fps_source,
         kind=kind,
         regions=regions,
-        spacing_mm=picture_spacing(header, regions),
-        notes=(*notes, *_part_of_more(header), *time_notes, *region_notes, *kind_notes),
+        spacing_mm=spacing,
+        notes=(*notes, *_part_of_more(header), *time_notes, *region_notes, *aspect_notes(header, spacing), *kind_notes),
         facts={key: value for key, value in facts.items() if value},
     )
     return with_ground_noticed(cine) if sure or layout.is_grey else with_colour_noticed(cine)

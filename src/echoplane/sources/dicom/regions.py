@@ -13,6 +13,8 @@ _CENTIMETRES = 3
 _2D, _TISSUE, _FLOW = 1, 1, 2
 #: Pixel sizes in millimetres that are believed.
 _PLAUSIBLE_MM = (0.001, 10.0)
+#: Pixels of which one side is longer by no more than this factor are square: sizes are rounded.
+_SQUARE = 1.05
 
 
 def read_regions(header: Header, height: int, width: int) -> tuple[tuple[Region, ...], tuple[str, ...]]:
@@ -97,3 +99,11 @@ def picture_spacing(header: Header, regions: tuple[Region, ...]) -> tuple[float,
     if sized:
         return max(sized, key=lambda r: (r.x1 - r.x0) * (r.y1 - r.y0)).spacing_mm
     return _plausible(list(header.numbers("PixelSpacing")))
+
+
+def aspect_notes(header: Header, spacing_mm: tuple[float, float] | None) -> tuple[str, ...]:
+    """Note pixels that are not square, by their size or else by PixelAspectRatio (rows first, both)."""
+    high, wide = spacing_mm or (*header.numbers("PixelAspectRatio"), 0.0, 0.0)[:2]
+    if min(high, wide) <= 0 or max(high, wide) <= _SQUARE * min(high, wide):
+        return ()
+    return (f"Pixels are said to be {wide / high:.3g} times as wide as high; they are taken as square.",)

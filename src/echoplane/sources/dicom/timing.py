@@ -24,6 +24,9 @@ PREFERRED_FPS = (4.0, 400.0)
 _UNEVEN = 1.5
 #: Steps from which on a vector that grows all the time is believed to hold times.
 _ENOUGH = 3
+#: Elements that differ by this factor contradict each other; below it one may be of showing, the other of acquiring.
+#: With fewer frames than that a duration tells little.
+_CONTRADICTS, _JUDGED = 1.8, 8
 
 
 def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[str, ...]]:
@@ -51,13 +54,30 @@ def read_fps(header: Header, n_frames: int) -> tuple[float | None, str, tuple[st
             continue
         fps = _READERS[keyword](header, n_frames, notes)
         if fps is not None and PREFERRED_FPS[0] <= fps <= PREFERRED_FPS[1]:
-            return fps, keyword, tuple(notes)
+            return fps, keyword, (*notes, *_contradictions(header, n_frames, fps, keyword))
         if spare is None and fps is not None and PLAUSIBLE_FPS[0] <= fps <= PLAUSIBLE_FPS[1]:
             spare = fps, keyword, tuple(notes)
         given = header.number(keyword)
         notes.append(f"{keyword} {'' if given is None else f'{given:g} '}gives no plausible frame rate; passed over.")
     notes.append("The header does not say how fast the frames follow each other.")
     return spare or (None, "", tuple(notes))
+
+
+def _contradictions(header: Header, n_frames: int, fps: float, keyword: str) -> tuple[str, ...]:
+    """Name the elements that give quite another rate than the one taken, both being such as a scanner has."""
+    if n_frames < _JUDGED:
+        return ()
+    said = {other: read(header, n_frames, []) for other, read in _READERS.items() if other != keyword}
+    others = [
+        f"{other} {rate:.3g}"
+        for other, rate in said.items()
+        if rate is not None
+        and PREFERRED_FPS[0] <= rate <= PREFERRED_FPS[1]
+        and max(rate, fps) > _CONTRADICTS * min(rate, fps)
+    ]
+    if not others:
+        return ()
+    return (f"The header contradicts itself: {keyword} gives {fps:.3g} frames a second, {', '.join(others)}.",)
 
 
 def _order(header: Header) -> list[str]:
