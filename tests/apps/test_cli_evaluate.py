@@ -145,6 +145,7 @@ def test_calibrate_writes_a_bundle_that_carries_it(parts: Path, tmp_path: Path) 
     [
         (["evaluate", "{}/ours.npz", "{}/theirs.npz", "-o", "x"], "one file of predictions"),
         (["evaluate", "{}/no.npz", "-o", "x"], "no.npz"),
+        (["evaluate", "{}/store", "--pictures", "{}/store", "-o", "x"], "Leave --pictures out"),
         (["calibrate", "{}/b.echoplane", "{}/ours.npz", "-o", "x", "--method", "magic"], "magic"),
     ],
 )
@@ -152,6 +153,35 @@ def test_wrong_usage(parts: Path, words: list[str], message: str) -> None:
     code, text = run(*(w.format(parts) for w in words))
     assert code != 0
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "{}/store", "--bundle", "{}/b.echoplane", "-o", "{}/b.echoplane"], "b.echoplane"),
+        (["evaluate", "{}/store", "--bundle", "{}/b.echoplane", "-o", "{}/x", "--against", "{}/no.npz"], "no.npz"),
+        (["evaluate", "{}/store", "--bundle", "{}/b.echoplane", "-o", "{}/x", "--against", "{}/no"], "no"),
+        (["calibrate", "{}/b.echoplane", "{}/store", "-o", "{}/x", "--method", "magic"], "magic"),
+    ],
+)
+def test_what_is_wrong_with_the_words_is_told_before_hours_of_answering(
+    parts: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    def answer(*_: object, **__: object) -> None:
+        raise AssertionError("the store was answered")
+
+    monkeypatch.setattr("echoplane.pipelines.evaluate.predictions_from", answer)
+    code, text = run(*(w.format(parts) for w in words))
+    assert code != 0
+    assert "the store was answered" not in text
+    assert message in text
+
+
+def test_answers_are_kept_where_the_report_cannot_be_written(parts: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    code, _ = run("evaluate", parts / "store", "--bundle", parts / "b.echoplane", "-o", tmp_path, "--repeats", 10)
+    assert code != 0
+    assert len(Predictions.load(tmp_path / "predictions.npz").cines) == 9
 
 
 def test_a_split_is_for_stores(parts: Path, tmp_path: Path) -> None:

@@ -85,22 +85,31 @@ def _register_evaluate(app: typer.Typer) -> None:
         from echoplane.pipelines import evaluate
 
         stores = [p for p in inputs if not p.endswith(".npz")]
+        if stores and pictures:
+            raise UsageError(
+                f"--pictures {pictures[0]}: names the frames of a file of predictions; those of {stores[0]} come from "
+                "itself. Leave --pictures out."
+            )
         used = Bundle.load(bundle) if stores or bundle else None
         facts = used.facts if used else None
-        predictions = _read(inputs, used, split)
         if calibrated and not used:
             raise UsageError(f"--calibrated: {inputs[0]} holds no calibration; name the --bundle whose it is.")
-        name, theirs_name = _names(bundle or (facts.name if facts else inputs[0]), against or "")
-        other = (theirs_name, _other(against, stores, split)) if against else None
-        rival = Bundle.load(against).facts if against and not against.endswith(".npz") else None
-        scaling = facts.calibration if facts and calibrated is not False else None
-        theirs = rival.calibration if rival and calibrated is not False else None
-        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
+        # All that can be wrong with what was given is told before the stores are answered, which may take hours.
+        rival = _rival(against, stores) if against else None
         shown = stores or pictures
         moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
-        evaluate.write_evaluation(found, predictions, output, moving, words)
+        if stores:
+            output.mkdir(parents=True, exist_ok=True)
+        predictions = _read(inputs, used, split)
         if stores:
             predictions.save(output / "predictions.npz")
+        name, theirs_name = _names(bundle or (facts.name if facts else inputs[0]), against or "")
+        theirs_read = rival if not isinstance(rival, Bundle) else _read(stores, rival, split)
+        other = (theirs_name, theirs_read) if theirs_read else None
+        scaling = facts.calibration if facts and calibrated is not False else None
+        theirs = rival.facts.calibration if isinstance(rival, Bundle) and calibrated is not False else None
+        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
+        evaluate.write_evaluation(found, predictions, output, moving, words)
         _print_found(found, output)
 
 
@@ -117,15 +126,17 @@ def _stem(path: str) -> str:
     return where.resolve().parent.name if where.name in usual else where.stem
 
 
-def _other(against: str, stores: list[str], split: str | None) -> Predictions:
+def _rival(against: str, stores: list[str]) -> Bundle | Predictions:
+    """Return the other model: its answers, or the bundle that is to answer the stores."""
     from echoplane.errors import UsageError
     from echoplane.metrics.predictions import Predictions
+    from echoplane.models.bundle import Bundle
 
     if against.endswith(".npz"):
         return Predictions.load(against)
     if not stores:
         raise UsageError(f"--against {against}: a bundle needs stores to answer; give stores, or another .npz.")
-    return _read(stores, against, split)
+    return Bundle.load(against)
 
 
 def _print_found(found: Evaluation, output: Path) -> None:
@@ -200,10 +211,10 @@ def _register_calibrate(app: typer.Typer) -> None:
 
         refuse_what_is_there(output, force)
         loaded = Bundle.load(bundle)
-        predictions = _read(inputs, loaded, split)
         chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}
         levels = {"levels": sorted(coverage)} if coverage else {}
         recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
+        predictions = _read(inputs, loaded, split)
         made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
         if not mirrored:
             made = without_mirror_margin(made)
