@@ -222,5 +222,15 @@ def test_parts_and_folds_are_asked_for_by_name():
 
 
 def test_too_few_patients():
-    with pytest.raises(DataError, match=r"1 patient\(s\)"):
+    with pytest.raises(DataError, match="of 1 patient, which"):
         make_split(cohort(1), folds=2)
+
+
+@pytest.mark.parametrize(
+    ("patients", "says"),
+    [(0, "there is no cine to split"), (1, "are of 1 patient, which cannot be dealt to 3 sides.*Ask for fewer folds")],
+)
+def test_too_few_patients_for_the_sides_are_told_what_to_do(patients: int, says: str) -> None:
+    rows = [StoreRow(f"c{n}", label="A4C", group="p") for n in range(4 * patients)]
+    with pytest.raises(DataError, match=says):
+        make_split(rows, folds=3)

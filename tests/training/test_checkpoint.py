@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,22 @@ def test_damage_ends_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last.ckpt").write_bytes(content)
     with pytest.raises(DataError, match=r"last\.ckpt: is damaged, or no checkpoint of a run"):
         load_last(tmp_path, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sets a limit of the system")
+def test_a_disk_without_room_is_named_and_the_state_before_kept(tmp_path: Path) -> None:
+    import resource
+
+    network = nn.Linear(100, 100)
+    save_last(tmp_path, Progress(1), {}, {"network": network.state_dict()})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # stands for a full disk
+    try:
+        with pytest.raises(OSError, match=r"last\.ckpt"):
+            save_last(tmp_path, Progress(2), {}, {"network": network.state_dict()})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found = load_last(tmp_path, {})
+    assert found is not None
+    assert found[0].epoch == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from echoplane.models.weights import read_state
 from echoplane.training.events import EpochEnded, Event, Started, Stepped
 from echoplane.training.fit import FitResult, fit
 from echoplane.training.recipe import load_recipe
+from echoplane.training.run_folder import held
 
 
 class StopError(Exception):
@@ -195,3 +197,23 @@ def test_a_damaged_cine_ends_the_run_in_a_sentence(
         fit(make_recipe(store, fit__workers=workers), tmp_path / "run")
     assert str(caught.value).startswith(f"{part}: cine ")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_two_trainings_do_not_write_into_one_folder(stopped: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    before = {file: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    with held(run), pytest.raises(UsageError, match="another training is writing into this folder"):
+        fit(stopped, run, resume=True)
+    assert {file: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+    with held(run):  # it was let go, and what was stopped let go too
+        pass
+
+
+def test_a_kill_between_the_state_and_its_table_costs_no_row(stopped: Any, tmp_path: Path) -> None:
+    table = tmp_path / "run" / "history.csv"
+    whole = table.read_bytes()
+    table.unlink()
+    with pytest.raises(StopError):
+        fit(stopped, tmp_path / "run", resume=True, report=stop_after(1))
+    assert table.read_bytes() == whole

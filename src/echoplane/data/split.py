@@ -256,8 +256,15 @@ def _deal(
     views = sorted({view for i in chosen for view in (rows[i].shares or {rows[i].label: 1.0})})
     column = {view: k for k, view in enumerate(views)}
     members = sorted({groups.of[i] for i in chosen})
+    if not members:
+        raise DataError("there is no cine to split: the stores are empty, or none of their cines has a view in use.")
     if len(members) < len(shares):
-        raise DataError(f"{len(members)} patient(s) cannot be dealt to {len(shares)} sides; a patient is never parted.")
+        patients = "1 patient" if len(members) == 1 else f"{len(members)} patients"
+        raise DataError(
+            f"the cines are of {patients}, which cannot be dealt to {len(shares)} sides: a patient is never parted. "
+            "Ask for fewer folds or no validation cines, add other patients, or, where these cines are of more "
+            "patients than that, say whose each one is (`echoplane prepare --patients`)."
+        )
     counts = np.zeros((len(members), len(views)))
     place = {group: g for g, group in enumerate(members)}
     for i in chosen:

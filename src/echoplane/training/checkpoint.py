@@ -7,6 +7,7 @@ same weights again.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,9 +68,12 @@ def save_last(
     """
     plain = {"epoch": progress.epoch, "history": progress.history, "best_score": progress.best_score,
              "best_epoch": progress.best_epoch}  # fmt: skip
+    # Into memory first: on a full disk torch's own writing ends in a RuntimeError about positions, not in the system's.
+    packed = io.BytesIO()
+    torch.save({"format": _FORMAT, "progress": plain, "recipe": dict(recipe), "states": dict(states),
+                "data": data}, packed)  # fmt: skip
     with atomic_write(folder / LAST, "wb") as stream:
-        torch.save({"format": _FORMAT, "progress": plain, "recipe": dict(recipe), "states": dict(states),
-                    "data": data}, stream)  # fmt: skip
+        stream.write(packed.getbuffer())
 
 
 def load_last(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from echoplane.training.run_folder import (
     absolute,
     check_folder,
     data_hash,
+    held,
     write_start,
     write_table,
 )
@@ -115,7 +117,7 @@ def fit(
     Raises
     ------
     UsageError
-        When the folder holds a run and `resume` is False, or the recipe makes no sense.
+        When the folder holds a run and `resume` is False, another process trains in it, or the recipe makes no sense.
     StoreError, DataError, LeakError, BundleError
         When stores, labels, split or first weights do not fit.
     DataError
@@ -125,15 +127,16 @@ def fit(
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
     run = _Run(recipe, folder, open_data(recipe), fabric, report)
-    status = "failed"
-    try:
-        run.start(resume)
-        while not run.done:
-            run.epoch()
-        status = "success"
-    finally:
-        run.close(status)
-    return run.finish()
+    with held(folder) if run.first else nullcontext():
+        status = "failed"
+        try:
+            run.start(resume)
+            while not run.done:
+                run.epoch()
+            status = "success"
+        finally:
+            run.close(status)
+        return run.finish()
 
 
 #: What a recipe says that says nothing.
@@ -192,7 +195,9 @@ class _Run:
                 self.folder, self.recipe.name, self.recipe.trackers, self.progress.epoch * len(self.batches),
                 lambda text: self.report(Noted(text)),
             )  # fmt: skip
-            if not saved:
+            if saved:  # a kill may have come between the state and its table
+                write_table(self.folder / HISTORY, self.progress.history)
+            else:
                 write_start(self.folder, self.recipe, self.data, table)
             for tracker in self.trackers:
                 tracker.log_hyperparams(flatten(self.plain))

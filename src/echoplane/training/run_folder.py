@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,39 @@ def check_folder(folder: Path, resume: bool) -> None:
     """
     if not resume and any((folder / name).exists() for name in (LAST, BEST, HISTORY, RECIPE)):
         raise UsageError(f"{folder}: holds a run already. Go on with it by --resume, or choose another folder.")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a run folder while the block runs; a kill lets them in again.
+
+    Where the system or the disk knows no such locks (Windows, some network shares), nobody is kept out.
+
+    Raises
+    ------
+    UsageError
+        When another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise UsageError(
+            f"{folder}: another training is writing into this folder. Wait until it ends, or choose another folder."
+        ) from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def absolute(recipe: TrainRecipe) -> TrainRecipe:
