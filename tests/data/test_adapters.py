@@ -142,6 +142,20 @@ def test_of_two_columns_for_one_thing_the_first_counts(tmp_path):
     assert (row.cine, row.study, row.patient) == ("s1/a", "s1", "P1")
 
 
+def test_a_sheet_of_files_and_views_alone(tmp_path):
+    for name in ("a.dcm", "late/b.dcm"):
+        text(tmp_path / name, "")
+    sheet = tmp_path / "labels.csv"
+    sheet.write_bytes(b"\xef\xbb\xbfFile;View\r\na.dcm;A4C\r\n\r\nlate/b;PSAX mitral\r\ngone;A2C\r\n;;\r\n")
+    manifest = read_manifest("sheet", tmp_path)
+    assert labels(manifest) == {"a.dcm": "A4C", "late/b.dcm": "PSAX mitral"}
+    assert failures(manifest) == {"gone": "missing"}
+    assert {row.study for row in manifest.rows} == {""}
+    sheet.write_text("file,view\na.dcm\n")
+    with pytest.raises(DataError, match=r"labels\.csv:2: has 1 columns; expected file, view\."):
+        read_manifest("sheet", tmp_path)
+
+
 def test_empty_rows_of_a_spreadsheet_do_not_count(tmp_path):
     text(tmp_path / "s1" / "a", "")
     sheet = text(tmp_path / "labels.csv", "study,file,view,,\ns1,a,A4C,,\n,,,,\n , ,,,\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 #: Name and one line each; a test holds this list to the adapters.
 LAYOUT_HELP: tuple[tuple[str, str], ...] = (
     ("folders", "one folder a view: A4C/clip.dcm, numbered pictures too"),
-    ("sheet", "a label sheet (study, file, view), files in <study>/<file>"),
+    ("sheet", "a label sheet (study, file, view), files in <study>/<file>, or (file, view)"),
     ("frames", "<view>/<clip>_<n>.jpg, all clips of a view in one folder"),
     ("ev9v", "EV9V: labels.csv, train.txt, ..., Images/<video>/"),
     ("camus", "CAMUS: patientNNNN/..._half_sequence.nii.gz or .mhd"),

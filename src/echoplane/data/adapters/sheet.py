@@ -1,4 +1,4 @@
-"""A label sheet: study folder, file name, view; the files lie under ``<root>/<study>/<file>``."""
+"""A label sheet: study folder, file name, view; the files lie under ``<root>/<study>/<file>``, or ``<root>/<file>``."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     """Read a sheet, separated by commas, semicolons, tabs or other white space.
 
     Without a header the columns are study, file, view, and the view may have spaces in it. With a header they may
-    come in any order, and patient, split and fps are understood as well; where white space separates them, only the
-    last column may have spaces in it. Empty lines and lines that begin with ``#``
-    do not count.
+    come in any order, study may be left out, and patient, split and fps are understood as well; where white space
+    separates them, only the last column may have spaces in it. Empty lines and those that begin with ``#`` do not
+    count.
 
     Raises
     ------
@@ -63,9 +63,12 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     if columns is None:
         columns, width = {"study": 0, "file": 1, "view": 2}, 3
     else:
-        missing = [name for name in ("study", "file", "view") if name not in columns]
+        missing = [name for name in ("file", "view") if name not in columns]
         if missing:
-            raise DataError(f"{path}: the header has no column {missing[0]!r}; needed are study, file, view.")
+            raise DataError(
+                f"{path}: the header has no column {missing[0]!r}; needed are file and view, and study where the files "
+                "lie in a folder for each."
+            )
         lines, width = lines[1:], len(names)
     for line_number, line in lines:
         cells = _cells(line, separator, width)
@@ -73,10 +76,11 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
             continue  # spreadsheets write the empty rows below a table too
         if separator is None and columns["view"] < width - 1 and len(line.split()) > width:
             raise DataError(f"{path}:{line_number}: has more words than columns; separate them by commas or tabs.")
-        if len(cells) <= max(columns[name] for name in ("study", "file", "view")):
-            raise DataError(f"{path}:{line_number}: has {len(cells)} columns; expected study, file and view.")
+        needed = [name for name in ("study", "file", "view") if name in columns]
+        if len(cells) <= max(columns[name] for name in needed):
+            raise DataError(f"{path}:{line_number}: has {len(cells)} columns; expected {', '.join(needed)}.")
         values = {name: cells[place] for name, place in columns.items() if place < len(cells)}
-        yield SheetLine(line_number, **values)
+        yield SheetLine(line_number, **{"study": "", **values})
 
 
 def _cells(line: str, separator: str | None, width: int = 0) -> list[str]:
@@ -131,7 +135,7 @@ def read(root: Path, options: Options) -> Manifest:
     for line in read_sheet(sheet):
         path = find_file(root, line)
         if path is None:
-            name = f"{line.study}/{line.file}"
+            name = f"{line.study}/{line.file}" if line.study else line.file
             failures.append(Failure(name, "missing", f"Is named in {sheet.name}:{line.number} and is not there."))
             continue
         rows.append(
@@ -155,4 +159,4 @@ def _rate(line: SheetLine, sheet: Path) -> float | None:
     return rate
 
 
-LAYOUT = Layout("sheet", "a label sheet (study, file, view) and the files under <study>/<file>", read)
+LAYOUT = Layout("sheet", "a label sheet (study, file, view), files in <study>/<file>, or (file, view)", read)
