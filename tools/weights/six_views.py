@@ -113,7 +113,9 @@ def confusion(rows: list[Row], how: str, coarse: bool) -> str:
 def main() -> None:
     """Answer, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path, nargs="?", default=HERE / "phantom-only.safetensors")
+    parser.add_argument(
+        "weights", type=Path, nargs="?", default=HERE / "phantom-only.safetensors", help="safetensors (%(default)s)"
+    )
     parser.add_argument("--like", type=Path, help="bundle of the same network (default: what ships)")
     parser.add_argument("--phantoms", type=Path, required=True, help="store of phantoms that the weights have not seen")
     parser.add_argument("--real", type=Path, help="store of real clips that they have not seen")
