@@ -18,6 +18,8 @@ from echoplane.records import BoolArray, UInt8Array
 GOOD = 1.12
 #: The faintest level of light, near that of noise, is tried only below this score.
 POOR = 1.07
+#: From this score on, where a dimmer level of light fits better than the one before, no brighter one is tried.
+DIMMER = 1.05
 #: A level of light at which the hull of what is lit covers more than this fraction of the frame shows noise.
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
@@ -53,15 +55,18 @@ def look(small_THW: UInt8Array) -> Seen | None:
 def _at_levels_of_light(small_THW: UInt8Array) -> Seen | None:
     """Try one level of light after the other until a fan fits well; None when nothing is ever lit."""
     tried: list[Seen] = []
-    score = -math.inf
+    score, at = -math.inf, 0
     for level in LIT if max(small_THW.shape[1:]) >= SMALL else LIT_SMALL:
         if score >= (POOR if level == FAINT else GOOD) or (level == FAINT and filmed(small_THW)):
             break
+        if score >= DIMMER and at < LIT[0] < level:
+            continue  # what is dim belongs to the picture
         found = regions(small_THW, level)
         seen = [Seen(fit(evidence), found[-1]) for evidence in found]
         # One fan that holds all the parts beats one that holds the largest: two panels do not fit into a fan.
         tried += seen[-1:] if seen and seen[-1].fan.score >= GOOD else seen
-        score = max((each.fan.score for each in tried), default=-math.inf)
+        best = max((each.fan.score for each in tried), default=-math.inf)
+        score, at = (best, level) if best > score else (score, at)
     if len({id(seen.everything) for seen in tried}) < 2:
         return max(tried, key=lambda seen: seen.fan.score, default=None)
     # What is dim but lives must not lie outside, unless so much is lit at that level that it is the ground's noise.
