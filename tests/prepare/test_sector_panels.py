@@ -57,8 +57,9 @@ def test_the_panel_without_colour_is_taken(screen: Paint, in_memory: Make, gap: 
     cine = in_memory(frames)
     located = locate(grey_of(cine), cine)
     assert iou(located.sector.mask(*truth.shape), truth) > 0.95
+    which = "right" if colour_first else "left"
     assert located.notes == (
-        "The screen holds a B-mode panel beside one with colour Doppler; the B-mode panel was used.",
+        f"The screen holds a B-mode panel beside one with colour Doppler; the B-mode panel ({which}) was used.",
     )
 
 
@@ -83,7 +84,24 @@ def test_two_panels_with_colour_are_told_apart_by_motion(screen: Paint, in_memor
     painted = screen(3, "phased", size=(336, 384), overlays=False)
     coloured = with_colour_box(painted.frames, painted.truth)
     cine = in_memory(np.concatenate([coloured, coloured], axis=2))
-    assert "the one with most motion" in locate(grey_of(cine), cine).notes[0]
+    assert "one, with most motion, was used" in locate(grey_of(cine), cine).notes[0]
+
+
+@pytest.mark.parametrize(("axis", "sides"), [(2, ("left", "right")), (1, ("upper", "lower"))])
+@pytest.mark.parametrize("still", [0, 1])
+def test_the_note_says_which_of_two_panels_was_used(
+    screen: Paint, in_memory: Make, axis: int, sides: tuple[str, str], still: int
+) -> None:
+    moving = screen(3, "phased", size=(336, 384), overlays=False).frames
+    calm = moving.copy()
+    calm[:, 200:] = calm[:1, 200:]  # its lower part stands still
+    panels = [moving, moving]
+    panels[still] = calm
+    cine = in_memory(np.concatenate(panels, axis=axis))
+    located = locate(grey_of(cine), cine)
+    assert f"the {sides[1 - still]} one, with most motion," in located.notes[0]
+    x, y = located.sector.box[0] + located.sector.box[2], located.sector.box[1] + located.sector.box[3]
+    assert (x > cine.width if axis == 2 else y > cine.height) == (still == 0)
 
 
 class _NoColour:
@@ -102,7 +120,7 @@ def test_frames_that_do_not_decode_in_colour_are_taken_for_grey(screen: Paint, i
     frames, _ = side_by_side(screen, 40, colour_first=False)
     grey = grey_of(in_memory(frames))
     cine = Cine("painted", _NoColour(grey), 8, *grey.shape[1:], fps=30.0)
-    assert "the one with most motion" in locate(grey, cine).notes[0]
+    assert "one, with most motion, was used" in locate(grey, cine).notes[0]
 
 
 def test_one_panel_is_never_decoded_in_colour(screen: Paint, in_memory: Make) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from echoplane.prepare.sector_colour import Colour
 from echoplane.prepare.sector_evidence import LIVE_PART, beside_frozen, beside_page, like_text, lit_and_moving
-from echoplane.prepare.sector_look import Seen, believed, left_out, look
-from echoplane.prepare.sector_panels import PANEL, TWO_PANELS, choose_box, choose_panel
+from echoplane.prepare.sector_look import Seen, believed, look
+from echoplane.prepare.sector_panels import choose_box, choose_panel, panel_notes
 from echoplane.prepare.sector_region import plausible_boxes
 from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import Cine, Sector, SectorKind, UInt8Array
@@ -146,14 +146,7 @@ def _from_pixels(
                 "The picture is upside down (its apex points to the bottom of the frame); it is answered turned around."
             )
             return Located(view.fan(turned.fan, origin, flipped=True), (note,))
-    notes = _panel_notes(seen)
+    notes = panel_notes(seen)
     if believed(seen.fan):
         return Located(view.fan(seen.fan, origin), notes)
     return Located(view.hull(seen.everything.hull, origin), notes)
-
-
-def _panel_notes(seen: Seen) -> tuple[str, ...]:
-    """Say so where another large live part lies outside the fan."""
-    if left_out(seen.fan, seen.everything) < PANEL:
-        return ()
-    return (TWO_PANELS,)

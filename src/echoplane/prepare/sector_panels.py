@@ -21,9 +21,6 @@ REACHES_OVER, FAR_APEX = 0.22, 0.25
 RIM = 0.05
 #: When a fan leaves out this fraction of what is live, there is a second panel.
 PANEL = 0.2
-#: The notes where a panel was chosen.
-TWO_PANELS = "The screen holds more than one live panel; the one with most motion was used."
-BESIDE_COLOUR = "The screen holds a B-mode panel beside one with colour Doppler; the B-mode panel was used."
 
 
 def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str, ...], Seen | None]:
@@ -41,7 +38,7 @@ def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str
             live, other = keeps_to
             second = not frozen and left_out(whole.fan, whole.everything) >= PANEL
             if second and colour.in_first_only(live, other) and _holds_a_fan(small_THW, other, live):
-                return other, (BESIDE_COLOUR,), None
+                return other, (_beside_colour(_side(other, live)),), None
             break
         live, other = parts[:: -1 if motion[1] > motion[0] else 1]
         if not _holds_a_fan(small_THW, live, other):
@@ -51,7 +48,9 @@ def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str
             return live, (), None
         if _holds_a_fan(small_THW, other, live):
             beside_colour = colour.in_first_only(live, other)
-            return (other, (BESIDE_COLOUR,), None) if beside_colour else (live, (TWO_PANELS,), None)
+            if beside_colour:
+                return other, (_beside_colour(_side(other, live)),), None
+            return live, (_two_panels(_side(live, other)),), None
     return (slice(None), slice(None)), (), whole
 
 
@@ -72,8 +71,38 @@ def choose_box(small_THW: UInt8Array, boxes: list[Box], colour: Colour) -> tuple
     parts = [(slice(y0, y1), slice(x0, x1)) for x0, y0, x1, y1 in boxes[:2]]
     motion = [int(np.count_nonzero(lit_and_moving(small_THW[:, *part])[1])) for part in parts]
     if not _overlap(*boxes[:2]) and motion[1] > FROZEN * motion[0] and colour.in_first_only(*parts):
-        return boxes[1], (BESIDE_COLOUR,)
-    return boxes[0], (f"The screen holds {len(boxes)} B-mode panels; the one with most motion was used.",)
+        return boxes[1], (_beside_colour(_side(parts[1], parts[0])),)
+    which = f"the {_side(*parts)} one, with most motion," if len(boxes) == 2 else "the one with most motion"
+    return boxes[0], (f"The screen holds {len(boxes)} B-mode panels; {which} was used.",)
+
+
+def _beside_colour(which: str) -> str:
+    return f"The screen holds a B-mode panel beside one with colour Doppler; the B-mode panel ({which}) was used."
+
+
+def _two_panels(which: str) -> str:
+    return f"The screen holds more than one live panel; the {which} one, with most motion, was used."
+
+
+def _side(one: Part, other: Part) -> str:
+    """Say where a part lies, seen from another one."""
+    down, across = ((a.start or 0) - (b.start or 0) for a, b in zip(one, other, strict=True))
+    return _towards(across, down)
+
+
+def _towards(across: float, down: float) -> str:
+    if abs(across) >= abs(down):
+        return "left" if across < 0 else "right"
+    return "upper" if down < 0 else "lower"
+
+
+def panel_notes(seen: Seen) -> tuple[str, ...]:
+    """Say so, and which one was used, where another large live part lies outside of a fan."""
+    if left_out(seen.fan, seen.everything) < PANEL:
+        return ()
+    inside = rasterised(seen.fan, seen.everything.live.shape)
+    (y, x), (other_y, other_x) = (np.argwhere(part).mean(axis=0) for part in (inside, seen.everything.live & ~inside))
+    return (_two_panels(_towards(x - other_x, y - other_y)),)
 
 
 def _overlap(one: Box, other: Box) -> bool:
