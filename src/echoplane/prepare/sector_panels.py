@@ -98,9 +98,9 @@ def _towards(across: float, down: float) -> str:
 
 def panel_notes(seen: Seen) -> tuple[str, ...]:
     """Say so, and which one was used, where another large live part lies outside of a fan."""
-    if left_out(seen.fan, seen.everything) < PANEL:
-        return ()
     inside = rasterised(seen.fan, seen.everything.live.shape)
+    if left_out(seen.fan, seen.everything) < PANEL or not inside.any():
+        return ()
     (y, x), (other_y, other_x) = (np.argwhere(part).mean(axis=0) for part in (inside, seen.everything.live & ~inside))
     return (_two_panels(_towards(x - other_x, y - other_y)),)
 
