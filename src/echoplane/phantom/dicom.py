@@ -110,7 +110,7 @@ def _dataset(cine: PhantomCine, place: Place, quality: int) -> Dataset:
     ds.SOPInstanceUID = place.uid("instance", str(place.number), hashlib.sha256(b"".join(encoded)).hexdigest())
     _add_patient_and_study(ds, place)
     mode = _MODES.get(cine.recording.content, _B_MODE)
-    ds.ImageType = ["ORIGINAL", "PRIMARY", "CARDIAC", mode[0]]
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "TTE", mode[0]]
     ds.InstanceNumber = place.number
     ds.ContentDate, ds.ContentTime = ds.StudyDate, ds.StudyTime
     ds.ImageComments = "Synthetic phantom; no patient was scanned."
@@ -150,6 +150,7 @@ def _add_patient_and_study(ds: Dataset, place: Place) -> None:
     ds.StudyDate, ds.StudyTime = "19000101", "120000"
     ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "1", "", ""
     ds.Modality, ds.SeriesNumber = "US", 1
+    ds.BodyPartExamined = "HEART"  # one that is not paired: else Laterality would be required
     ds.Manufacturer, ds.ManufacturerModelName = MAKER, "phantom"
     ds.PatientOrientation = ""
 
