@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from measure.fresh import SAME_AS
 from measure.results import Row, percent, ranged, share, table
 from scipy.special import softmax
 
@@ -33,7 +34,6 @@ HERE = Path(__file__).parent
 SHORT_AXIS = "short axis"
 #: The labels that the development clips cover best.
 FOUR = ("A2C", "A3C", "A4C", SHORT_AXIS)
-SAME_AS = {"RV-A4C": "A4C"}
 
 
 def bundle_of(weights: Path, like: Bundle) -> Bundle:

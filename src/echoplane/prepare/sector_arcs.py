@@ -79,9 +79,9 @@ class Rings:
         return r0 if r0 > max(0.05 * r1, 3) else 0.0
 
     def _arc(self, touching: BoolArray, inwards: bool = False) -> tuple[float, float]:
-        """Best arc: its radius, and the outline points it gains; no other points lie further out, or further in."""
+        """Best arc: its radius, and the outline points it gains, less those beyond it (`inwards`: nearer the apex)."""
         near = self.radius[touching]
-        if len(near) < 4:
+        if len(near) < LEAST_ARC:
             return 0.0, 0.0
         counts, every = self._counted(touching), self._every
         if inwards:

@@ -65,13 +65,12 @@ def fit(evidence: Evidence) -> Fan:
 
 def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iterator[tuple[Line, Line]]:
     """Where one edge is lost in the dark, the fan is taken to be level: the other edge, mirrored."""
-    edges = lefts + rights
+    edges, count = lefts + rights, len(lefts)
     if not edges:
         return
-    # Mirrored and pushed against the outline.
+    # Mirrored and pushed against the outline; or mirrored about the centre of the bottom arc.
     touching = supports(evidence.outline, evidence.on_frame, [math.pi - edge.angle for edge in edges])
     for mirrored in (touching, [mirrored_by_arc(evidence, edge) for edge in edges]):
-        count = len(lefts)
         yield from zip(lefts, mirrored[:count], strict=True)
         yield from zip(mirrored[count:], rights, strict=True)
 

@@ -87,7 +87,15 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
 
 
 def supports(points_P2: FloatArray, on_frame: BoolArray, angles: Sequence[float]) -> list[Line]:
-    """Return the best side for each of some outward directions (radians), however few points touch it."""
+    """Return the best side for each of some outward directions, however few points touch it.
+
+    Parameters
+    ----------
+    points_P2, on_frame
+        As for :func:`straight_sides`.
+    angles : sequence of float
+        Outward normals, radians; at least one.
+    """
     table, lowest = _gains(points_P2, on_frame, np.array(angles))
     columns = table.argmax(axis=1)
     return [

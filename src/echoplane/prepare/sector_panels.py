@@ -47,8 +47,7 @@ def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str
         if frozen:
             return live, (), None
         if _holds_a_fan(small_THW, other, live):
-            beside_colour = colour.in_first_only(live, other)
-            if beside_colour:
+            if colour.in_first_only(live, other):
                 return other, (_beside_colour(_side(other, live)),), None
             return live, (_two_panels(_side(live, other)),), None
     return (slice(None), slice(None)), (), whole
@@ -76,6 +75,17 @@ def choose_box(small_THW: UInt8Array, boxes: list[Box], colour: Colour) -> tuple
     return boxes[0], (f"The screen holds {len(boxes)} B-mode panels; {which} was used.",)
 
 
+def panel_notes(seen: Seen) -> tuple[str, ...]:
+    """Say so, and which one was used, where another large live part lies outside of a fan."""
+    if left_out(seen.fan, seen.everything) < PANEL:
+        return ()
+    inside = rasterised(seen.fan, seen.everything.live.shape)
+    if not inside.any():
+        return ()
+    (y, x), (other_y, other_x) = (np.argwhere(part).mean(axis=0) for part in (inside, seen.everything.live & ~inside))
+    return (_two_panels(_towards(x - other_x, y - other_y)),)
+
+
 def _beside_colour(which: str) -> str:
     return f"The screen holds a B-mode panel beside one with colour Doppler; the B-mode panel ({which}) was used."
 
@@ -94,15 +104,6 @@ def _towards(across: float, down: float) -> str:
     if abs(across) >= abs(down):
         return "left" if across < 0 else "right"
     return "upper" if down < 0 else "lower"
-
-
-def panel_notes(seen: Seen) -> tuple[str, ...]:
-    """Say so, and which one was used, where another large live part lies outside of a fan."""
-    inside = rasterised(seen.fan, seen.everything.live.shape)
-    if left_out(seen.fan, seen.everything) < PANEL or not inside.any():
-        return ()
-    (y, x), (other_y, other_x) = (np.argwhere(part).mean(axis=0) for part in (inside, seen.everything.live & ~inside))
-    return (_two_panels(_towards(x - other_x, y - other_y)),)
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -5,8 +5,8 @@ Why safetensors and not another format, with figures: ``docs/decisions/0009-stor
 
 from __future__ import annotations
 
+from echoplane.store._repair import Repaired, repair
 from echoplane.store.reader import StoreReader, losses, open_stores
-from echoplane.store.repair import Repaired, repair
 from echoplane.store.schema import StoreInfo, StoreRow
 from echoplane.store.writer import StoreWriter
 

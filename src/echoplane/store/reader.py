@@ -13,7 +13,7 @@ from echoplane.errors import StoreError
 from echoplane.records import IntArray, UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, keys_in
 from echoplane.store._part import Entry, MappedPart, RemotePart
-from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest
+from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreInfo, StoreRow, decode_info, digest, read_info
 
 
 class StoreReader:
@@ -228,12 +228,7 @@ def _once(found: list[tuple[Entry, int]]) -> list[tuple[Entry, int]]:
 
 
 def _open_local(path: Path) -> tuple[StoreInfo, Sequence[MappedPart | RemotePart]]:
-    file = path / INFO_FILE
-    try:
-        info = decode_info(file.read_bytes(), str(file))
-    except OSError as error:
-        raise StoreError(f"{path}: is not a clip store (no readable {INFO_FILE} in it).") from error
-    return info, [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
+    return read_info(path), [MappedPart(part) for part in sorted(path.glob(PART_GLOB))]
 
 
 def _read_local(path: Path) -> bytes:

@@ -18,6 +18,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -189,6 +190,21 @@ def decode_row(text: str | bytes, where: str) -> StoreRow:
 def encode_info(info: StoreInfo) -> bytes:
     """Return the description as readable JSON."""
     return msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n"
+
+
+def read_info(folder: Path) -> StoreInfo:
+    """Read the description in a store's folder.
+
+    Raises
+    ------
+    StoreError
+        When there is none, or as :func:`decode_info`.
+    """
+    file = folder / INFO_FILE
+    try:
+        return decode_info(file.read_bytes(), str(file))
+    except OSError as error:
+        raise StoreError(f"{folder}: is not a clip store (no readable {INFO_FILE} in it).") from error
 
 
 def decode_info(data: bytes, where: str) -> StoreInfo:

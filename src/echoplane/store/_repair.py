@@ -12,7 +12,7 @@ from echoplane.errors import StoreError, UsageError
 from echoplane.records import UInt8Array
 from echoplane.store._ledger import LEDGER_FILE, keys_in, write_keys
 from echoplane.store._part import Entry, MappedPart, part_name, write_part
-from echoplane.store.schema import INFO_FILE, PART_GLOB, StoreRow, decode_info, digest
+from echoplane.store.schema import PART_GLOB, StoreRow, digest, read_info
 
 #: What is put before the name of a part that is no longer read.
 ASIDE = "damaged-"
@@ -59,16 +59,13 @@ def repair(path: str | Path) -> Repaired:
     if "://" in str(path):
         raise UsageError(f"{path}: only a store on a disk can be repaired; copy it to one first.")
     folder = Path(path)
-    info = folder / INFO_FILE
-    try:
-        size = decode_info(info.read_bytes(), str(info))
-    except OSError as error:
-        raise StoreError(f"{folder}: is not a clip store (no readable {INFO_FILE} in it).") from error
+    info = read_info(folder)
+    size = info.height, info.width
     held: set[str] = set()
     met: set[str] = set()
     damaged: list[Path] = []
     for file in sorted(folder.glob(PART_GLOB)):
-        entries, right = _look(file, (size.height, size.width))
+        entries, right = _look(file, size)
         met.update(entry.row.cine for entry in entries)
         if entries and len(right) == len(entries):
             held.update(right)
@@ -76,7 +73,7 @@ def repair(path: str | Path) -> Repaired:
             damaged.append(file)
     aside = []
     for number, file in enumerate(damaged):
-        _, right = _look(file, (size.height, size.width))
+        _, right = _look(file, size)  # again, for parts do not fit into memory together
         # First the copy, then the old part: a kill in between leaves whole cines twice, which harms nobody.
         if new := {key: found for key, found in right.items() if key not in held}:
             write_part(folder / part_name(number), new)
