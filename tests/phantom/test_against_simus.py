@@ -40,7 +40,6 @@ def _ours() -> np.ndarray:
     return np.abs(field[8:-8, 190:215]).ravel()
 
 
-@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_envelopes_are_distributed_alike() -> None:
     theirs, ours = _simulated(), _ours()
