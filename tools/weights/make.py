@@ -65,15 +65,24 @@ def train(recipe: str, out: Path, *settings: str, threads: str = "") -> None:
         call("-m", "echoplane", "train", HERE / recipe, *settings, "-o", out, "--resume", threads=threads)
 
 
-def hold_out(store: str, path: Path) -> None:
-    """Write the split that step 4 makes, for runs that leave it out."""
-    from echoplane.data.split import make_split
+def hold_out(store: str, start: Path, path: Path) -> None:
+    """Write the split of runs that leave out step 4: the patients that `start` has not seen are held out.
+
+    They are listed beside the weights; where none of them is in the store, the split is the one that step 4 makes.
+    """
+    from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
     from echoplane.training.cines import rows_to_split
     from echoplane.training.recipe import load_recipe
 
     recipe = load_recipe(str(HERE / "1-small.yaml"), [store])
+    rows, unseen = rows_to_split(recipe), start.with_suffix(".held-out.txt")
     path.parent.mkdir(exist_ok=True)
-    make_split(rows_to_split(recipe), validation=recipe.data.validation, seed=recipe.seed)[0].save(path)
+    patients = set(unseen.read_text(encoding="utf-8").split()) if unseen.is_file() else set()
+    if patients.isdisjoint(row.group for row in rows):
+        make_split(rows, validation=recipe.data.validation, seed=recipe.seed)[0].save(path)
+        return
+    parts = ((row, VALIDATION if row.group in patients else TRAIN) for row in rows)
+    Split(tuple(SplitRow(row.cine, part, None, row.group, row.label) for row, part in parts)).save(path)
 
 
 def small_then_large(folder: Path, small: tuple[str, ...], whole: tuple[str, ...]) -> None:
@@ -159,7 +168,7 @@ def main() -> None:
     first, two, three = (folder / name / "split.csv" for name in ("small", "two", "three"))
     phantoms = (stores((folder / "phantom-small",)), f"data.split={first}", *few)
     if given.start:
-        hold_out(phantoms[0], first)
+        hold_out(phantoms[0], given.start, first)
     else:
         small_then_large(folder, phantoms, (stores(tuple(rendered[:1])), *phantoms[1:]))
     train_on_too(first, rendered[1:2], two)

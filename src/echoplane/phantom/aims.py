@@ -97,8 +97,10 @@ def _five_chamber(patient: Patient, plan: Layout, rng: np.random.Generator, erro
 
 
 def _right_focused(patient: Patient, plan: Layout, rng: np.random.Generator, error: float) -> Aim:
-    right = around(FOUR_CHAMBER_DEG)
-    return Aim(plan.apical_window + 1.2 * right, 0.6 * plan.tricuspid, right, _high(plan), _APICAL)
+    """Keep to the four-chamber plane, clear of the aorta, with the right ventricle in the middle."""
+    right, out = around(FOUR_CHAMBER_DEG), around(FOUR_CHAMBER_DEG + 90)
+    middle = (0.6 * plan.tricuspid @ right) * right + (1.1 * plan.mitral @ out) * out
+    return Aim(plan.apical_window + 1.2 * right, middle, right, _high(plan), _APICAL)
 
 
 def _short(mean: float, sd: float, low: float, high: float) -> _Aim:

@@ -1,7 +1,8 @@
 """Where the probe is, and what it sees from there.
 
 A pose starts as the ideal one of a view and is then spoilt as hands, ribs and lungs spoil it. What the picture is
-called follows from where the plane lies in the end, not from what was meant: near a border the label is shared.
+called follows from where the plane lies while it is recorded, not from what was meant: near a border the label is
+shared.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ _LEVEL_NAMES = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 _ANGLE_BLUR_DEG = 5.0
 _LEVEL_BLUR = 0.022
 _TRIES = 24
+#: Over so many seconds from its start, what a recording shows gives it its name: probes drift, patients breathe.
+NAMED_OVER_S = 1.25
+#: The apical views that one ladder of angles tells apart.
+_APICAL = ("A2C", "A3C", "A4C", "A5C")
 _LAST_LEVEL = 0.90
 
 
@@ -69,10 +74,11 @@ class Pose:
         Centre of the probe face, cm; direction of the middle beam; direction of the right of the picture.
         Directions are orthogonal unit vectors.
     shares : mapping of str to float
-        How much the picture is of each view; sums to 1.
+        How much the picture is of each view over the first :data:`NAMED_OVER_S` seconds; sums to 1.
     errors : mapping of str to float
         What was drawn: ``rotation_deg``, ``tilt_deg``, ``rock_deg``, ``shift_lateral_cm``, ``shift_out_cm``,
-        ``shift_depth_cm``, ``foreshortening_cm``; for a short axis also ``level``.
+        ``shift_depth_cm``, ``foreshortening_cm``; and as it is at the start, ``level`` of a short axis, ``angle_deg``
+        of an apical view.
     drift : Drift
     """
 
@@ -141,14 +147,41 @@ def level_of(origin: Vector, axis: Vector, lateral: Vector, patient: Patient) ->
 
 
 def _shares(view: str, origin: Vector, axis: Vector, lateral: Vector, patient: Patient) -> dict[str, float]:
-    if view in ("A2C", "A3C", "A4C", "A5C"):
+    if view in _APICAL or view == "RV-A4C":
         found = apical_shares(origin, axis, lateral, layout(patient))
+        if view == "RV-A4C":
+            found[view] = found.pop("A4C")
     elif view in _LEVEL_NAMES or view == "PSAX":
         level = level_of(origin, axis, lateral, patient)
         found = dict(zip(_LEVEL_NAMES, _ladder(level, LEVEL_BORDERS, _LEVEL_BLUR), strict=True))
     else:
-        return {view: 1.0}
-    kept = {name: share for name, share in found.items() if share >= 0.01}
+        found = {view: 1.0}
+    return found
+
+
+def shares_of(start: Pose, view: str, patient: Patient) -> dict[str, float]:
+    """Say how much of each view a pose shows over the first :data:`NAMED_OVER_S` seconds.
+
+    Parameters
+    ----------
+    start : Pose
+        At time 0.
+    view : str
+        What was meant: tells between which views the borders lie (apical ones, levels of the short axis, or none).
+    patient : Patient
+
+    Returns
+    -------
+    dict of str to float
+        Sums to 1; shares below 0.01 are left out.
+    """
+    found: dict[str, float] = {}
+    for time_s in np.linspace(0.0, NAMED_OVER_S, 6 if start.drift is not _STILL else 1):
+        pose = start.at(float(time_s))
+        origin, axis, lateral = (np.asarray(v, np.float64) for v in (pose.origin, pose.axis, pose.lateral))
+        for name, share in _shares(view, origin, axis, lateral, patient).items():
+            found[name] = found.get(name, 0.0) + share
+    kept = {name: share for name, share in found.items() if share >= 0.01 * sum(found.values())}
     total = sum(kept.values())
     return {name: share / total for name, share in kept.items()}
 
@@ -232,17 +265,18 @@ def draw_pose(patient: Patient, view: str, rng: np.random.Generator, error: floa
     if view not in AIMS:
         raise UsageError(f"no pose for the view {view!r}{suggest(view, AIMS)}; known: {', '.join(AIMS)}.")
     plan = layout(patient)
+    drift = _draw_drift(patient, plan, rng, error)
     for attempt in range(_TRIES):
         aim = AIMS[view](patient, plan, rng, error)
         errors = _draw_errors(aim, rng, error * 0.9**attempt)
         origin, axis, lateral = _spoilt(aim, errors)
-        shares = _shares(view, origin, axis, lateral, patient)
+        start = Pose(view, as_float(origin), as_float(axis), as_float(lateral), {}, errors, drift)
+        shares = shares_of(start, view, patient)
         found = max(shares, key=lambda name: shares[name])
         if (found == view or view == "PSAX") and _shows_cavity(found, origin, axis, lateral, patient):
             break
     if found.startswith("PSAX"):
         errors = {**errors, "level": level_of(origin, axis, lateral, patient)}
-    elif found in ("A2C", "A3C", "A4C", "A5C"):
+    elif found in _APICAL:
         errors = {**errors, "angle_deg": math.degrees(math.atan2(lateral[1], lateral[0])) - FOUR_CHAMBER_DEG}
-    drift = _draw_drift(patient, plan, rng, error)
-    return Pose(found, as_float(origin), as_float(axis), as_float(lateral), shares, errors, drift)
+    return replace(start, view=found, shares=shares, errors=errors)

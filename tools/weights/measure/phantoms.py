@@ -20,7 +20,7 @@ from echoplane.phantom.convert import ScanConverter, multiply, soften
 from echoplane.phantom.fan import coverage
 from echoplane.phantom.heart.layout import layout
 from echoplane.phantom.plan import plan_recording
-from echoplane.phantom.poses import LEVEL_BORDERS, Pose, apical_shares, level_of
+from echoplane.phantom.poses import Pose, shares_of
 from echoplane.phantom.recording import RENDER, TIMING, Recording
 from echoplane.phantom.scanner import Processor
 from echoplane.phantom.scene import Scene, draw_patient
@@ -31,10 +31,9 @@ from echoplane.records import Cine, IntArray, UInt8Array
 from echoplane.sampling.clips import plan
 from echoplane.sampling.rule import SamplingRule
 from echoplane.sources.array import cine_from_array
-from echoplane.views import MAIN_VIEWS, Family, family_of
+from echoplane.views import MAIN_VIEWS
 
 SEED = 931_000_000
-LEVELS = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 #: The part of a probe's sideways shift that the hand follows by looking back at the heart.
 FOLLOWED = 0.35
 
@@ -163,8 +162,5 @@ def with_pose(rec: Recording, pose: Pose) -> Recording:
 def named(rec: Recording, pose: Pose) -> str:
     """Name a plane by the borders that the phantom draws between views."""
     assert rec.patient is not None
-    origin, axis, lateral = (np.asarray(v, np.float64) for v in (pose.origin, pose.axis, pose.lateral))
-    if family_of(rec.view) is Family.APICAL:
-        shares = apical_shares(origin, axis, lateral, layout(rec.patient))
-        return max(shares, key=lambda view: shares[view])
-    return LEVELS[int(np.searchsorted(LEVEL_BORDERS, level_of(origin, axis, lateral, rec.patient)))]
+    shares = shares_of(pose, rec.view, rec.patient)
+    return max(shares, key=lambda view: shares[view])
