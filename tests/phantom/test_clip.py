@@ -216,9 +216,10 @@ def test_view_names_are_accepted_in_other_spellings() -> None:
 
 def test_motion_is_in_the_frames() -> None:
     """The heart beats: the blood's area in a short axis changes by a third or more over a beat."""
-    clip = render_clip("PSAX-PM", 31, frames=30, fps=25, size=(112, 112), disease="none", nuisances=("pose",))
-    areas = (clip.labels(range(0, 30, 2)) == Tissue.BLOOD_LV).sum((1, 2))
-    assert areas.min() < 0.7 * areas.max()
+    for seed in (31, 32):
+        clip = render_clip("PSAX-PM", seed, frames=30, fps=25, size=(112, 112), disease="none", nuisances=())
+        areas = (clip.labels(range(0, 30, 2)) == Tissue.BLOOD_LV).sum((1, 2))
+        assert areas.min() < 0.67 * areas.max()
 
 
 def test_a_page_has_no_tissue() -> None:
