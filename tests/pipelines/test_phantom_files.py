@@ -18,6 +18,7 @@ from echoplane.errors import DataError, UsageError
 from echoplane.phantom.clip import PhantomCine, render_clip
 from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.phantom.dicom import Place, write_dicom
+from echoplane.phantom.recording import DRAWING
 from echoplane.phantom.study import StudyClip, render_study, study_patient
 from echoplane.pipelines.phantom import TRUTH, write_clip, write_dataset, write_studies
 from echoplane.pipelines.phantom_sheet import FIGURES, Sample, compare, phantom_samples, sheet, statistics
@@ -183,6 +184,11 @@ def test_patients_who_are_there_are_not_rendered_again(tmp_path: Path, monkeypat
     assert again(patients=2) == [0, 1]
     truth = (tmp_path / "truth.csv").read_bytes()
     assert again(patients=3) == [2]
+    # A table of the first drawing has no such column.
+    now = (tmp_path / "truth.csv").read_text()
+    (tmp_path / "truth.csv").write_text("".join(line.rsplit(",", 1)[0] + "\n" for line in now.splitlines()))
+    assert again(patients=3) == [0, 1, 2]
+    assert (tmp_path / "truth.csv").read_text() == now
     (tmp_path / "PHANTOM-1-0001" / "002.dcm").unlink()
     (tmp_path / "PHANTOM-1-0002" / "001.dcm").write_bytes(b"")
     assert again(patients=3) == [1, 2]
@@ -258,12 +264,19 @@ def test_clips_rendered_otherwise_are_not_added(tmp_path: Path, change: dict[str
     assert write_dataset(tmp_path / "s", replace(QUICK, clips=1, seed=6)) == 1
 
 
-def test_an_older_store_and_an_empty_one_are_told_by_their_clips(tmp_path: Path) -> None:
+def test_clips_of_another_drawing_are_not_mixed(tmp_path: Path) -> None:
     write_dataset(tmp_path / "s", replace(QUICK, clips=1))
-    (tmp_path / "s" / "phantom.json").unlink()
-    with pytest.raises(UsageError, match="rendered with frames 2, and now it would be 4"):
-        write_dataset(tmp_path / "s", replace(QUICK, clips=2, frames=4))
-    assert write_dataset(tmp_path / "s", replace(QUICK, clips=2)) == 1
+    plan = tmp_path / "s" / "phantom.json"
+    plan.write_text(plan.read_text().replace(f'"drawing": {DRAWING}', '"drawing": 1'))
+    with pytest.raises(UsageError, match=rf"drawing 1, now {DRAWING}\)\. Use another folder"):
+        write_dataset(tmp_path / "s", replace(QUICK, clips=2))
+    plan.unlink()
+    with pytest.raises(UsageError, match="drawn by another version"):
+        write_dataset(tmp_path / "s", replace(QUICK, clips=2))
+
+
+def test_a_store_without_clips_may_take_others(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "s", replace(QUICK, clips=1))
     (tmp_path / "s" / "phantom.json").replace(tmp_path / "kept.json")
     for part in (tmp_path / "s").glob("part-*"):
         part.unlink()  # as after a stop before the first clip

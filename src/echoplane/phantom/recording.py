@@ -28,6 +28,8 @@ from echoplane.records import FloatArray, SectorKind, UInt8Array
 GROUPS = ("acoustics", "screen", "pose", "disease")
 ALL_GROUPS = frozenset(GROUPS)
 
+#: Raised whenever one seed gives another picture or another name than before: such clips do not belong in one set.
+DRAWING = 2
 # Streams of random numbers; append, never renumber, or every seed gives another picture.
 PATIENT, POSE, ACOUSTICS, SCANNER, SHAPE, SCREEN, RENDER, TIMING, FOUND_SECTOR, CONTENT = range(10)
 

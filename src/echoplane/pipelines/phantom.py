@@ -21,6 +21,7 @@ from echoplane.phantom.dataset import DatasetPlan, render_planned
 from echoplane.phantom.dicom import Place, has_view_code, write_dicom
 from echoplane.phantom.plan import PHANTOM_VIEWS
 from echoplane.phantom.population import Patient
+from echoplane.phantom.recording import DRAWING
 from echoplane.phantom.study import StudyClip, plan_study, render_study, study_patient
 from echoplane.phantom.training import TrainingClip
 from echoplane.pipelines._movie import MOVIES, write_movie
@@ -101,12 +102,15 @@ def write_dataset(
 def _same_plan(file: Path, plan: DatasetPlan, rows: Sequence[StoreRow]) -> None:
     """Keep what clips are made by beside the store; refuse to add others to them. Number and seed may differ."""
     now = {name: value for name, value in to_mapping(plan).items() if name not in ("clips", "seed")}
-    now = json.loads(json.dumps(now))
-    before = dict(now)
-    if rows and file.exists():
-        before = json.loads(file.read_text(encoding="utf-8"))
-    elif rows:  # an older store, of which the clips themselves must tell
-        before.update(frames=rows[0].n_frames, fps=rows[0].fps)
+    now = json.loads(json.dumps({**now, "drawing": DRAWING}))
+    before = now
+    if rows:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if before.get("drawing", 1) != DRAWING:
+        raise UsageError(
+            f"{file.parent}: its clips were drawn by another version of echoplane, which draws and names them "
+            f"otherwise (drawing {before.get('drawing', 1)}, now {DRAWING}). Use another folder, or delete this one."
+        )
     odd = [name for name in now if before.get(name) != now[name]]
     if odd:
         raise UsageError(
@@ -168,6 +172,7 @@ CLIP_ENDINGS = (*MOVIES, ".dcm", ".png", ".npz")
 #: Columns of the truth table of studies.
 TRUTH = (
     "file", "patient", "study", "view", "shares", "content", "frames", "fps", "ejection_fraction", "disease", "seed",
+    "drawing",
 )  # fmt: skip
 
 
@@ -239,7 +244,7 @@ def write_studies(
     """Write whole examinations as DICOM, one folder a patient, and ``truth.csv`` beside the folders.
 
     The table is written anew after every patient, and keeps what it says of patients of earlier runs. Patients who are
-    there, with the same disease and view codes, are not rendered again.
+    there, drawn as they are drawn now, with the same disease and view codes, are not rendered again.
 
     Parameters
     ----------
@@ -295,6 +300,8 @@ def _is_there(
 ) -> bool:
     """Tell whether an earlier run wrote all clips of a patient as this one would."""
     files = [out / str(row["file"]) for row in rows]
+    if {str(row["drawing"]) for row in rows} != {str(DRAWING)}:
+        return False
     if [str(row["seed"]) for row in rows] != [str(clip.seed) for clip in clips] or not all(map(Path.is_file, files)):
         return False
     # The ejection fraction tells one draw of a disease from another.
@@ -320,9 +327,10 @@ def _earlier_truth(path: Path) -> list[dict[str, object]]:
             rows: list[dict[str, object]] = [dict(row) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a truth table ({error}). Take another folder.") from error
-    if tuple(table.fieldnames or ()) != TRUTH:
+    columns = tuple(table.fieldnames or ())
+    if columns != TRUTH and columns != TRUTH[:-1]:
         raise DataError(f"{path}: is not a truth table of phantom studies. Take another folder.")
-    return rows
+    return [{"drawing": "1", **row} for row in rows]  # the first drawing did not say so
 
 
 def _write_truth(path: Path, rows: Sequence[dict[str, object]]) -> None:
@@ -344,4 +352,5 @@ def _truth(file: str, name: str, clip: StudyClip, cine: PhantomCine) -> dict[str
         "ejection_fraction": facts["ejection_fraction"],
         "disease": facts["disease"],
         "seed": clip.seed,
+        "drawing": DRAWING,
     }
