@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from echoplane.phantom.recording import DRAWING
 from echoplane.views import MAIN_VIEWS, view
 from measure import beside, cost, development, fresh, novelty, robustness, text
 from measure.results import Row, load, percent, points, ranged, table
@@ -132,10 +133,11 @@ def _phantom(facts: Row | None) -> str:
 def _beside(facts: Row | None) -> str:
     if not facts:
         return ""
+    before = "" if facts.get("drawing", 1) == DRAWING else ", as an earlier version drew and named them,"
     words = (
         "Not these weights, but networks trained from nothing by one recipe with one budget "
         "(`tools/weights/beside.yaml`), on small phantoms alone. All answered the first "
-        f"{facts['cines']} of the phantom cines above and the same {facts['clips']} real clips, which "
+        f"{facts['cines']} of the phantom cines above{before} and the same {facts['clips']} real clips, which "
         "none of them has seen. Differences are paired, with 95 % intervals by patient or group; milliseconds are "
         "processor time of one clip of 8 x 80 x 80 on one thread. A network that costs less sees more clips in the "
         "same time: the last row is a training by the recipe of the first stage, which took less time than "
