@@ -9,7 +9,7 @@ from pathlib import Path
 
 from echoplane.phantom.recording import DRAWING
 from echoplane.views import MAIN_VIEWS, view
-from measure import beside, cost, development, fresh, novelty, robustness, text
+from measure import beside, cost, development, examinations, fresh, novelty, robustness, text
 from measure.results import Row, load, percent, points, ranged, table
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +36,7 @@ def build(out: Path, pictures: Path) -> str:
         data(about),
         recipe(about),
         _section("Phantom patients", _phantom(load(out, "phantom"))),
+        _section("Whole examinations of phantom patients", _examinations(load(out, "examinations"))),
         _section("Beside other networks", _beside(load(out, "beside"))),
         _section("Real development clips", _development(load(out, "development"))),
         _section("Calibration", _calibration(about)),
@@ -128,6 +129,19 @@ def _phantom(facts: Row | None) -> str:
         f"epoch, nor calibration has seen (seed {facts['seed']}). Accuracy is that of the forced choice.\n\n"
     )
     return words + fresh.markdown(facts) + "\n" + fresh.others(facts)
+
+
+def _examinations(facts: Row | None) -> str:
+    if not facts:
+        return ""
+    statuses = ", ".join(f"{count} `{name}`" for name, count in facts["status"].items())
+    words = (
+        f"{facts['files']} DICOM files of {facts['patients']} other phantom patients (seed {facts['seed']}), "
+        f"{facts['stills']} of them stills, each asked as a user asks: file in, view out. The views are those of an "
+        "examination; among the cines above are short axes at any level, borders included. What the header of the file "
+        f"calls Doppler or M-mode counts as answered. Statuses: {statuses}.\n\n"
+    )
+    return words + examinations.markdown(facts)
 
 
 def _beside(facts: Row | None) -> str:

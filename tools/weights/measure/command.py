@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from echoplane.models.bundle import Bundle
-from measure import beside, cost, development, failures, fresh, leftout, novelty, robustness, text
+from measure import beside, cost, development, examinations, failures, fresh, leftout, novelty, robustness, text
 from measure.development import Clip
 from measure.results import identity, load
 
-NAMES = ("phantom", "beside", "development", "cost", "novelty", "text", "robustness", "failures")
+NAMES = ("phantom", "examinations", "beside", "development", "cost", "novelty", "text", "robustness", "failures")
 ROOT = Path(__file__).parents[3]
 #: Cines of each measure with --quick, which only shows that everything runs.
 QUICK = {"phantom": 24, "robustness": 6, "text": 6, "novelty": 6}
@@ -83,6 +83,9 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
     against = {name: leftout.load([Path(path) for path in paths], names) for name, *paths in options.against}
     steps: dict[str, Callable[[], object]] = {
         "phantom": lambda: fresh.measure(bundle, out, **_few("phantom", options), say=_say),
+        "examinations": lambda: examinations.measure(
+            bundle, out, **({"patients": 1} if options.quick else {}), say=_say
+        ),
         "beside": lambda: beside.measure(bundle, out, others, clips, **_few("phantom", options), say=_say),
         "development": lambda: development.measure(bundle, out, clips, left_out, options.seen, sources, against, _say),
         "cost": lambda: cost.measure(bundle, out, 2 if options.quick else 9, _say),
