@@ -108,8 +108,11 @@ def thinned(predictions: Predictions, count: int) -> Predictions:
     return predictions.take(np.unique(rows))
 
 
-def data_uses(stores: list[StoreReader], split: Split, left_out: bool) -> tuple[DataUse, ...]:
-    """Return each source with its licence and how many of its cines were used for what."""
+def data_uses(stores: list[StoreReader], split: Split, left_out: bool, before: int = 0) -> tuple[DataUse, ...]:
+    """Return each source with its licence and how many of its cines were used for what.
+
+    `before` is how many phantoms an earlier stage was trained on, of which the stores are not at hand.
+    """
     side = {cine: part for part in (TRAIN, VALIDATION) for cine in split.cines(part)}
     found: dict[tuple[str, str, str, str], list[StoreRow]] = {}
     for store in stores:
@@ -122,6 +125,8 @@ def data_uses(stores: list[StoreReader], split: Split, left_out: bool) -> tuple[
         use = "training" if part == TRAIN else "validation, calibration"
         if left_out and name != "echoplane phantom" and part == TRAIN:
             use = "training; calibration by left-out models"
+        if name == "echoplane phantom" and part == TRAIN and before > len(rows):
+            note += f"; {before} in an earlier stage"
         made.append(DataUse(name, licence, use, len(rows), len({r.group for r in rows}), note))
     return tuple(made)
 
@@ -205,8 +210,9 @@ def main() -> int:
     networks = [path for path in options.left_out or [] if (path / "bundle").is_dir()]
     margins = [margin([run], stores[0], made.facts), *([margin(networks, stores[1], made.facts)] if networks else [])]
     limits = replace(made.facts.thresholds, mirror_margin=max(margins))
+    before = max(int(stage["cines"]) for stage in stages(run))
     facts = replace(made.facts, name=options.name, thresholds=limits, licence="Apache-2.0",
-                    data=data_uses(used, split, bool(left_out)), notes=(NOTE,))  # fmt: skip
+                    data=data_uses(used, split, bool(left_out), before), notes=(NOTE,))  # fmt: skip
     members = {name: made.read(name) for name in facts.members if name != CARD_NAME}
     made = Bundle.create(facts, members)
     save(out, "about", {
