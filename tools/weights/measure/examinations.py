@@ -22,7 +22,7 @@ SEED = 932_000_000
 DOUBTLESS = (Status.OK, Status.OTHER, Status.COLOR_DOPPLER, Status.SPECTRAL_DOPPLER, Status.M_MODE, Status.NOT_B_MODE)
 
 
-def measure(bundle: Bundle, out: Path, patients: int = 24, say: Say = quiet) -> Row:
+def measure(bundle: Bundle, out: Path, patients: int = 16, say: Say = quiet) -> Row:
     """Render, write, predict; write ``examinations.json`` and its tables.
 
     What the protocol of an examination holds is in :mod:`echoplane.phantom.study`: standard views, stills among them,
@@ -54,6 +54,7 @@ def _row(reader: ViewClassifier, folder: Path, number: int, cine: PhantomCine) -
         "truth": fresh.SAME_AS.get(cine.view, cine.view),
         "own": max(cine.shares.values()),
         "status": found.status.value,
+        "probability": found.probability,
         "best": coarse(found.best_view) if found.best_view else OTHER,
         "still": len(cine.frames) == 1,
     }
