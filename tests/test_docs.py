@@ -143,9 +143,10 @@ def test_figures_on_the_first_page_are_those_of_the_card():
         name: float(re.search(rf"^\| {re.escape(name)} \| ([\d.]+) %", left_out, re.MULTILINE)[1])
         for name in ("recall A4C", "not `unsure`", "right of these")
     }
-    assert f"{value['recall A4C']:g} % of A4C" in text
+    assert f"{value['recall A4C']:.0f} % of A4C" in text
     assert (
-        f"an answer was offered ({value['not `unsure`']:g} %), it was right {value['right of these']:g} times" in text
+        f"an answer was offered ({value['not `unsure`']:.0f} %), it was right {value['right of these']:.0f} times"
+        in text
     )
     phantoms = re.search(r"echoplane phantom \| Apache-2.0 \| training \| (\d+)", page)[1]
     assert f"{int(phantoms):,} phantom cines" in text

@@ -8,7 +8,6 @@
     6  on full pictures, then once more     FOLDER/full, -again     3-full.yaml
     7  more channels, the second phantoms   FOLDER/larger           grow.py, 3-full.yaml
     8  more blocks, the third phantoms      FOLDER/deeper           grow.py, 3-full.yaml
-       once more, and the mean of both      FOLDER/steady           3-full.yaml, soup.py
     9  splits that leave real clips out     FOLDER/splits           folds.py
    10  train with each of them left out     FOLDER/left-out/*       4-mixed.yaml
    11  train on all                         FOLDER/all              4-mixed.yaml
@@ -49,8 +48,6 @@ REAL_SHARE = 0.3
 AGAIN = ("seed=6", "fit.epochs=5")
 #: The third and the fourth time, as a larger network; GROWN_SEED draws what is new in it.
 LARGER, DEEPER, GROWN_SEED = ("seed=7", "fit.epochs=11"), ("seed=8", "fit.epochs=16", "fit.monitor=last"), 11
-#: And once more, as large as before.
-ONCE_MORE = ("seed=10", "fit.epochs=5", "fit.monitor=last", "optimizer.lr=1.5e-3")
 #: Networks on the card, each trained by beside.yaml; the first is what the others are held against.
 BESIDE = ("compact3d", "cnn3d", "frames2d-resnet18")
 
@@ -103,16 +100,6 @@ def grown(before: Path, size: str, out: Path, settings: tuple[str, ...], stores_
         call(HERE / "grow.py", before, size, weights, "--seed", GROWN_SEED)
     train("3-full.yaml", out, f"network.options={{size: {size}, dropout: 0.1}}", stores_of, f"data.split={split}",
           *settings, f"network.weights={weights}")  # fmt: skip
-
-
-def steadied(folder: Path, out: Path, settings: tuple[str, ...], phantoms: list[Path], first: Path) -> None:
-    """Step 8, its end: train on, with the first and the last of the phantoms, and take the mean of before and after."""
-    split, before, after = folder / "once-more.csv", folder / "deeper", folder / "longer"
-    train_on_too(first, phantoms[1:], split)
-    train("3-full.yaml", after, f"network.options={{size: {SIZE}, dropout: 0.1}}", stores(tuple(phantoms)),
-          f"data.split={split}", *settings, f"network.weights={before}")  # fmt: skip
-    if not (out / "bundle" / "bundle.json").is_file():
-        call(HERE / "soup.py", out, after, before)
 
 
 def train_on_too(split: Path, phantoms: Iterable[Path], out: Path) -> None:
@@ -186,11 +173,10 @@ def main() -> None:
         small_then_large(folder, phantoms, (stores(tuple(rendered[:1])), *phantoms[1:]))
     train_on_too(first, rendered[1:2], two)
     train_on_too(first, rendered[1:], three)
-    start = given.start.resolve() if given.start else folder / "steady"
+    start = given.start.resolve() if given.start else folder / "deeper"
     if not given.start:
         grown(folder / "full-again", "l", folder / "larger", (*LARGER, *few), stores(tuple(rendered[:2])), two)
-        grown(folder / "larger", SIZE, folder / "deeper", (*DEEPER, *few), stores(tuple(rendered)), three)
-        steadied(folder, start, (*ONCE_MORE, *few), rendered[::2], first)
+        grown(folder / "larger", SIZE, start, (*DEEPER, *few), stores(tuple(rendered)), three)
     every_split = three
     if real:
         call(HERE / "folds.py", three.parent, real, folder / "splits")

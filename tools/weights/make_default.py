@@ -45,16 +45,12 @@ ENOUGH = 0.5
 LEAST = 0.5
 
 
-def calibrated(
-    bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None, strangers: LeftOut | None = None
-) -> tuple[Bundle, dict[str, Any]]:
-    """Calibrate, and say on what and how good it is.
-
-    What is promised of answers that are offered must hold for `strangers` too: clips whose whole source was left out.
-    """
+def calibrated(bundle: Bundle, phantoms: Predictions, left_out: LeftOut | None) -> tuple[Bundle, dict[str, Any]]:
+    """Calibrate, and say on what and how good it is."""
     joint, on = phantoms, ON_PHANTOM
-    real = answers_of(left_out, bundle.facts)
-    if real is not None:
+    real = None
+    if left_out is not None and left_out.answers is not None and left_out.labels == bundle.facts.vocabulary:
+        real = left_out.answers
         joint = Predictions.concatenate([thinned(phantoms, len(real.cines)), real])
         on = f"{ON_PHANTOM} and, as many, {ON_REAL}"
     made, report = bundle, None
@@ -64,8 +60,7 @@ def calibrated(
             break
     assert isinstance(report, CalibrationReport)
     # Phantoms are easier: what is promised must hold for the real clips by themselves, too.
-    held = [threshold(part, made.facts) for part in (real, answers_of(strangers, made.facts))]
-    least = max(made.facts.thresholds.min_probability, LEAST, *held)
+    least = max(made.facts.thresholds.min_probability, LEAST, threshold(real, made.facts))
     limits = replace(made.facts.thresholds, min_probability=least)
     members = {name: made.read(name) for name in made.facts.members}
     made = Bundle.create(replace(made.facts, thresholds=limits), members)
@@ -79,11 +74,6 @@ def calibrated(
             for words, part in parts
         ],
     }  # fmt: skip
-
-
-def answers_of(left_out: LeftOut | None, facts: BundleFacts) -> Predictions | None:
-    """Return the answers of models that left clips out, where they use the labels of the bundle."""
-    return left_out.answers if left_out is not None and left_out.labels == facts.vocabulary else None
 
 
 def threshold(real: Predictions | None, facts: BundleFacts) -> float:
@@ -214,10 +204,8 @@ def main() -> int:
     answers = answer_store(bundle, load_engine(bundle), stores[:1], lambda row: row.cine in held).predictions
     # Whether the answer for a short axis of unknown level is right nobody can say.
     known = {c.file for c in clips if c.view != development.LEVEL_UNKNOWN}
-    left_out, strangers = (
-        leftout.load(paths, known) if paths else None for paths in (options.left_out, options.left_out_sources)
-    )
-    made, calibration = calibrated(bundle, answers, left_out, strangers)
+    left_out = leftout.load(options.left_out, known) if options.left_out else None
+    made, calibration = calibrated(bundle, answers, left_out)
     # Real clips look mirrored more often than phantoms: the margin must hold for them by themselves, too.
     networks = [path for path in options.left_out or [] if (path / "bundle").is_dir()]
     margins = [margin([run], stores[0], made.facts), *([margin(networks, stores[1], made.facts)] if networks else [])]

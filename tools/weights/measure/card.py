@@ -40,9 +40,11 @@ def build(out: Path, pictures: Path) -> str:
         _section("Beside other networks", _beside(load(out, "beside"))),
         _section("Real development clips", _development(load(out, "development"))),
         _section("Calibration", _calibration(about)),
-        _section("Robustness, on phantoms", _robustness(load(out, "robustness"))),
-        _section("Text on the picture", _text(load(out, "text"))),
-        _section("What is no heart", _novelty(load(out, "novelty"), load(out, "development"))),
+        _section("Robustness, on phantoms", _drawn(load(out, "robustness")) + _robustness(load(out, "robustness"))),
+        _section("Text on the picture", _drawn(load(out, "text")) + _text(load(out, "text"))),
+        _section(
+            "What is no heart", _drawn(load(out, "novelty")) + _novelty(load(out, "novelty"), load(out, "development"))
+        ),
         _section("Cost", _cost(load(out, "cost"))),
         _section("Where it fails", failures(out, pictures)),
     ]
@@ -51,6 +53,13 @@ def build(out: Path, pictures: Path) -> str:
 
 def _section(title: str, body: str) -> str:
     return f"## {title}\n\n{body}" if body else ""
+
+
+def _drawn(facts: Row | None) -> str:
+    """Say so where phantoms were drawn and named as by an earlier version."""
+    if not facts or facts.get("drawing", 1) == DRAWING:
+        return ""
+    return "Phantoms here are drawn and named as by an earlier version, which named some of them wrongly.\n\n"
 
 
 def head(about: Row) -> str:

@@ -15,6 +15,7 @@ from echoplane import config
 from echoplane._files import atomic_write
 from echoplane.metrics.intervals import bootstrap
 from echoplane.models.bundle import CARD_NAME, Bundle
+from echoplane.phantom.recording import DRAWING
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
@@ -91,7 +92,8 @@ def plain(value: Any) -> Any:
 
 
 def save(out: Path, name: str, facts: Row, text: str) -> None:
-    """Write ``name.json`` and ``name.md``."""
+    """Write ``name.json``, which drawing of phantoms it was measured with, and ``name.md``."""
+    facts = {"drawing": DRAWING, **facts}
     with atomic_write(out / f"{name}.json") as stream:
         stream.write(json.dumps(plain(facts), indent=1) + "\n")
     with atomic_write(out / f"{name}.md") as stream:
