@@ -12,6 +12,8 @@ from echoplane.errors import ReadError
 from echoplane.records import Cine, CineKind, FrameReader, UInt8Array
 from echoplane.sources.glimpse import moments, reduction
 
+#: A picture of fewer pixels on a side is all edge: there is no ground to tell from what lies on it.
+_LEAST_SIDE = 16
 #: A ground is as white as this.
 _GROUND = 240
 #: Above this a pixel is white, below that black. Turned around, development clips have at least 0.67 of white along the
@@ -53,7 +55,7 @@ def with_ground_noticed(cine: Cine, frames_NHW: UInt8Array | None = None) -> Cin
         Some of its frames, where they are decoded already; else the first one is decoded, and four where its edge is
         white. A frame that does not decode is left for those to notice who need it.
     """
-    if cine.kind is not CineKind.B_MODE:
+    if cine.kind is not CineKind.B_MODE or min(cine.height, cine.width) < _LEAST_SIDE:
         return cine
     if frames_NHW is None:
         try:
