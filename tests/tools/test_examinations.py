@@ -4,11 +4,12 @@ from measure.results import Ledger, load
 
 from echoplane.models.bundle import Bundle
 from echoplane.phantom.clip import render_clip
+from echoplane.phantom.recording import DRAWING
 from echoplane.phantom.study import StudyClip
 
 
 def row(truth: str, best: str, status: str, patient: str = "0000") -> dict[str, object]:
-    return {"cine": patient, "truth": truth, "best": best, "status": status, "still": False, "own": 1.0}
+    return {"cine": patient, "truth": truth, "best": best, "status": status, "still": False}
 
 
 def test_a_header_that_says_doppler_counts_as_answered_and_a_doubt_does_not():
@@ -38,8 +39,8 @@ def test_files_are_written_read_and_asked_one_patient_a_unit(tmp_path, monkeypat
     monkeypatch.setattr(examinations, "render_study", one)
     facts = examinations.measure(Bundle.load(None), tmp_path, patients=2)
     assert (facts["files"], facts["patients"], facts["stills"], asked) == (4, 2, 2, [0, 1])
-    assert load(tmp_path, "examinations") == facts
+    assert load(tmp_path, "examinations") == {"drawing": DRAWING, **facts}
     examinations.measure(Bundle.load(None), tmp_path, patients=2)
     assert asked == [0, 1]  # what is in the ledger is not rendered again
-    rows = Ledger(tmp_path / "examinations.rows.jsonl", {"bundle": facts["bundle"], "drawing": facts["drawing"]}).rows()
+    rows = Ledger(tmp_path / "examinations.rows.jsonl", {"bundle": facts["bundle"]}).rows()
     assert [(r["truth"], r["still"]) for r in rows] == [("A4C", False), ("PLAX", True)] * 2

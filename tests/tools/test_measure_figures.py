@@ -8,7 +8,7 @@ from measure.convnext import convnext_base
 from measure.development import Clip
 from measure.failures import spread
 from measure.reader import from_probabilities
-from measure.results import Ledger, identity, load, percent, plain, points, save, share
+from measure.results import Ledger, identity, load, of_today, percent, plain, points, save, share
 from measure.robustness import Factor, factors, summary
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
@@ -189,6 +189,16 @@ def test_ledger_goes_on_after_a_cut_line_and_starts_afresh_for_other_weights(tmp
     again.add("b", [{"x": 3}])
     assert Ledger(path, {"bundle": "1"}).rows() == [{"cine": "a", "x": 1.5}, {"cine": "b", "x": 3}]
     assert Ledger(path, {"bundle": "2"}).rows() == []
+
+
+def test_what_was_measured_with_phantoms_drawn_otherwise_is_no_result_of_today(tmp_path, monkeypatch):
+    Ledger(tmp_path / "rows.jsonl", {"bundle": "1"}).add("a", [{"x": 1}])
+    save(tmp_path, "text", {"x": 1}, "")
+    assert of_today(load(tmp_path, "text"))
+    assert not of_today({"x": 1})  # the first drawing did not say so
+    monkeypatch.setattr("measure.results.DRAWING", 1_000)
+    assert not of_today(load(tmp_path, "text"))
+    assert Ledger(tmp_path / "rows.jsonl", {"bundle": "1"}).rows() == []
 
 
 def test_identity_passes_over_what_decides_nothing(toy_bundle):

@@ -151,12 +151,11 @@ def _shares(view: str, origin: Vector, axis: Vector, lateral: Vector, patient: P
         found = apical_shares(origin, axis, lateral, layout(patient))
         if view == "RV-A4C":
             found[view] = found.pop("A4C")
-    elif view in _LEVEL_NAMES or view == "PSAX":
+        return found
+    if view in _LEVEL_NAMES or view == "PSAX":
         level = level_of(origin, axis, lateral, patient)
-        found = dict(zip(_LEVEL_NAMES, _ladder(level, LEVEL_BORDERS, _LEVEL_BLUR), strict=True))
-    else:
-        found = {view: 1.0}
-    return found
+        return dict(zip(_LEVEL_NAMES, _ladder(level, LEVEL_BORDERS, _LEVEL_BLUR), strict=True))
+    return {view: 1.0}
 
 
 def shares_of(start: Pose, view: str, patient: Patient) -> dict[str, float]:

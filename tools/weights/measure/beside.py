@@ -13,7 +13,6 @@ from echoplane.errors import UsageError
 from echoplane.inference.engine import load_engine
 from echoplane.metrics.intervals import Comparison, compare
 from echoplane.models.bundle import Bundle
-from echoplane.phantom.recording import DRAWING
 from echoplane.views import Family, family_of
 from measure import cost, development, fresh
 from measure.development import Clip, target
@@ -53,7 +52,6 @@ def measure(
     speed, first = _in_turns(bundles), next(iter(bundles))
     facts = {
         "bundle": identity(bundle),
-        "drawing": DRAWING,
         "cines": cines,
         "clips": len(real[first]),
         "networks": [

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from echoplane.phantom.recording import DRAWING
 from echoplane.views import MAIN_VIEWS, view
 from measure import beside, cost, development, examinations, fresh, novelty, robustness, text
-from measure.results import Row, load, percent, points, ranged, table
+from measure.results import Row, load, of_today, percent, points, ranged, table
 
 ROOT = Path(__file__).parents[3]
 #: Where the card will lie, for links to the pictures.
@@ -57,7 +56,7 @@ def _section(title: str, body: str) -> str:
 
 def _drawn(facts: Row | None) -> str:
     """Say so where phantoms were drawn and named as by an earlier version."""
-    if not facts or facts.get("drawing", 1) == DRAWING:
+    if not facts or of_today(facts):
         return ""
     return "Phantoms here are drawn and named as by an earlier version, which named some of them wrongly.\n\n"
 
@@ -156,7 +155,7 @@ def _examinations(facts: Row | None) -> str:
 def _beside(facts: Row | None) -> str:
     if not facts:
         return ""
-    before = "" if facts.get("drawing", 1) == DRAWING else ", as an earlier version drew and named them,"
+    before = "" if of_today(facts) else ", as an earlier version drew and named them,"
     words = (
         "Not these weights, but networks trained from nothing by one recipe with one budget "
         "(`tools/weights/beside.yaml`), on small phantoms alone. All answered the first "

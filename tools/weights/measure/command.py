@@ -11,7 +11,7 @@ from pathlib import Path
 from echoplane.models.bundle import Bundle
 from measure import beside, cost, development, examinations, failures, fresh, leftout, novelty, robustness, text
 from measure.development import Clip
-from measure.results import identity, load
+from measure.results import identity, load, of_today
 
 NAMES = ("phantom", "examinations", "beside", "development", "cost", "novelty", "text", "robustness", "failures")
 ROOT = Path(__file__).parents[3]
@@ -104,6 +104,7 @@ def run(bundle: Bundle, out: Path, options: argparse.Namespace) -> None:
         if (
             found
             and found.get("bundle") == identity(bundle)
+            and of_today(found)
             and not options.again
             and name not in ("development", "beside")
         ):

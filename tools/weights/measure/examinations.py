@@ -9,7 +9,6 @@ from echoplane.inference.classifier import ViewClassifier
 from echoplane.models.bundle import Bundle
 from echoplane.phantom.clip import PhantomCine
 from echoplane.phantom.dicom import Place, write_dicom
-from echoplane.phantom.recording import DRAWING
 from echoplane.phantom.study import render_study
 from echoplane.records import Status
 from echoplane.views import MAIN_VIEWS, OTHER
@@ -28,7 +27,7 @@ def measure(bundle: Bundle, out: Path, patients: int = 16, say: Say = quiet) -> 
     What the protocol of an examination holds is in :mod:`echoplane.phantom.study`: standard views, stills among them,
     and Doppler, M-mode and stray pictures. Where the file itself says that it is no B-mode, that is its answer.
     """
-    ledger = Ledger(out / "examinations.rows.jsonl", {"bundle": identity(bundle), "drawing": DRAWING})
+    ledger = Ledger(out / "examinations.rows.jsonl", {"bundle": identity(bundle)})
     reader = ViewClassifier.load(bundle, threads=1, include_stills=True)
     for number in range(patients):
         name = f"{number:04d}"
@@ -40,7 +39,7 @@ def measure(bundle: Bundle, out: Path, patients: int = 16, say: Say = quiet) -> 
             )
         say(f"examinations: patient {number + 1} of {patients}")
     rows = [row for row in ledger.rows() if int(row["cine"]) < patients]
-    facts = {"bundle": identity(bundle), "drawing": DRAWING, "seed": SEED, **figures(rows)}
+    facts = {"bundle": identity(bundle), "seed": SEED, **figures(rows)}
     save(out, "examinations", facts, markdown(facts))
     return facts
 
@@ -52,7 +51,6 @@ def _row(reader: ViewClassifier, folder: Path, number: int, cine: PhantomCine) -
     file.unlink()
     return {
         "truth": fresh.SAME_AS.get(cine.view, cine.view),
-        "own": max(cine.shares.values()),
         "status": found.status.value,
         "probability": found.probability,
         "best": coarse(found.best_view) if found.best_view else OTHER,
@@ -66,7 +64,6 @@ def figures(rows: list[Row]) -> Row:
     def of(chosen: list[Row]) -> Row:
         return share([r["best"] == coarse(r["truth"]) for r in chosen], [r["cine"] for r in chosen])
 
-    columns = [*MAIN_VIEWS, OTHER]
     offered = [r for r in rows if r["status"] in DOUBTLESS]
     return {
         "files": len(rows),
@@ -76,13 +73,7 @@ def figures(rows: list[Row]) -> Row:
         "accuracy_main": of([r for r in rows if r["truth"] in MAIN_VIEWS]),
         "offered": share([r["status"] in DOUBTLESS for r in rows], [r["cine"] for r in rows]),
         "right_of_offered": of(offered),
-        "recall": {view: of([r for r in rows if coarse(r["truth"]) == view]) for view in columns},
-        "confusion": {
-            "columns": columns,
-            "counts": [
-                [sum(coarse(r["truth"]) == t and r["best"] == c for r in rows) for c in columns] for t in columns
-            ],
-        },
+        "confusion": fresh.counted(rows),
         "status": {s: sum(r["status"] == s for r in rows) for s in sorted({r["status"] for r in rows})},
     }
 

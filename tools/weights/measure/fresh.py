@@ -79,18 +79,20 @@ def figures(rows: list[Row]) -> Row:
         },
         "answered": share([r["status"] != "unsure" for r in rows], [r["group"] for r in rows]),
         "right_of_answered": of(offered),
-        "confusion": {
-            "columns": columns,
-            "counts": [
-                [sum(coarse(r["truth"]) == t and r["best"] == c for r in rows) for c in columns] for t in columns
-            ],
-        },
+        "confusion": counted(rows),
         "labels": {
             label: {"cines": len(own), "as_main_view": sum(r["best"] in MAIN_VIEWS for r in own)}
             for label in sorted({r["truth"] for r in rows} - set(MAIN_VIEWS))
             for own in [[r for r in rows if r["truth"] == label]]
         },
     }
+
+
+def counted(rows: list[Row]) -> Row:
+    """Return how many cines of each main view, and of all others, got which answer."""
+    columns = [*MAIN_VIEWS, OTHER]
+    counts = [[sum(coarse(r["truth"]) == t and r["best"] == c for r in rows) for c in columns] for t in columns]
+    return {"columns": columns, "counts": counts}
 
 
 def markdown(facts: Row) -> str:

@@ -40,11 +40,12 @@ def quiet(words: str) -> None:
 class Ledger:
     """Rows of finished units (a cine, a clip), appended one line a unit, so that a run can be taken up again.
 
-    A file written for another `key` (other weights, other settings) is thrown away.
+    A file written for another `key` (other weights, other settings), or with phantoms drawn otherwise, is thrown away.
     """
 
     def __init__(self, path: Path, key: Row) -> None:
         self.path = path
+        key = {"drawing": DRAWING, **key}
         self._units: dict[str, list[Row]] = {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         parsed = [line for line in map(_parsed, lines) if line]
@@ -98,6 +99,11 @@ def save(out: Path, name: str, facts: Row, text: str) -> None:
         stream.write(json.dumps(plain(facts), indent=1) + "\n")
     with atomic_write(out / f"{name}.md") as stream:
         stream.write(text)
+
+
+def of_today(facts: Row | None) -> bool:
+    """Tell whether a measure shows phantoms as they are drawn and named now; the first drawing did not say so."""
+    return facts is not None and facts.get("drawing", 1) == DRAWING
 
 
 def load(out: Path, name: str) -> Row | None:
