@@ -34,8 +34,8 @@ def chosen(path: str | None, folder: Path) -> tuple[Path, str]:
     return random_bundle("compact3d", folder), "compact3d with random weights: cost only"
 
 
-def random_bundle(network: str, folder: Path) -> Path:
-    """Write a bundle of a network with random weights that answers from five clips of ten frames."""
+def random_bundle(network: str, folder: Path, side: int = 112) -> Path:
+    """Write a bundle of a network with random weights that answers from five clips of ten frames, side x side."""
     import torch
 
     from echoplane.models.export import export_bundle
@@ -47,7 +47,7 @@ def random_bundle(network: str, folder: Path) -> Path:
         "random",
         vocabulary,
         NetworkSpec(network),
-        recipe=RECIPES["default"],
+        recipe=replace(RECIPES["default"], size=(side, side)),
         sampling=replace(RULES["reference"], max_clips=5, short="loop"),
         notes=("Random weights: for measuring cost, not for answers.",),
     )

@@ -1,7 +1,7 @@
 """How fast is file to view, against the plain way and against the floor? Ratios within one run.
 
     python benchmarks/predict_speed.py                 everything, about five minutes
-    python benchmarks/predict_speed.py --only latency  one part: latency, batch, memory, cold
+    python benchmarks/predict_speed.py --only latency  one part: latency, thesis, batch, memory, cold
 
 - **plain**: what a script would do: ``pydicom.dcmread(path).pixel_array``, grey and resized frame by frame, the
   bundle's network in torch, eager, f32.
@@ -9,6 +9,9 @@
   and the OpenVINO forward of the clips alone, of as many as echoplane looked at. No header, no sector, no resizing,
   no answer.
 - **echoplane**: ``ViewClassifier.predict(path)``, file to ``ViewResult``.
+
+``thesis`` is the same work for the thesis's network, cnn3d on five clips of ten frames 100 x 100, with random weights
+(cost only): ten times the arithmetic of the two clips of the default, so that what surrounds the network weighs less.
 
 The three take turns, so that what else the machine does hits all of them; medians are given. On a machine that others
 use too, ``--clock cpu`` counts processor time instead of the time on the wall, for latency on one thread and for cold
@@ -48,7 +51,7 @@ from echoplane.sampling.clips import plan
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 #: Of the batch: a small archive; starting the processes counts.
 FILES = 1000
-PARTS = ("latency", "batch", "memory", "cold")
+PARTS = ("latency", "thesis", "batch", "memory", "cold")
 
 
 def interleaved(
@@ -153,6 +156,32 @@ def latency(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
             times = f"plain / it {got['plain'] / got['bf16']:.1f}"
             rows.append(f"| the same with `--precision bf16`, {name} | {1e3 * got['bf16']:.1f} ms ({times}) | |")
         assert everything.predict(path).frames_used == len(plan(60, _cines.FPS, bundle.facts.sampling).needed)
+    return rows
+
+
+def thesis(folder: Path, bundle: Bundle, rounds: int, clock: str) -> list[str]:
+    """Measure file to view with the network, the clips and the picture size of the thesis."""
+    del bundle
+    path = _cines.write_jpeg_cine(folder / "thesis.dcm")
+    bundle = Bundle.load(_bundles.random_bundle("cnn3d", folder, side=100))
+    rows = []
+    for threads in (1, 2) if clock == "wall" else (1,):
+        cv2.setNumThreads(threads)
+        classifier = ViewClassifier.load(bundle, threads=threads)
+        result = classifier.predict(path)
+        assert len(result.clip_probabilities) == 5
+        candidates = {
+            "plain": plain_way(path, bundle, threads),
+            "floor": floor(path, bundle, threads, result.frames_used),
+            "echoplane": partial(classifier.predict, path),
+        }
+        got = interleaved(candidates, rounds, CLOCKS[clock])
+        name = f"cnn3d, five clips, {threads} thread{'s' if threads > 1 else ''}"
+        rows += [f"| {name}: {way} | {1e3 * got[way]:.0f} ms | |" for way in candidates]
+        rows += [
+            f"| {name}: plain / echoplane | {got['plain'] / got['echoplane']:.1f} | >= 20 |",
+            f"| {name}: echoplane / floor | {got['echoplane'] / got['floor']:.2f} | <= 1.4 |",
+        ]
     return rows
 
 

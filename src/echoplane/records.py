@@ -272,12 +272,12 @@ class Sector:
         inside = (x >= x0 - 0.5) & (x < x1 - 0.5) & (y >= y0 - 0.5) & (y < y1 - 0.5)
         if self.kind in (SectorKind.PHASED, SectorKind.CURVED):
             dx, dy = x - self.apex[0], y - self.apex[1]
-            radius = np.hypot(dx, dy)
+            square = dx * dx + dy * dy  # several times faster than np.hypot, and nothing here over- or underflows
             # Turned to the middle ray, so that a picture flipped upside down (angles about pi) does not wrap.
             middle, half = (self.left + self.right) / 2, (self.right - self.left) / 2
             cos, sin = np.float32(math.cos(middle)), np.float32(math.sin(middle))
             angle = np.abs(np.arctan2(dx * cos - dy * sin, dy * cos + dx * sin))
-            inside &= (radius >= self.r0) & (radius <= self.r1) & (angle <= half)
+            inside &= (square >= self.r0**2) & (square <= self.r1**2) & (angle <= half)
         return inside
 
 

@@ -106,7 +106,8 @@ def mirrored_by_arc(evidence: Evidence, edge: Line) -> Line:
     along = (float(y.min()) - edge.offset * b) / up_y + np.arange(-0.1, 0.5, 0.015) * size
     apex_x = (edge.offset * a + along * up_x).astype(np.float32)
     apex_y = (edge.offset * b + along * up_y).astype(np.float32)
-    radius_SP = np.hypot(x - apex_x[:, None], y - apex_y[:, None])
+    dx_SP, dy_SP = x - apex_x[:, None], y - apex_y[:, None]
+    radius_SP = np.sqrt(dx_SP * dx_SP + dy_SP * dy_SP)
     best = int(np.argmax(_arc_gains(radius_SP, evidence.on_frame[::thin]).max(axis=1)))
     return Line(math.pi - edge.angle, float(-a * apex_x[best] + b * apex_y[best]), 0.0)
 

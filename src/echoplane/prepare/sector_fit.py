@@ -155,7 +155,8 @@ class _Scene:
         if np.count_nonzero(inside) < WITHIN * len(inside):
             return
         on_edge = (np.abs(beyond_left) <= TOUCH) | (np.abs(beyond_right) <= TOUCH)
-        radius = np.hypot(self.x - np.float32(x), self.y - np.float32(y))
+        dx, dy = self.x - np.float32(x), self.y - np.float32(y)
+        radius = np.sqrt(dx * dx + dy * dy)
         curved = inside & ~on_edge & ~self.on_frame
         rings = Rings(radius, inside, b - a)
         for r1 in rings.bottom_arcs((curved & ~self.on_cut, curved)):
