@@ -89,6 +89,27 @@ def test_a_resumed_run_has_the_very_same_curve(make_store: Any, make_recipe: Any
     same(whole, fit(recipe, tmp_path / "broken", resume=True))  # nothing left to do
 
 
+def test_a_run_goes_on_with_the_recipe_that_it_wrote_down(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store())
+    whole = fit(recipe, tmp_path / "whole")
+    run = tmp_path / "broken"
+    with pytest.raises(StopError):
+        fit(recipe, run, report=stop_after(1))
+    with pytest.raises(StopError):
+        fit(load_recipe(run / "recipe.yaml"), run, resume=True, report=stop_after(2))
+    with pytest.raises(ConfigError, match=r"optimizer\.lr"):
+        fit(load_recipe(run / "recipe.yaml", ["optimizer.lr=0.5"]), run, resume=True)
+    same(whole, fit(recipe, run, resume=True))  # and again with the one it was started with
+
+
+def test_a_run_without_its_last_state_is_not_begun_anew(stopped: Any, tmp_path: Path) -> None:
+    (tmp_path / "run" / "last.ckpt").unlink()
+    before = (tmp_path / "run" / "best.safetensors").read_bytes()
+    with pytest.raises(DataError, match=r"last\.ckpt is gone"):
+        fit(stopped, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == before
+
+
 def test_neither_workers_nor_another_seed_go_unnoticed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     store = make_store()
     one = fit(make_recipe(store, fit__epochs=1), tmp_path / "one")

@@ -102,8 +102,8 @@ class PrepareRecipe:
         if not frames.size:
             return np.zeros(frames.shape, np.float32)
         # Four times faster than indexing the table with the frames.
-        values: FloatArray = cv2.LUT(frames.reshape(1, -1), _lookup(self.mean, self.std)).reshape(frames.shape)
-        return values
+        values = cv2.LUT(frames.reshape(1, -1), _lookup(self.mean, self.std))
+        return np.asarray(values, np.float32).reshape(frames.shape)
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,12 +76,25 @@ def save_last(
         stream.write(packed.getbuffer())
 
 
+class Last(NamedTuple):
+    """What ``last.ckpt`` holds: how far the run is, the states of its parts, the recipe that it was started with."""
+
+    progress: Progress
+    states: dict[str, Any]
+    recipe: dict[str, Any]
+
+
 def load_last(
-    folder: Path, recipe: Mapping[str, Any], data: str = "", defaults: Mapping[str, Any] | None = None
-) -> tuple[Progress, dict[str, Any]] | None:
+    folder: Path,
+    recipe: Mapping[str, Any],
+    data: str = "",
+    defaults: Mapping[str, Any] | None = None,
+    written: Mapping[str, Any] | None = None,
+) -> Last | None:
     """Read ``last.ckpt``; None when the run ended before its first epoch did.
 
-    `defaults` stand for what recipes did not have yet when the run was started.
+    `defaults` stand for what recipes did not have yet when the run was started. `written` is the recipe that the run
+    itself has written down, which says the same in other words: a run goes on with that one, too.
 
     Raises
     ------
@@ -105,7 +118,8 @@ def load_last(
             f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}: {str(error).partition('. ')[0]}). "
             f"Remove {folder} to begin this run anew."
         ) from error
-    if differing := differences({**(defaults or {}), **before}, recipe):
+    differing = differences({**(defaults or {}), **before}, recipe)
+    if differing and (written is None or differences(written, recipe)):
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
@@ -115,7 +129,7 @@ def load_last(
             f"{folder}: the stores or the split have changed since this run was started, and it would go on with other "
             "cines than it has learned from so far. Put them back as they were, or choose another folder."
         )
-    return Progress(**plain), states
+    return Last(Progress(**plain), states, before)
 
 
 def save_best(folder: Path, network: nn.Module) -> None:

@@ -27,7 +27,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.weights import hold_frozen, load, read_state
 from echoplane.training.answers import EvaluationMode, answer_clips, as_predictions, ready
 from echoplane.training.averaging import WeightMean
-from echoplane.training.checkpoint import BEST, Progress, load_last, save_best, save_last
+from echoplane.training.checkpoint import BEST, LAST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data
 from echoplane.training.devices import gather_objects, make_fabric
 from echoplane.training.events import EpochEnded, Noted, Report, Started, Stepped
@@ -46,6 +46,7 @@ from echoplane.training.run_folder import (
     held,
     write_start,
     write_table,
+    written_recipe,
 )
 from echoplane.training.scores import score
 from echoplane.training.start import start_network
@@ -148,7 +149,7 @@ class _Run:
         self, recipe: TrainRecipe, folder: Path, data: TrainingData, fabric: Fabric, report: Report | None
     ) -> None:
         self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
-        self.plain = config.to_mapping(recipe)
+        self.plain = self.started_with = config.to_mapping(recipe)
         self.data_hash = data_hash(data.stores, data.split)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
@@ -182,10 +183,15 @@ class _Run:
         return self.mean.network if self.mean else self.network
 
     def start(self, resume: bool) -> None:
-        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS) if resume else None
+        written = written_recipe(self.folder) if resume else None
+        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS, written) if resume else None
         if saved:
-            self.progress, states = saved
-            self._restore(states)
+            self.progress, self.started_with = saved.progress, saved.recipe
+            self._restore(saved.states)
+        elif resume and (self.folder / HISTORY).exists():  # written after the first state
+            raise DataError(
+                f"{self.folder}: cannot go on, for {LAST} is gone. Put it back, or train anew in another folder."
+            )
         n, (h, w) = self.data.train.clips.rule.frames, self.data.prepare.size
         table = summarise(self.network, (n, h, w))
         fit = self.recipe.fit
@@ -328,7 +334,7 @@ class _Run:
         if self.mean:
             states["mean"] = self.mean.network.state_dict()
             states["mean_steps"] = self.mean.steps
-        save_last(self.folder, self.progress, self.plain, states, self.data_hash)
+        save_last(self.folder, self.progress, self.started_with, states, self.data_hash)
         write_table(self.folder / HISTORY, self.progress.history)
         write_table(self.folder / TIMINGS, self.timings)
         figures = {k: v for k, v in self.progress.history[-1].items() if k != "epoch"}

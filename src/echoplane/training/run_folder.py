@@ -33,11 +33,11 @@ import msgspec
 from echoplane import config
 from echoplane._files import atomic_write, write_csv
 from echoplane.data.split import Split
-from echoplane.errors import UsageError
+from echoplane.errors import ConfigError, UsageError
 from echoplane.store import StoreReader
 from echoplane.training.checkpoint import BEST, LAST
 from echoplane.training.cines import TrainingData, answers_of
-from echoplane.training.recipe import TrainRecipe
+from echoplane.training.recipe import TrainRecipe, load_recipe
 
 RECIPE = "recipe.yaml"
 SPLIT = "split.csv"
@@ -123,6 +123,15 @@ def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: 
         stream.write(network)
     with atomic_write(folder / FACTS) as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(facts(recipe, data)), indent=2).decode() + "\n")
+
+
+def written_recipe(folder: Path) -> dict[str, Any] | None:
+    """Return the recipe that the run in a folder wrote down, as plain data; None where there is none to read."""
+    try:
+        found: dict[str, Any] = config.to_mapping(absolute(load_recipe(folder / RECIPE)))
+    except (ConfigError, OSError):
+        return None
+    return found
 
 
 def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
