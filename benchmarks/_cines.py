@@ -25,15 +25,23 @@ def a4c_frames(count: int, width: int, height: int) -> np.ndarray:
 
 def write_jpeg_cine(path: Path, count: int = 60, width: int = 800, height: int = 600, *, regions: bool = True) -> Path:
     """Write a JPEG 4:2:2 multi-frame ultrasound DICOM file, with the region that scanners write, or without."""
+    # Where the sector of that cine is.
+    box = round(0.1 * width), round(0.03 * height), round(0.96 * width), round(0.87 * height)
+    return write_frames(path, a4c_frames(count, width, height), FPS, box if regions else None)
+
+
+def write_frames(path: Path, frames: np.ndarray, fps: float, box: tuple[int, int, int, int] | None) -> Path:
+    """Write frames (T, H, W, 3) R, G, B as JPEG 4:2:2 ultrasound, with a 2D tissue region (x0, y0, x1, y1), or none."""
     setting = [
         cv2.IMWRITE_JPEG_QUALITY, QUALITY,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
     ]  # fmt: skip
-    frames = a4c_frames(count, width, height)
     encoded = [cv2.imencode(".jpg", frame[..., ::-1], setting)[1].tobytes() for frame in frames]
+    count, height, width = frames.shape[:3]
     dataset = _dataset(count, width, height, "YBR_FULL_422", JPEGBaseline8Bit)
-    if regions:
-        dataset.SequenceOfUltrasoundRegions = [_region(width, height)]
+    dataset.FrameTime = 1000 / fps
+    if box:
+        dataset.SequenceOfUltrasoundRegions = [_region(box, height)]
     dataset.PixelData = encapsulate(encoded)
     dataset["PixelData"].is_undefined_length = True
     dataset.save_as(path, enforce_file_format=True)
@@ -48,12 +56,12 @@ def write_raw_cine(path: Path, count: int = 300, width: int = 1024, height: int 
     return path
 
 
-def _region(width: int, height: int) -> Dataset:
-    """Return a 2D tissue region around the sector of the cine, in centimetres."""
+def _region(box: tuple[int, int, int, int], height: int) -> Dataset:
+    """Return a 2D tissue region, in centimetres."""
     region = Dataset()
     region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
-    region.RegionLocationMinX0, region.RegionLocationMaxX1 = round(0.1 * width), round(0.96 * width)
-    region.RegionLocationMinY0, region.RegionLocationMaxY1 = round(0.03 * height), round(0.87 * height)
+    region.RegionLocationMinX0, region.RegionLocationMinY0 = box[:2]
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = box[2:]
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
     region.PhysicalDeltaX = region.PhysicalDeltaY = 16 / height
     return region
