@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +219,6 @@ def test_a_damaged_cine_ends_the_run_in_a_sentence(
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
 def test_two_trainings_do_not_write_into_one_folder(stopped: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     before = {file: file.read_bytes() for file in run.iterdir() if file.is_file()}

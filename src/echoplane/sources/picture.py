@@ -125,7 +125,7 @@ def header_of(image: Any, source: str) -> PictureHeader:
     deep = image.mode in _DEEP
     notes: list[str] = []
     if image.mode in _ALPHA or "transparency" in image.info:
-        notes.append("Transparent pixels are taken as lying on black.")
+        notes.append("Has an alpha channel: what is transparent is taken as lying on black.")
     if orientation > 1:
         notes.append("The picture was turned upright, as its EXIF data say.")
     if cut and not deep:

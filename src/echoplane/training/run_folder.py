@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from echoplane import config
 from echoplane._files import atomic_write, write_csv
@@ -47,6 +47,8 @@ HISTORY = "history.csv"
 TIMINGS = "timings.csv"
 VALIDATION = "validation.npz"
 BUNDLE = "bundle"
+#: Empty; held while a training writes into the folder.
+LOCK = ".lock"
 
 _PACKAGES = ("echoplane", "torch", "lightning", "numpy", "opencv-python-headless", "safetensors")
 
@@ -67,7 +69,7 @@ def check_folder(folder: Path, resume: bool) -> None:
 def held(folder: Path) -> Iterator[None]:
     """Keep other trainings out of a run folder while the block runs; a kill lets them in again.
 
-    Where the system or the disk knows no such locks (Windows, some network shares), nobody is kept out.
+    Where the disk knows no such locks (some network shares), nobody is kept out.
 
     Raises
     ------
@@ -75,25 +77,19 @@ def held(folder: Path) -> Iterator[None]:
         When another process holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    lock = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / LOCK)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+        lock.acquire(blocking=False)
+    except Timeout:
         raise UsageError(
             f"{folder}: another training is writing into this folder. Wait until it ends, or choose another folder."
         ) from None
-    except OSError:
+    except (OSError, NotImplementedError):  # the latter is what the library says of a disk without locks
         pass
     try:
         yield
     finally:
-        os.close(lock)
+        lock.release()
 
 
 def absolute(recipe: TrainRecipe) -> TrainRecipe:
