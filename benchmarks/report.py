@@ -25,6 +25,7 @@ README = HERE / "README.md"
 #: Arguments of each benchmark: as reported, and for --quick.
 RUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "predict_speed": ((), ("--rounds", "1")),
+    "usual_cines": ((), ("--phantoms", "2", "--clips", "--rounds", "1")),
     "dicom_decode": ((), ("--frames", "4", "--rounds", "1")),
     "prepare_speed": ((), ("--rounds", "1")),
     "store_read": ((), ("--cines", "20", "--reads", "100", "--rounds", "1")),

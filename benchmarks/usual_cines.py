@@ -1,7 +1,7 @@
 """File to view against the floor on many cines: one alone may be an easy or a hard one.
 
     python benchmarks/usual_cines.py                       36 phantoms, six of each main view
-    python benchmarks/usual_cines.py --clips clips/        real cines beside them
+    python benchmarks/usual_cines.py --clips clips/        real cines beside them ($ECHOPLANE_CLIPS, where that is set)
 
 Every cine is made the work of predict_speed.py: 60 frames 800 x 600 (shorter ones repeated, others resized with bars),
 JPEG 4:2:2 in a DICOM file. Phantoms name their region, as scanners do; of the others nobody knows it. One thread; floor
@@ -12,6 +12,7 @@ frames and running the clips that echoplane looked at, mirror images left out.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from echoplane.sources.open import open_cine
 from echoplane.views import MAIN_VIEWS
 
 FRAMES, WIDTH, HEIGHT = 60, 800, 600
+CLIPS = [os.environ["ECHOPLANE_CLIPS"]] if os.environ.get("ECHOPLANE_CLIPS") else []
 
 
 def phantoms(count: int, folder: Path) -> Iterator[Path]:
@@ -52,7 +54,7 @@ def real(places: Sequence[str], folder: Path) -> Iterator[Path]:
             cine = open_cine(item)
         except EchoplaneError:
             continue
-        if cine.n_frames > 1:
+        if cine.n_frames > 1:  # a still has one clip
             frames = cine.reader.read(range(min(cine.n_frames, FRAMES)), color=True)
             yield _cines.write_frames(folder / "real.dcm", as_work(frames), cine.fps or _cines.FPS, None)
 
@@ -93,7 +95,7 @@ def row(name: str, files: Iterator[Path], bundle: Bundle, rounds: int) -> tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", help="default: the one that ships")
-    parser.add_argument("--clips", nargs="*", default=[], help="files and folders of real cines")
+    parser.add_argument("--clips", nargs="*", default=CLIPS, help="files and folders of real cines")
     parser.add_argument("--phantoms", type=int, default=36, help="how many (%(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds a cine, in turns (%(default)s)")
     arguments = parser.parse_args()

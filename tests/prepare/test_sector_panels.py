@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from echoplane.errors import UnreadableError
+from echoplane.phantom.clip import render_clip
 from echoplane.prepare.sector import locate
 from echoplane.records import Cine, Region
 
@@ -102,6 +103,21 @@ def test_the_note_says_which_of_two_panels_was_used(
     assert f"the {sides[1 - still]} one, with most motion," in located.notes[0]
     x, y = located.sector.box[0] + located.sector.box[2], located.sector.box[1] + located.sector.box[3]
     assert (x > cine.width if axis == 2 else y > cine.height) == (still == 0)
+
+
+@pytest.mark.parametrize("seeds", [(106, 306), (108, 308)])
+def test_panels_whose_one_side_is_lost_in_the_dark_are_two(in_memory: Make, seeds: tuple[int, int]) -> None:
+    planes = [
+        render_clip(view, seed, frames=8, fps=8, size=(480, 480), nuisances=("pose", "disease", "acoustics"))
+        for view, seed in zip(("A4C", "A2C"), seeds, strict=True)
+    ]
+    masks = [plane.sector.mask(480, 480) for plane in planes]
+    cine = in_memory(np.concatenate([plane.frames for plane in planes], axis=2))
+    located = locate(grey_of(cine), cine)
+    assert "more than one live panel" in located.notes[0]
+    nothing = np.zeros_like(masks[0])
+    truths = [np.concatenate(pair, axis=1) for pair in ((masks[0], nothing), (nothing, masks[1]))]
+    assert max(iou(located.sector.mask(*truth.shape), truth) for truth in truths) > 0.8
 
 
 class _NoColour:

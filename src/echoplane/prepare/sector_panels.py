@@ -17,6 +17,9 @@ from echoplane.records import UInt8Array
 #: The fan of a panel reaches over into the other one by no more than this fraction, and its apex lies no further above
 #: it than this fraction of its height.
 REACHES_OVER, FAR_APEX = 0.22, 0.25
+#: A fan whose one side is lost in the dark seems to lean: so many degrees pass where it fits so much better than what
+#: was seen on the whole screen, and its apex lies so far from the sides of its panel (half a fan has it at the cut).
+LEANS, CLEARER, AMID = 25, 0.05, 0.25
 #: A fan of which no more than this fraction lies in the other panel keeps to one.
 RIM = 0.05
 #: When a fan leaves out this fraction of what is live, there is a second panel.
@@ -37,16 +40,16 @@ def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str
         if whole is not None and (keeps_to := _keeps_to_one(whole, parts)):
             live, other = keeps_to
             second = not frozen and left_out(whole.fan, whole.everything) >= PANEL
-            if second and colour.in_first_only(live, other) and _holds_a_fan(small_THW, other, live):
+            if second and colour.in_first_only(live, other) and _holds_a_fan(small_THW, other, live, whole):
                 return other, (_beside_colour(_side(other, live)),), None
             break
         live, other = parts[:: -1 if motion[1] > motion[0] else 1]
-        if not _holds_a_fan(small_THW, live, other):
+        if not _holds_a_fan(small_THW, live, other, whole):
             continue
         # A frozen one need not look like a fan: a single frame of it has dark parts.
         if frozen:
             return live, (), None
-        if _holds_a_fan(small_THW, other, live):
+        if _holds_a_fan(small_THW, other, live, whole):
             if colour.in_first_only(live, other):
                 return other, (_beside_colour(_side(other, live)),), None
             return live, (_two_panels(_side(live, other)),), None
@@ -124,14 +127,16 @@ def _keeps_to_one(seen: Seen, parts: tuple[Part, Part]) -> tuple[Part, Part] | N
     return parts if first > second else (parts[1], parts[0])
 
 
-def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part) -> bool:
+def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part, whole: Seen | None) -> bool:
     """Say whether a part shows a fan of its own; a piece of one leans, reaches over, or has its apex elsewhere."""
     rows, columns = part
     seen = look(small_THW[:, rows, columns])
     if seen is None or seen.fan.r1 == 0 or not believed(seen.fan):
         return False
     fan, (height, width) = seen.fan, seen.everything.live.shape
-    if abs(math.degrees(fan.left + fan.right)) > ALMOST_LEVEL or fan.y < -FAR_APEX * height:
+    clearer = whole is not None and fan.score >= whole.fan.score + CLEARER
+    most = LEANS if clearer and AMID * width <= fan.x <= (1 - AMID) * width else ALMOST_LEVEL
+    if abs(math.degrees(fan.left + fan.right)) > most or fan.y < -FAR_APEX * height:
         return False
     # With its box opened towards the other part: how much of it would lie there?
     (top, left), (rows_all, columns_all) = (rows.start or 0, columns.start or 0), small_THW.shape[1:]
