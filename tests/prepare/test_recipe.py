@@ -64,3 +64,5 @@ def test_normalise_is_the_formula() -> None:
     assert got.shape == values.shape
     expected = (values.astype(np.float64) / 255 - 0.213303) / 0.21379
     np.testing.assert_allclose(got, expected, rtol=0, atol=3e-7)
+    np.testing.assert_array_equal(recipe.normalise(values[..., ::-1]), got[..., ::-1])  # a mirror image is a view
+    assert recipe.normalise(values[:0]).shape == (0, 1, 16, 8)
