@@ -159,7 +159,7 @@ class TestOddPixels:
         assert not got[:10].any()
         assert np.abs(got[10:20] - RGB[10:20] * (128 / 255)).max() <= 0.51
         assert np.array_equal(got[20:], RGB[20:])
-        assert any("Transparent" in note for note in cine.notes)
+        assert any("what is transparent" in note for note in cine.notes)
 
     def test_grey_with_alpha(self, tmp_path):
         la = np.dstack([GREY, np.full_like(GREY, 255)])
