@@ -28,6 +28,7 @@ from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
+from echoplane.sources.side_by_side import decoding_threads
 
 #: What can be answered for: a file or a folder of frames, an item of discovery, a cine, or frames in memory.
 Source: TypeAlias = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
@@ -97,7 +98,8 @@ class ViewClassifier:
         engine : {"auto", "openvino", "torch", "cuda"}
             See :func:`echoplane.inference.engine.load_engine`.
         threads : int or None
-            Threads of the network; None takes all processors this process may use.
+            Threads of the network, and of decoding where one cine is worked on at a time; None takes all processors
+            this process may use.
         precision : {"auto", "f32", "bf16", "int8"}
             Default ``auto``: what the bundle names.
         jobs : int or None
@@ -165,7 +167,9 @@ class ViewClassifier:
         BundleError
             When the bundle's network cannot be loaded.
         """
-        return self._answer(_as_source(source, fps), self.engine(self._jobs or 1))
+        jobs = self._jobs or 1
+        with decoding_threads((self._threads or available_cpus()) // jobs):
+            return self._answer(_as_source(source, fps), self.engine(jobs))
 
     def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Generator[ViewResult, None, None]:
         """Answer for many cines, one result each, in the order given, as soon as each is there.
@@ -192,8 +196,11 @@ class ViewClassifier:
         jobs = jobs or self._jobs or available_cpus()
         engine = self.engine(jobs)
         if jobs == 1:
+            threads = self._threads or available_cpus()
             for source in sources:
-                yield self._answer(_as_source(source), engine)
+                with decoding_threads(threads):
+                    result = self._answer(_as_source(source), engine)
+                yield result
             return
         waiting: deque[Future[ViewResult]] = deque()
         pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +12,9 @@ from echoplane.records import UInt8Array
 from echoplane.sources.dicom.failures import as_unreadable
 from echoplane.sources.dicom.frames import Frames
 from echoplane.sources.dicom.pictures import Pictures
-from echoplane.sources.dicom.stream import Opener
+from echoplane.sources.dicom.stream import Opener, Stream
 from echoplane.sources.guard import checked_request
+from echoplane.sources.side_by_side import mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,23 @@ class FrameByFrameReader:
         rows: dict[int, list[int]] = {}
         for row, index in enumerate(wanted):
             rows.setdefault(index, []).append(row)
+
+        def decoded(frame: tuple[int, bytes]) -> UInt8Array:
+            with as_unreadable(name, f"Frame {frame[0]} cannot be decoded"):
+                return self.pictures.picture(frame[1], color=color, reduce=reduce)
+
         with self.opener.open() as stream:
-            for index in sorted(rows):
-                with as_unreadable(name, f"Frame {index} cannot be decoded"):
-                    data = self.frames.payload(stream, index)
-                    picture = self.pictures.picture(data, color=color, reduce=reduce)
+            payloads = self._payloads(stream, sorted(rows))
+            for index, picture in zip(sorted(rows), mapped(decoded, payloads, len(rows)), strict=True):
                 if not len(out):
                     out = np.empty((len(wanted), *picture.shape), np.uint8)
                 if picture.shape != out.shape[1:]:
                     raise UnreadableError(name, f"Frame {index} differs in size from the others.")
                 out[rows[index]] = picture
         return out
+
+    def _payloads(self, stream: Stream, indices: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        for index in indices:
+            with as_unreadable(self.opener.name, f"Frame {index} cannot be decoded"):
+                data = self.frames.payload(stream, index)
+            yield index, data
