@@ -94,11 +94,13 @@ def plain_way(path: Path, bundle: Bundle, threads: int) -> Callable[[], object]:
 def floor(path: Path, bundle: Bundle, threads: int, frames_used: int) -> Callable[[], object]:
     """Return the floor as a function without arguments."""
     engine = load_engine(bundle, threads=threads)
-    whole = plan(int(pydicom.dcmread(path, stop_before_pixels=True).NumberOfFrames), _cines.FPS, bundle.facts.sampling)
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    whole = plan(int(header.NumberOfFrames), 1000 / float(header.FrameTime), bundle.facts.sampling)
     # No more than echoplane looks at: where two clips are enough, two.
     first = first_look(whole, bundle.facts)
     sampling = first if frames_used == len(first.needed) else whole
     data = pydicom.dcmread(path).PixelData
+    assert frames_used == len(sampling.needed)
     count = len(sampling.indices)
     clips = np.zeros((count, 1, *bundle.facts.clip_shape), np.float32)
     total = int(sampling.indices.max()) + 1

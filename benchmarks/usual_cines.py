@@ -1,6 +1,6 @@
 """File to view against the floor on many cines: one alone may be an easy or a hard one.
 
-    python benchmarks/usual_cines.py                       36 phantoms, six of each main view
+    python benchmarks/usual_cines.py                       24 phantoms, four of each main view
     python benchmarks/usual_cines.py --clips clips/        real cines beside them ($ECHOPLANE_CLIPS, where that is set)
 
 Every cine is made the work of predict_speed.py: 60 frames 800 x 600 (shorter ones repeated, others resized with bars),
@@ -96,8 +96,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", help="default: the one that ships")
     parser.add_argument("--clips", nargs="*", default=CLIPS, help="files and folders of real cines")
-    parser.add_argument("--phantoms", type=int, default=36, help="how many (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds a cine, in turns (%(default)s)")
+    parser.add_argument("--phantoms", type=int, default=24, help="how many (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds a cine, in turns (%(default)s)")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
