@@ -44,7 +44,7 @@ class PredictSettings:
     engine, precision : str
         See :func:`echoplane.inference.engine.load_engine`.
     threads : int or None
-        Threads of the network; None takes all processors this process may use.
+        Threads of the network, and of decoding where there is one job; None takes all processors this process may use.
     jobs : int or None
         Files worked on side by side; None takes one for each processor, but no more than there are files.
     include_color, include_stills : bool

@@ -58,7 +58,12 @@ def register(app: typer.Typer) -> None:
         engine: Annotated[str, typer.Option(help="auto, openvino, torch or cuda.")] = "auto",
         precision: Annotated[str, typer.Option(help="f32, bf16, int8, or auto: what the bundle names.")] = "auto",
         threads: Annotated[
-            int | None, typer.Option(min=1, help="Threads of the network.", show_default="all processors")
+            int | None,
+            typer.Option(
+                min=1,
+                help="Threads of the network, and of decoding with one job.",
+                show_default="all processors",
+            ),
         ] = None,
         jobs: Annotated[
             int | None,
