@@ -167,9 +167,7 @@ class ViewClassifier:
         BundleError
             When the bundle's network cannot be loaded.
         """
-        jobs = self._jobs or 1
-        with decoding_threads((self._threads or available_cpus()) // jobs):
-            return self._answer(_as_source(source, fps), self.engine(jobs))
+        return self._alone(_as_source(source, fps), self._jobs or 1)
 
     def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Generator[ViewResult, None, None]:
         """Answer for many cines, one result each, in the order given, as soon as each is there.
@@ -196,11 +194,8 @@ class ViewClassifier:
         jobs = jobs or self._jobs or available_cpus()
         engine = self.engine(jobs)
         if jobs == 1:
-            threads = self._threads or available_cpus()
             for source in sources:
-                with decoding_threads(threads):
-                    result = self._answer(_as_source(source), engine)
-                yield result
+                yield self._alone(_as_source(source), jobs)
             return
         waiting: deque[Future[ViewResult]] = deque()
         pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")
@@ -214,6 +209,11 @@ class ViewClassifier:
         finally:
             # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _alone(self, source: str | Path | SourceItem | Cine, jobs: int) -> ViewResult:
+        """Answer for one source, decoded on this job's share of the threads."""
+        with decoding_threads((self._threads or available_cpus()) // jobs):
+            return self._answer(source, self.engine(jobs))
 
     def _answer(self, source: str | Path | SourceItem | Cine, engine: Engine) -> ViewResult:
         """Answer for one source; whatever goes wrong with it becomes its row."""

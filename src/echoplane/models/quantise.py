@@ -70,8 +70,8 @@ def quantise(bundle: Bundle, clips: FloatArray) -> dict[str, bytes]:
 def _ranges() -> Any:
     """Ranges of activations by their histograms.
 
-    Logits of the default weights then differ by 0.06 from those of f32 (root mean square, on 3,000 phantoms); by the
-    largest values, which NNCF would take, by 0.14.
+    Logits of the default weights then differ by 0.06 from those of f32 (root mean square, on nearly 3,000 phantoms); by
+    the largest values, which NNCF would take, by 0.14.
     """
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet

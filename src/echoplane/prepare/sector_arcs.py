@@ -107,7 +107,7 @@ def mirrored_by_arc(evidence: Evidence, edge: Line) -> Line:
     apex_x = (edge.offset * a + along * up_x).astype(np.float32)
     apex_y = (edge.offset * b + along * up_y).astype(np.float32)
     dx_SP, dy_SP = x - apex_x[:, None], y - apex_y[:, None]
-    radius_SP = np.sqrt(dx_SP * dx_SP + dy_SP * dy_SP)
+    radius_SP = np.sqrt(dx_SP * dx_SP + dy_SP * dy_SP)  # several times faster than np.hypot
     best = int(np.argmax(_arc_gains(radius_SP, evidence.on_frame[::thin]).max(axis=1)))
     return Line(math.pi - edge.angle, float(-a * apex_x[best] + b * apex_y[best]), 0.0)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 
 from echoplane.errors import ReadError
-from echoplane.records import Cine, CineKind, UInt8Array
+from echoplane.records import Cine, CineKind
 from echoplane.sources.glimpse import holds_grey_only, moments, reduction
 from echoplane.sources.ground import with_ground_noticed
+from echoplane.sources.luma import spread
 
 #: A pixel whose R, G and B differ by more than this is coloured; a picture with fewer coloured pixels than this share
 #: is grey, and needs no closer look.
@@ -33,18 +33,11 @@ def with_colour_noticed(cine: Cine) -> Cine:
         frames = cine.reader.read(moments(cine), color=True, reduce=reduction(cine.width))
     except ReadError:
         return cine
-    planes = [cv2.split(frame) for frame in frames]  # NumPy is slow along a last axis of three
-    green = np.stack([plane[1] for plane in planes])
-    if max(_coloured(*plane) for plane in planes) < _SHARE:
+    green = np.ascontiguousarray(frames[..., 1])
+    if max((spread(frame) > _SPREAD).mean() for frame in frames) < _SHARE:
         return with_ground_noticed(cine, green)
     from echoplane.sources.dicom.colorbox import has_color_box
 
     if not has_color_box(frames):
         return with_ground_noticed(cine, green)
     return dataclasses.replace(cine, kind=CineKind.COLOR_DOPPLER, facts={**cine.facts, "kind_from": "pixels"})
-
-
-def _coloured(red: UInt8Array, green: UInt8Array, blue: UInt8Array) -> float:
-    """Share of a frame's pixels that are coloured."""
-    spread = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
-    return np.count_nonzero(np.asarray(spread) > _SPREAD) / max(red.size, 1)

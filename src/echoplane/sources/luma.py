@@ -30,3 +30,15 @@ def luma(rgb: UInt8Array) -> UInt8Array:
 def repeated_grey(grey: UInt8Array) -> UInt8Array:
     """Return grey frames (..., H, W) as R = G = B frames (..., H, W, 3)."""
     return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def brightest(frame_rgb: UInt8Array) -> UInt8Array:
+    """Largest of R, G, B: uint8 (H, W, 3) to uint8 (H, W)."""
+    red, green, blue = cv2.split(frame_rgb)  # NumPy is slow along a last axis of three
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
+
+
+def spread(frame_rgb: UInt8Array) -> UInt8Array:
+    """Largest minus smallest of R, G, B, 0 where there is no colour: uint8 (H, W, 3) to uint8 (H, W)."""
+    red, green, blue = cv2.split(frame_rgb)
+    return np.asarray(brightest(frame_rgb) - cv2.min(cv2.min(red, green), blue), np.uint8)

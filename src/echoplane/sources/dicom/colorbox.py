@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from echoplane.errors import UsageError
 from echoplane.records import UInt8Array
-from echoplane.sources.luma import luma
+from echoplane.sources.luma import brightest, luma, spread
 
 #: Distance in (B - Y, R - Y) from which a pixel counts as coloured; JPEG and video chroma stay well below.
 COLOURED = 40.0
@@ -59,12 +59,12 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     if not frames_rgb.size:
         return False
     small = [_shrunk(frame) for frame in frames_rgb]
-    if max((_spread(frame) > COLOURED / 2).mean() for frame in small) < AREA:
+    if max((spread(frame) > COLOURED / 2).mean() for frame in small) < AREA:
         return False  # grey, as most cines are
     brightness = np.stack([luma(frame) for frame in small])
     # (B - Y) and (R - Y), each (T, H, W): NumPy is slow along a last axis of two or three.
     colors = [np.stack([frame[..., i] for frame in small]).astype(np.float32) - brightness for i in (2, 0)]
-    lit = np.stack([_brightest(frame) >= _DARK for frame in small])
+    lit = np.stack([brightest(frame) >= _DARK for frame in small])
     residual = np.hypot(*(color - tint for color, tint in zip(colors, _tint(colors, brightness, lit), strict=True)))
     patches = np.stack([_opened((r > COLOURED) & on) for r, on in zip(residual, lit, strict=True)])
     if len(frames_rgb) > 1:
@@ -81,18 +81,6 @@ def _shrunk(frame: UInt8Array) -> UInt8Array:
         return np.ascontiguousarray(frame)
     size = (_WIDTH, max(1, round(height * _WIDTH / width)))
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _spread(frame: UInt8Array) -> UInt8Array:
-    """Largest minus smallest of R, G, B."""
-    red, green, blue = cv2.split(frame)
-    return np.asarray(_brightest(frame) - cv2.min(cv2.min(red, green), blue), np.uint8)
-
-
-def _brightest(frame: UInt8Array) -> UInt8Array:
-    """Largest of R, G, B."""
-    red, green, blue = cv2.split(frame)
-    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def _tint(colors: list[_Planes], brightness: UInt8Array, lit: npt.NDArray[np.bool_]) -> tuple[_Planes, _Planes]:
