@@ -44,6 +44,13 @@ def test_curve_starts_and_ends_where_it_must() -> None:
         ablation_curve(Quadrant(), clip, values[:, :8], 0)
 
 
+def test_layers_held_in_evaluation_mode_stay_there() -> None:
+    net = nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    net[1].eval()
+    ablation_curve(net, np.ones((1, 5, 8, 8), np.float32), np.ones((5, 8, 8), np.float32), 0)
+    assert [layer.training for layer in net] == [True, False, True, True]
+
+
 @pytest.mark.parametrize("method", ["gradcam", "integrated-gradients", "guided"])
 def test_maps_change_when_the_weights_do(method: str) -> None:
     """The sanity check of Adebayo et al.; the first randomised layer is the answer itself."""

@@ -97,6 +97,14 @@ def test_feature_maps_are_the_layers_output() -> None:
     assert net.training
 
 
+def test_layers_held_in_evaluation_mode_stay_there() -> None:
+    net = nn.Sequential(nn.Conv3d(1, 2, 1), nn.BatchNorm3d(2), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    net[1].eval()
+    feature_maps(net, "0", np.zeros((1, 1, 2, 8, 8), np.float32))
+    favourite(net, "0", 0, Dream(shape=(2, 8, 8), steps=1))
+    assert [layer.training for layer in net] == [True, False, True, True]
+
+
 def test_montage_puts_each_where_it_belongs() -> None:
     pictures = np.arange(1, 6, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 5), np.uint8)
     page = montage(pictures, columns=2, gap=1)

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from echoplane.errors import UsageError
+from echoplane.models.modes import EvaluationMode
 from echoplane.records import BoolArray, FloatArray
 
 #: Blocks that are blacked out or shown together: a fifth of the frames, eighths of the picture.
@@ -86,10 +87,8 @@ def ablation_curve(
         (clip[0], np.full_like(clip[0], black)) if kind == "deletion" else (np.full_like(clip[0], black), clip[0])
     )
     stack = np.where(changed, end, start)[:, None].astype(np.float32)
-    training = network.training
-    with torch.no_grad():
-        p = network.eval()(torch.from_numpy(stack)).softmax(dim=1)[:, view].numpy()
-    network.train(training)
+    with EvaluationMode(network) as evaluated, torch.no_grad():
+        p = evaluated(torch.from_numpy(stack)).softmax(dim=1)[:, view].numpy()
     return Curve(tuple(float(v) for v in levels), tuple(float(v) for v in p))
 
 

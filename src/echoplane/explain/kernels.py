@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from echoplane.errors import UsageError
 from echoplane.explain.scored import Scored
+from echoplane.models.modes import EvaluationMode
 from echoplane.records import FloatArray, UInt8Array
 
 
@@ -153,12 +154,8 @@ def montage(pictures: UInt8Array, columns: int = 0, gap: int = 2) -> UInt8Array:
 
 
 def _views(network: nn.Module, shape: tuple[int, ...]) -> int:
-    training = network.training
-    try:
-        with torch.no_grad():
-            return int(network.eval()(torch.zeros(1, 1, *shape)).shape[1])
-    finally:
-        network.train(training)
+    with EvaluationMode(network) as evaluated, torch.no_grad():
+        return int(evaluated(torch.zeros(1, 1, *shape)).shape[1])
 
 
 def _output(scored: Scored, layer: nn.Module, x: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from echoplane.models.modes import EvaluationMode
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -44,15 +46,11 @@ def count(network: nn.Module, clip: tuple[int, int, int]) -> Cost:
 
     layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Conv3d)]
     handles = [layer.register_forward_hook(add) for layer in layers]
-    modes = [(module, module.training) for module in network.modules()]
     parameter = next(network.parameters())
     try:
-        network.eval()
-        with torch.no_grad():
-            network(torch.zeros(1, 1, *clip, device=parameter.device, dtype=parameter.dtype))
+        with EvaluationMode(network) as evaluated, torch.no_grad():
+            evaluated(torch.zeros(1, 1, *clip, device=parameter.device, dtype=parameter.dtype))
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes:
-            module.training = training
     return Cost(sum(p.numel() for p in network.parameters()), macs)

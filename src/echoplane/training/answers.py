@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from echoplane.data.dataset import normalise
 from echoplane.metrics.predictions import Predictions
@@ -103,19 +102,3 @@ def as_predictions(
         folds=np.full(len(part.rows), fold, np.int64),
         sources=tuple(row.source for row in part.rows),
     )
-
-
-class EvaluationMode:
-    """``with EvaluationMode(network):`` evaluates inside and gives back the mode of every layer."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        self._modes: list[tuple[nn.Module, bool]] = []
-
-    def __enter__(self) -> nn.Module:
-        self._modes = [(module, module.training) for module in self.network.modules()]
-        return self.network.eval()
-
-    def __exit__(self, *_error: Any) -> None:
-        for module, mode in self._modes:
-            module.training = mode

@@ -24,8 +24,9 @@ from echoplane import config
 from echoplane.data.dataset import Batch
 from echoplane.errors import DataError
 from echoplane.metrics.predictions import Predictions
+from echoplane.models.modes import EvaluationMode
 from echoplane.models.weights import hold_frozen, load, read_state
-from echoplane.training.answers import EvaluationMode, answer_clips, as_predictions, ready
+from echoplane.training.answers import answer_clips, as_predictions, ready
 from echoplane.training.averaging import WeightMean
 from echoplane.training.checkpoint import BEST, LAST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from echoplane.metrics import classification
 from echoplane.metrics.intervals import Comparison, compare
 from echoplane.metrics.predictions import Predictions
+from echoplane.models.modes import EvaluationMode
 from echoplane.prepare.recipe import PrepareRecipe
-from echoplane.training.answers import EvaluationMode, answer_clips, as_predictions
+from echoplane.training.answers import answer_clips, as_predictions
 from echoplane.training.cines import LabelledClips
 
 
