@@ -36,6 +36,14 @@ def test_too_few_samples_promise_nothing_less_than_everything() -> None:
     assert sets.contains(np.array([0.0, 1.0])).all()
 
 
+@pytest.mark.parametrize(("level", "fewest"), [(0.9, 9), (0.95, 19), (0.99, 99)])
+def test_how_many_samples_a_level_needs(level: float, fewest: int) -> None:
+    """level / (1 - level), as the docstring says."""
+    for n, finite in ((fewest - 1, False), (fewest, True)):
+        sets = fit_conformal(np.zeros(n, dtype=int), np.tile([0.8, 0.2], (n, 1)), level, per_view=True)
+        assert (sets.thresholds[0] < 1) is finite
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0, 95])
 def test_level_must_be_a_share(level: float) -> None:
     with pytest.raises(UsageError, match="expected between 0 and 1"):

@@ -65,8 +65,8 @@ def fit_conformal(
     level : float
         Wanted coverage, in (0, 1).
     per_view : bool
-        Promise the coverage for each view by itself. A view with fewer than ``1/(1-level)`` samples is then in every
-        set (threshold 1), since nothing less can be promised.
+        Promise the coverage for each view by itself. A view with fewer than ``level / (1 - level)`` samples (9 for
+        0.9, 99 for 0.99) is then in every set (threshold 1), since nothing less can be promised.
 
     Raises
     ------

@@ -2,11 +2,11 @@
 
 ::
 
-    bundle.json           vocabulary, recipe, sampling, calibration, thresholds, data, metrics, hashes
-    weights.safetensors   the weights, for torch
-    model.onnx            the network in f32, for every other engine
-    model.int8.xml, .bin  optional: the network in int8, for OpenVINO
-    MODEL_CARD.md         optional: the same facts for people
+    bundle.json             vocabulary, recipe, sampling, calibration, thresholds, data, metrics, hashes
+    weights.safetensors     the weights, for torch
+    model.onnx              the network in f32, for every other engine
+    network-int8.xml, .bin  optional: the network in int8, for OpenVINO
+    MODEL_CARD.md           optional: the same facts for people
 
 Loading never unpickles, never extracts, and checks the hash of whatever it reads. The hashes find damage; they do
 not prove who made a bundle.
