@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echoplane.errors import DataError
+from echoplane.errors import DataError, UsageError
 from echoplane.training.order import MOST_REPEATS, EpochBatches, chances, draw_epoch
 
 
@@ -54,14 +54,27 @@ def test_one_of_these_counts_for_each_view_in_part() -> None:
     np.testing.assert_allclose(chances(t, np.zeros(4, np.int64), [None], 0.0), 0.25)
 
 
-@pytest.mark.parametrize("world", [1, 2, 3])
-def test_processes_share_every_batch_evenly(world: int) -> None:
-    parts = [list(EpochBatches(np.full(37, 1 / 37), 37, 12, 5, rank, world)) for rank in range(world)]
-    assert {len(part) for part in parts} == {4}
+@settings(max_examples=100, deadline=None)
+@given(size=st.integers(1, 60), share=st.integers(1, 5), world=st.integers(1, 5))
+def test_processes_share_every_batch_evenly(size: int, share: int, world: int) -> None:
+    epochs = [EpochBatches(np.full(size, 1 / size), size, share * world, 5, rank, world) for rank in range(world)]
+    parts = [list(epoch) for epoch in epochs]
+    assert {len(part) for part in parts} == {len(epoch) for epoch in epochs}
     for batches in zip(*parts, strict=True):
         assert len({len(batch) for batch in batches}) == 1
-    seen = {i for part in parts for batch in part for i in batch}
-    assert len(seen) == 37
+        assert batches[0]
+    seen = [i for part in parts for batch in part for i in batch]
+    assert set(seen) == set(range(size))
+    assert len(seen) < size + world  # filled up by no more than it takes
+
+
+@pytest.mark.parametrize(
+    ("batch", "world", "near"),
+    [(8, 3, "fit.batch=6 or fit.batch=9, or start a number of processes that divides 8"), (2, 4, "Set fit.batch=4,")],
+)
+def test_a_batch_that_does_not_divide_is_refused(batch: int, world: int, near: str) -> None:
+    with pytest.raises(UsageError, match=f"fit.batch {batch} cannot be shared evenly by {world} processes.*{near}"):
+        EpochBatches(np.full(9, 1 / 9), 9, batch, 1, 0, world)
 
 
 def test_numbers_of_epochs_do_not_meet() -> None:

@@ -12,6 +12,7 @@ from lightning.fabric import Fabric
 
 from echoplane.errors import UsageError
 from echoplane.training.allocator import keep_freed_memory
+from echoplane.training.order import check_shares
 from echoplane.training.recipe import Fit
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
     Parameters
     ----------
     fit : Fit
-        For precision and determinism.
+        For precision, determinism, and the batch that the processes share.
     devices, nodes : int
         Processes on each machine, and machines.
     accelerator : {"auto", "cpu", "cuda"}
@@ -37,8 +38,10 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
     Raises
     ------
     UsageError
-        For an accelerator that is not there, and precision "f16" without a GPU.
+        For an accelerator that is not there, precision "f16" without a GPU, and a batch that the processes cannot
+        share evenly.
     """
+    check_shares(fit.batch, devices * nodes)  # said once, before there are several processes to say it
     cuda = torch.cuda.is_available()
     if accelerator == "auto":
         accelerator = "cuda" if cuda else "cpu"

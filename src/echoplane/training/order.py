@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from echoplane.errors import DataError
+from echoplane.errors import DataError, UsageError
 from echoplane.records import FloatArray, IntArray
 
 #: An item is drawn at most so often in one epoch; every repeat is augmented anew.
@@ -73,6 +73,32 @@ def draw_epoch(chance_I: npt.NDArray[np.float64], size: int, seed: int, epoch: i
     return rng.permutation(drawn).astype(np.int64)
 
 
+def check_shares(batch: int, world: int) -> None:
+    """Refuse a batch that the processes cannot share evenly.
+
+    The gradient of a step is the mean over processes, so clips of a smaller share would count for more, and a process
+    without a clip would turn it into no number.
+
+    Parameters
+    ----------
+    batch : int
+        Clips of a step, over all processes.
+    world : int
+        Number of processes.
+
+    Raises
+    ------
+    UsageError
+        With the batches next to this one that would do.
+    """
+    if batch % world:
+        near = [f"fit.batch={size}" for size in (batch - batch % world, batch - batch % world + world) if size]
+        raise UsageError(
+            f"fit.batch {batch} cannot be shared evenly by {world} processes (--devices times --nodes). "
+            f"Set {' or '.join(near)}, or start a number of processes that divides {batch}."
+        )
+
+
 class EpochBatches:
     """Batches of item numbers for a DataLoader, this process's part of each.
 
@@ -82,16 +108,24 @@ class EpochBatches:
     size : int
         Clips of an epoch, over all processes.
     batch : int
-        Clips of a step, over all processes; the last step may be smaller.
+        Clips of a step, over all processes, which divide it; the last step may be smaller.
     seed : int
     rank, world : int
         This process, and how many there are. Every process gets equally many clips of every step; the
         last step is filled up from the start of the epoch where it does not divide.
+
+    Raises
+    ------
+    UsageError
+        For a batch that the processes cannot share evenly.
+    DataError
+        When a clip would come more than :data:`MOST_REPEATS` times in an epoch.
     """
 
     def __init__(
         self, chance_I: npt.NDArray[np.float64], size: int, batch: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
+        check_shares(batch, world)
         most = float(chance_I.max()) * size
         if most > MOST_REPEATS:
             raise DataError(
@@ -108,6 +142,7 @@ class EpochBatches:
 
     def __iter__(self) -> Iterator[list[int]]:
         drawn = draw_epoch(self.chance_I, self.size, self.seed, self.epoch)
+        # `batch` is a multiple of `world`, so this adds no step; np.resize begins again with the first clips.
         whole = -(-len(drawn) // self.world) * self.world
         drawn = np.resize(drawn, whole)
         # Each (epoch, repeat) has its own augmentation; the data set reads it off the number.

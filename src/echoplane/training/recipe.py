@@ -227,7 +227,7 @@ class Fit:
     ----------
     epochs : int
     batch : int
-        Clips of a step, over all devices together.
+        Clips of a step, over all devices together; a multiple of their number.
     precision : {"f32", "bf16", "f16"}
         ``bf16`` and ``f16`` are mixed: weights and sums stay in 32 bits. ``f16`` is for GPUs.
     channels_last : bool
