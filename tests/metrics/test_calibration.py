@@ -106,3 +106,18 @@ def test_temperature_for_cines_makes_up_for_the_averaging() -> None:
     assert for_cines.scale[0] > for_clips.scale[0]
     assert ece(for_cines) < ece(for_clips)
     np.testing.assert_allclose(cal.mean_by_cine(clips, cine), clips.reshape(3000, 5, 4).mean(axis=1))
+
+
+def test_equal_mass_bins_do_not_depend_on_the_order_of_equal_confidences() -> None:
+    rng = np.random.default_rng(0)
+    p = np.column_stack([np.where(np.arange(300) < 30, 0.7, 1.0), np.where(np.arange(300) < 30, 0.3, 0.0)])
+    y = (rng.random(300) < 0.1).astype(int)
+    found = cal.reliability(p[:, 0], y == 0, mass="mass")
+    assert [b.count for b in found] == [30, 270]
+    for _ in range(5):
+        order = rng.permutation(300)
+        again = cal.expected_calibration_error(y[order], p[order], mass="mass")
+        assert again == pytest.approx(cal.expected_calibration_error(y, p, mass="mass"), abs=1e-12)
+    # Without equal ones the counts differ by one at most.
+    counts = [b.count for b in cal.reliability(rng.random(47), np.ones(47, dtype=bool), 10, "mass")]
+    assert counts == [5] * 7 + [4] * 3

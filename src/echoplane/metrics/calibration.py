@@ -59,7 +59,8 @@ def reliability(
     bins : int
         At most this many; empty bins are left out.
     mass : {"width", "mass"}
-        Bins of equal width, or of equal count.
+        Bins of equal width, or of equal count as far as equal confidences let them: these stay in one bin, for else
+        the bins would depend on the order of the samples.
 
     Raises
     ------
@@ -73,10 +74,10 @@ def reliability(
         edges = np.linspace(0, 1, bins + 1)
         chosen = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     elif mass == "mass":
-        order = np.argsort(confidence, kind="stable")
-        chosen = np.empty(confidence.size, dtype=int)
-        for number, part in enumerate(np.array_split(order, bins)):
-            chosen[part] = number
+        in_order = np.sort(confidence)
+        first, behind = (np.searchsorted(in_order, confidence, side=side) for side in ("left", "right"))
+        # Equal ones go where the middle one of them belongs.
+        chosen = np.repeat(np.arange(bins), _equal_parts(confidence.size, bins))[(first + behind - 1) // 2]
         edges = np.array([])
     else:
         raise UsageError(f"mass is {mass!r}, expected 'width' or 'mass'")
@@ -89,6 +90,11 @@ def reliability(
             result.append(ReliabilityBin(float(low), float(high), int(inside.sum()),
                                          float(confidence[inside].mean()), float(right[inside].mean())))  # fmt: skip
     return result
+
+
+def _equal_parts(count: int, parts: int) -> npt.NDArray[np.int64]:
+    """Return the sizes of parts of a whole that differ by one at most, the larger ones first."""
+    return np.full(parts, count // parts) + (np.arange(parts) < count % parts)
 
 
 def _answers(y_true: Labels, probabilities: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
