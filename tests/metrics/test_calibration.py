@@ -108,6 +108,18 @@ def test_temperature_for_cines_makes_up_for_the_averaging() -> None:
     np.testing.assert_allclose(cal.mean_by_cine(clips, cine), clips.reshape(3000, 5, 4).mean(axis=1))
 
 
+@pytest.mark.parametrize("clips", [(0.2, -2.0, 4.0), (3.0, -4.0, -8.0), (0.2, 0.2, -2.0)])
+def test_temperature_for_cines_is_the_best_of_several_minima(clips: tuple[float, ...]) -> None:
+    logits = np.array([[value, 0.0] for value in clips])
+    y, cine = np.array([0]), np.zeros(3, dtype=int)
+
+    def loss(scale: float) -> float:
+        return cal.negative_log_likelihood(y, cal.mean_by_cine(cal.softmax(logits * scale), cine))
+
+    found = loss(cal.fit_temperature(y, logits, cine).scale[0])
+    assert found <= min(loss(scale) for scale in np.geomspace(1 / 50, 50, 2001)) + 1e-4
+
+
 def test_equal_mass_bins_do_not_depend_on_the_order_of_equal_confidences() -> None:
     rng = np.random.default_rng(0)
     p = np.column_stack([np.where(np.arange(300) < 30, 0.7, 1.0), np.where(np.arange(300) < 30, 0.3, 0.0)])

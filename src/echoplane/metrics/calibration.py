@@ -216,7 +216,11 @@ def fit_temperature(
         p = softmax(np.asarray(logits, dtype=float) * np.exp(log_scale))
         return negative_log_likelihood(y_true, p if cine_of_clip is None else mean_by_cine(p, cine_of_clip))
 
-    best = optimize.minimize_scalar(loss, bounds=(-np.log(50), np.log(50)), method="bounded", options={"xatol": 1e-6})
+    # The mean of some clips can fit well at several temperatures: search around the best of a few.
+    grid = np.linspace(-np.log(50), np.log(50), 41)
+    place = int(np.argmin([loss(x) for x in grid]))
+    around = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
+    best = optimize.minimize_scalar(loss, bounds=around, method="bounded", options={"xatol": 1e-6})
     return Scaling((float(np.exp(best.x)),)) if best.fun < loss(0.0) - 1e-9 else Scaling()
 
 
