@@ -15,7 +15,7 @@ from echoplane.sources.dicom.palette import read_palette
 from echoplane.sources.dicom.pictures import Pictures
 from echoplane.sources.dicom.stream import Stream
 from echoplane.sources.dicom.syntax import EXPLICIT_BE, Codec, codec_of, name_of
-from echoplane.sources.dicom.tone import build_tone, needs_measuring
+from echoplane.sources.dicom.tone import build_tone, grey_range, needs_measuring
 from echoplane.sources.limits import Limits
 from echoplane.sources.scaling import spread
 
@@ -246,11 +246,11 @@ def _with_tables(header: Header, frames: Frames, pictures: Pictures, stream: Str
         with as_unreadable(name, "The palette cannot be read"), quiet():
             pictures = replace(pictures, palette=read_palette(header, layout))
     elif layout.is_grey:
-        measured = None
+        ends = None
         if needs_measuring(header, layout):
-            notes.append("No grey window in the header; grey levels are spread over the range of frames looked at.")
-            measured = _extremes(frames, pictures, stream, name)
-        pictures = replace(pictures, tone=build_tone(header, layout, measured))
+            ends, note = grey_range(header, _extremes(frames, pictures, stream, name))
+            notes.append(note)
+        pictures = replace(pictures, tone=build_tone(header, layout, ends))
     return Found(frames, pictures, tuple(notes))
 
 

@@ -2,6 +2,10 @@
 
 Modality LUT or rescale, then VOI LUT or window, then the sense of MONOCHROME1 (PS3.3 C.7.6.3, C.11.1, C.11.2; PS3.4
 N.2) are worked out once for every value that can be stored.
+
+SmallestImagePixelValue and LargestImagePixelValue say which values a picture holds (PS3.3 C.7.6.3), not which of them
+are black and white, and are often left over from before the picture was changed. Values of 8 bits are grey already;
+deeper ones without a window are spread over what was measured, or over this pair where the two agree.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from echoplane.sources.dicom.header import Header, numbers_of
 from echoplane.sources.dicom.layout import Layout
 
 Float = npt.NDArray[np.float64]
+
+#: Share of the header's range of values that pixels have to fill for it to be believed.
+_FILLED = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,20 +55,42 @@ class Tone:
 
 def needs_measuring(header: Header, layout: Layout) -> bool:
     """Tell whether nothing in the header says which values are black and white, and the depth does not either."""
-    if layout.stored <= 8:
-        return False
-    return _window(header) is None and not header.items("VOILUTSequence") and _extremes(header) is None
+    return layout.stored > 8 and _window(header) is None and _voi_lut(header) is None
 
 
-def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | None = None) -> Tone:
+def grey_range(header: Header, measured: tuple[float, float] | None) -> tuple[tuple[float, float] | None, str]:
+    """Choose what becomes black and white where `needs_measuring` says so.
+
+    Parameters
+    ----------
+    header : Header
+    measured : tuple of float or None
+        Lowest and highest stored value of some frames; None where all are alike.
+
+    Returns
+    -------
+    ends : tuple of float or None
+        Stored values; None where nothing is known, so that the depth has to do.
+    note : str
+    """
+    said = _extremes(header)
+    if said is not None and (measured is None or _agree(said, measured)):
+        return said, "No grey window in the header; grey levels are spread over its smallest and largest value."
+    note = "No grey window in the header; grey levels are spread over the range of frames looked at."
+    if said is not None:
+        note += f" Its smallest and largest value ({said[0]:g} and {said[1]:g}) are not those of the pixels."
+    return measured, note
+
+
+def build_tone(header: Header, layout: Layout, ends: tuple[float, float] | None = None) -> Tone:
     """Work out the table of a one-sample cine.
 
     Parameters
     ----------
     header : Header
     layout : Layout
-    measured : tuple of float, optional
-        Lowest and highest stored value of some frames, used where the header says nothing (see `needs_measuring`).
+    ends : tuple of float, optional
+        Stored values that become black and white where the header says nothing (see `grey_range`).
 
     Returns
     -------
@@ -70,17 +99,15 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
     low, high = layout.value_range
     stored = np.arange(low, high + 1, dtype=np.float64)
     values = _modality(header, stored)
-    limits = measured or _extremes(header)
-    voi = header.items("VOILUTSequence")
-    window = _window(header)
+    window, voi = _window(header), _voi_lut(header)
     if window is not None:
         grey = _windowed(values, *window, header.text("VOILUTFunction"))
-    elif voi and (table := _lut(voi[0], header.little)) is not None:
-        first, entries = table
+    elif voi is not None:
+        first, entries, top = voi
         picked = entries[np.clip(np.rint(values) - first, 0, len(entries) - 1).astype(np.int64)]
-        grey = picked / max(1.0, entries.max())
-    elif limits is not None:
-        grey = _linear(values, *_modality(header, np.asarray(limits, np.float64)))
+        grey = picked / top
+    elif ends is not None:
+        grey = _linear(values, *_modality(header, np.asarray(ends, np.float64)))
     else:
         grey = _linear(values, values.min(), values.max())
     dark = layout.photometric == "MONOCHROME1"
@@ -95,7 +122,7 @@ def build_tone(header: Header, layout: Layout, measured: tuple[float, float] | N
 def _modality(header: Header, stored: Float) -> Float:
     luts = header.items("ModalityLUTSequence")
     if luts and (table := _lut(luts[0], header.little)) is not None:
-        first, entries = table
+        first, entries, _ = table
         picked: Float = entries[np.clip(stored - first, 0, len(entries) - 1).astype(np.int64)]
         return picked
     slope, intercept = header.number("RescaleSlope") or 1.0, header.number("RescaleIntercept") or 0.0
@@ -132,8 +159,22 @@ def _extremes(header: Header) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None and low < high else None
 
 
-def _lut(item: Mapping[str, Any], little: bool) -> tuple[float, Float] | None:
-    """Return the first mapped value and the entries of a Modality or VOI LUT item, None where it is damaged."""
+def _agree(said: tuple[float, float], measured: tuple[float, float]) -> bool:
+    """Tell whether the pair can be that of the pixels: frames spread over a cine come near to its extremes."""
+    inside = said[0] <= measured[0] and measured[1] <= said[1]
+    return inside and measured[1] - measured[0] >= _FILLED * (said[1] - said[0])
+
+
+def _voi_lut(header: Header) -> tuple[float, Float, float] | None:
+    items = header.items("VOILUTSequence")
+    return _lut(items[0], header.little) if items else None
+
+
+def _lut(item: Mapping[str, Any], little: bool) -> tuple[float, Float, float] | None:
+    """Return the first mapped value, the entries and what is white of a Modality or VOI LUT item.
+
+    None where it is damaged.
+    """
     descriptor, data = numbers_of(item.get("LUTDescriptor")), item.get("LUTData")
     if len(descriptor) != 3:
         return None
@@ -144,4 +185,14 @@ def _lut(item: Mapping[str, Any], little: bool) -> tuple[float, Float] | None:
         entries = np.asarray(numbers_of(data), np.float64)
     if len(entries) < count or count < 2:
         return None
-    return descriptor[1], entries[:count]
+    entries = entries[:count]
+    return descriptor[1], entries, float(2 ** _lut_bits(int(descriptor[2]), int(entries.max())) - 1)
+
+
+def _lut_bits(declared: int, highest: int) -> int:
+    """Return the bits of an output: those declared (PS3.3 C.11.2.1.1), unless the entries show that they are not meant.
+
+    16 is what many write for the words that entries are stored in, however few bits of them are used.
+    """
+    used = max(8, highest.bit_length())
+    return declared if used <= declared < 16 else used
