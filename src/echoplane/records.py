@@ -35,6 +35,7 @@ class CineKind(StrEnum):
     STILL = "still"
     VOLUME = "volume"
     SECONDARY_CAPTURE = "secondary_capture"
+    OTHER_MODALITY = "other_modality"  # MR, CT, angiography, ultrasound from inside a vessel
     UNKNOWN = "unknown"
 
 
@@ -50,7 +51,7 @@ class Status(StrEnum):
     M_MODE = "m_mode"
     VOLUME = "volume"
     SECONDARY_CAPTURE = "secondary_capture"
-    NOT_B_MODE = "not_b_mode"  # an ultrasound picture of another kind
+    NOT_B_MODE = "not_b_mode"  # a picture of another kind, or of another modality
     NOT_IMAGE = "not_image"
     TOO_SHORT = "too_short"
     UNSUPPORTED = "unsupported"

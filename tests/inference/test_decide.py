@@ -1,5 +1,7 @@
 """The rules of an answer, against plain arithmetic."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -185,12 +187,18 @@ def test_every_answer_is_consistent(scores):
         (CineKind.M_MODE, Status.M_MODE),
         (CineKind.VOLUME, Status.VOLUME),
         (CineKind.SECONDARY_CAPTURE, Status.SECONDARY_CAPTURE),
+        (CineKind.OTHER_MODALITY, Status.NOT_B_MODE),
     ],
 )
 def test_only_moving_b_mode_goes_to_the_network(kind, status):
     decision = gate(cine(kind))
     assert decision.status is status
     assert bool(decision.reason) == (status is not None)
+
+
+def test_another_modality_is_named():
+    found = dataclasses.replace(cine(CineKind.OTHER_MODALITY), facts={"modality": "MR"})
+    assert gate(found, include_color=True).reason == "Of another modality (MR), no echocardiogram."
 
 
 def test_stills_and_colour_are_answered_when_asked_to_and_marked():

@@ -72,6 +72,20 @@ def test_a_dicom_and_no_word_about_the_patient(capsys):
         assert not value or str(value) not in out
 
 
+@pytest.mark.parametrize("modality", ["MR", "XA", "IVUS"])
+def test_a_dicom_of_another_modality_is_named(tmp_path, modality):
+    data = examples.ybr_color
+    data.Modality, data.ImageType = modality, ["DERIVED", "PRIMARY"]
+    if modality != "IVUS":
+        data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+        del data.SequenceOfUltrasoundRegions
+    data.save_as(tmp_path / "other.dcm")
+    (one,) = info([tmp_path / "other.dcm"])
+    assert (one.status, one.kind) == (Status.NOT_B_MODE, CineKind.OTHER_MODALITY)
+    assert one.treatment == (f"Not answered: Of another modality ({modality}), no echocardiogram.",)
+    assert one.sector is None
+
+
 def test_the_command_line(folder, capsys):
     with pytest.raises(SystemExit) as end:
         main(["info", str(folder)])

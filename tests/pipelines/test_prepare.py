@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pydicom import examples
 
 from echoplane.data.labels import LabelTable, UnknownLabelsError
 from echoplane.errors import DataError, StoreError, UsageError
@@ -100,6 +101,15 @@ def test_every_file_is_stored_or_named(clips, tmp_path, jobs):
     assert (row.source, row.crop) == ("2ch/p0_1.avi", (0.0, 0.0, 64.0, 48.0))
     with (tmp_path / "s" / "labels.csv").open() as stream:
         assert [(line["given"], line["label"]) for line in csv.DictReader(stream)] == [("2ch", "A2C"), ("A4C", "A4C")]
+
+
+def test_another_modality_is_not_stored(clips, tmp_path):
+    data = examples.ybr_color
+    data.Modality = "IVUS"
+    data.save_as(clips / "A4C" / "catheter.dcm")
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    (found,) = [failure for failure in run.failures if failure.file.endswith("catheter.dcm")]
+    assert (found.status, found.reason) == ("not_b_mode", "Is of another modality (IVUS), no echocardiogram.")
 
 
 def test_going_on_changes_nothing(clips, tmp_path):

@@ -33,6 +33,7 @@ _NOT_ANSWERED: MappingProxyType[CineKind, tuple[Status, str]] = MappingProxyType
         CineKind.M_MODE: (Status.M_MODE, "M-mode shows one line over time, not a plane."),
         CineKind.VOLUME: (Status.VOLUME, "A 3D volume holds many planes."),
         CineKind.SECONDARY_CAPTURE: (Status.SECONDARY_CAPTURE, "A screen capture, not a cine from the scanner."),
+        CineKind.OTHER_MODALITY: (Status.NOT_B_MODE, "Of another modality ({modality}), no echocardiogram."),
     }
 )
 
@@ -95,7 +96,7 @@ def gate(cine: Cine, *, include_color: bool = False, include_stills: bool = Fals
     if wanted:
         return Gate(None, _ANSWERED_ALL_THE_SAME[kind])
     status, reason = _NOT_ANSWERED.get(kind, (None, ""))
-    return Gate(status, reason)
+    return Gate(status, reason.format(modality=cine.facts.get("modality", "unknown")))
 
 
 def decide(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> Answer:

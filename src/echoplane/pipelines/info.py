@@ -20,7 +20,7 @@ from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
 
 #: Kinds whose picture is no slice of the body.
-_WITHOUT_SECTOR = (CineKind.SPECTRAL_DOPPLER, CineKind.M_MODE, CineKind.VOLUME)
+_WITHOUT_SECTOR = (CineKind.SPECTRAL_DOPPLER, CineKind.M_MODE, CineKind.VOLUME, CineKind.OTHER_MODALITY)
 
 
 @dataclass(frozen=True, slots=True)

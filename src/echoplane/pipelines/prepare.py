@@ -357,6 +357,8 @@ def _unwanted(cine: Cine, row: ManifestRow, settings: PrepareSettings) -> Failur
         return None
     if kind is CineKind.COLOR_DOPPLER and settings.include_color:
         return None
+    if kind is CineKind.OTHER_MODALITY:
+        return Failure(row.cine, "not_b_mode", f"Is of another modality ({cine.facts['modality']}), no echocardiogram.")
     return Failure(row.cine, str(kind), _NOT_B_MODE[kind]) if kind in _NOT_B_MODE else None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
@@ -38,7 +39,7 @@ def kind(*regions, n=30, sop=MULTI, **values):
     ],
 )
 def test_regions_say_it(regions, expected):
-    assert kind(*regions) == (expected, True)
+    assert kind(*regions, UltrasoundColorDataPresent=0) == (expected, True)
     # and weigh more than the image type and the class
     assert kind(*regions, sop=TRUE_COLOR, ImageType=("DERIVED", "PRIMARY", "", "0008"))[0] is expected
 
@@ -59,7 +60,7 @@ def test_regions_say_it(regions, expected):
     ],
 )
 def test_the_image_type_says_it_where_regions_do_not(bits, expected):
-    assert kind(ImageType=("ORIGINAL", "PRIMARY", "TTE", bits)) == (expected, True)
+    assert kind(ImageType=("ORIGINAL", "PRIMARY", "TTE", bits), UltrasoundColorDataPresent=0) == (expected, True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_volumes_are_volumes_whatever_their_regions():
 
 
 def test_one_frame_of_b_mode_is_a_still_but_one_of_doppler_is_doppler():
-    assert kind((1, 1), n=1) == (K.STILL, True)
+    assert kind((1, 1), n=1, UltrasoundColorDataPresent=0) == (K.STILL, True)
     assert kind((3, 3), n=1) == (K.SPECTRAL_DOPPLER, True)
     assert kind((1, 2), n=1) == (K.COLOR_DOPPLER, True)
 
@@ -130,22 +131,104 @@ def test_an_empty_region_beside_others_says_nothing(dicom, other):
 
 def test_the_image_type_of_another_modality_says_nothing():
     odd = ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")  # hexadecimal, by chance
-    assert kind(ImageType=odd, sop=CT, Modality="MR") == (K.UNKNOWN, False)
+    assert kind(ImageType=odd, sop=CT, Modality="OT") == (K.UNKNOWN, False)
+    assert kind(ImageType=("DERIVED", "PRIMARY", "", "0008"), sop=CT, Modality="OT") == (K.UNKNOWN, False)
     assert kind(ImageType=("DERIVED", "PRIMARY", "", "0008"))[0] is K.SPECTRAL_DOPPLER
 
 
-def test_the_colour_flag_only_opens_the_question():
-    assert kind((1, 1), UltrasoundColorDataPresent=1) == (K.B_MODE, False)
-    assert kind((1, 1), UltrasoundColorDataPresent=0) == (K.B_MODE, True)
+def test_the_colour_flag_answers_no_and_opens_the_question_otherwise():
+    two_d, colour, power = (("ORIGINAL", "PRIMARY", "TTE", bits) for bits in ("0001", "0011", "0101"))
+    for regions in ([(1, 1)], []):
+        for flag in ({"UltrasoundColorDataPresent": 1}, {}):  # it may be missing (type 3)
+            assert kind(*regions, ImageType=two_d, **flag) == (K.B_MODE, False)
+        assert kind(*regions, ImageType=two_d, UltrasoundColorDataPresent=0) == (K.B_MODE, True)
+    assert kind((1, 1)) == (K.B_MODE, False)
+    for image_type in (colour, power):  # a region of tissue is all that some scanners write
+        assert kind((1, 1), ImageType=image_type, UltrasoundColorDataPresent=0) == (K.B_MODE, False)
+    assert kind((1, 1), PixelPresentation="COLOR", UltrasoundColorDataPresent=0) == (K.B_MODE, False)
 
 
-@pytest.mark.parametrize("odd", [("ORIGINAL",), ("ORIGINAL", "PRIMARY", "", "heart"), (), None, ("", "", "", "0000")])
+@pytest.mark.parametrize("shows_colour", [True, False])
+@pytest.mark.parametrize(("image_type", "regions"), [("0011", True), ("0001", True), ("", True), ("0001", False)])
+def test_where_the_header_leaves_it_open_the_pixels_tell_of_colour(dicom, shows_colour, image_type, regions):
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 63, 31
+    frames = np.repeat(np.random.default_rng(0).integers(30, 200, (8, 32, 64, 1), np.uint8), 3, axis=-1)
+    if shows_colour:
+        frames[::2, 4:14, 20:30] = 220, 30, 10
+        frames[1::2, 4:14, 20:30] = 10, 60, 230
+    cine = open_dicom(
+        dicom(
+            frames.tobytes(),
+            frames=8,
+            ImageType=["ORIGINAL", "PRIMARY", "TTE", image_type],
+            **({"SequenceOfUltrasoundRegions": [region]} if regions else {}),
+        )
+    )
+    assert cine.kind is (K.COLOR_DOPPLER if shows_colour else K.B_MODE)
+    assert cine.facts["kind_from"] == ("pixels" if shows_colour else "header and pixels")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(("ORIGINAL",), ("ORIGINAL", "PRIMARY", "", "heart"), (), None, ("", "", "", "0000")),
+        # Hexadecimal by chance, too short, too long, bits that mean nothing.
+        *(
+            ("ORIGINAL", "PRIMARY", "", word)
+            for word in ("2D", "3D", "A", "8", "FACE", "00008", "0080", "0808", "-008")
+        ),
+    ],
+)
 def test_odd_image_types_say_nothing(odd):
     assert kind(ImageType=odd) == (K.B_MODE, False)
 
 
-def test_another_modality_is_unknown_and_named():
-    found = Header(Opener("x", "x"), "", True, {"SOPClassUID": CT, "Modality": "CT"}, None)
-    assert read_kind(found, 40) == (K.UNKNOWN, False, ("The modality is CT, not US.",))
-    found = Header(Opener("x", "x"), "", True, {}, None)
-    assert read_kind(found, 40)[2] == ("No modality is given.",)
+def said_of(**values):
+    return read_kind(Header(Opener("x", "x"), "", True, values, None), 40)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "XA", "RF", "NM", "PT", "ES", "IVOCT", "SEG"])
+def test_another_modality_is_known_as_that(modality):
+    assert said_of(SOPClassUID=CT, Modality=modality) == (K.OTHER_MODALITY, True, ())
+    assert said_of(Modality=modality) == (K.OTHER_MODALITY, True, ())
+
+
+@pytest.mark.parametrize(
+    ("modality", "note"),
+    [
+        *((word, f"The modality is {word}, not US.") for word in ("OT", "SC", "XC", "DOC")),
+        ("Doe^Jane", "The modality is another one, not US."),
+        ("", "No modality is given."),
+    ],
+)
+def test_a_modality_that_says_nothing_leaves_it_open(modality, note):
+    assert said_of(SOPClassUID=CT, Modality=modality) == (K.UNKNOWN, False, (note,))
+    assert said_of(SOPClassUID=MULTI, Modality=modality)[0] is K.B_MODE
+
+
+@pytest.mark.parametrize("modality", ["US", "EC", "CD", "DD"])
+def test_ultrasound_by_its_modality_alone(modality):
+    assert said_of(SOPClassUID=CT, Modality=modality) == (K.B_MODE, False, ())
+
+
+def test_ultrasound_from_inside_a_vessel_is_no_echocardiogram():
+    assert kind((1, 1), Modality="IVUS") == (K.OTHER_MODALITY, True)
+    assert said_of(SOPClassUID=MULTI, Modality="IVUS")[0] is K.OTHER_MODALITY
+
+
+def test_regions_and_class_of_ultrasound_weigh_more_than_another_modality():
+    found, _, (note,) = said_of(SOPClassUID=MULTI, Modality="XA")
+    assert found is K.B_MODE
+    assert "The modality is XA, but" in note
+    assert said_of(SOPClassUID=CAPTURE, Modality="XA") == (K.SECONDARY_CAPTURE, False, ())
+
+
+def test_the_modality_is_named_where_it_is_one_of_the_terms(dicom):
+    path = dicom(bytes(32 * 64 * 2), photometric="MONOCHROME2", frames=2, Modality="MR", SOPClassUID=CT)
+    cine = open_dicom(path)
+    assert (cine.kind, cine.facts["modality"]) == (K.OTHER_MODALITY, "MR")
+    path = dicom(bytes(32 * 64 * 2), photometric="MONOCHROME2", frames=2, Modality="DOE_JANE")
+    assert "modality" not in open_dicom(path).facts

@@ -325,7 +325,7 @@ def test_colour_doppler_is_told_from_pixels_where_the_header_leaves_it_open(cine
     assert (found.kind, found.facts["kind_from"]) == (CineKind.COLOR_DOPPLER, "pixels")
     found = cine(grey.tobytes(), **options)
     assert (found.kind, found.facts["kind_from"]) == (CineKind.B_MODE, "header and pixels")
-    sure = {**options, "ImageType": ["ORIGINAL", "PRIMARY", "TTE", "0001"]}
+    sure = {**options, "ImageType": ["ORIGINAL", "PRIMARY", "TTE", "0001"], "UltrasoundColorDataPresent": 0}
     found = cine(frames.tobytes(), **sure)
     assert (found.kind, found.facts["kind_from"]) == (CineKind.B_MODE, "header")
     found = cine(frames.tobytes(), **sure, UltrasoundColorDataPresent=1)

@@ -28,6 +28,9 @@ AREA = 0.002
 NARROW, ONE_HUE = 11, 0.97
 _DARK = 24
 _BINS = 16
+_STEP = 256 // _BINS
+#: Places of blue and red in R, G, B.
+_BLUE_RED = (2, 0)
 #: A median needs no more than every n-th pixel.
 _EVERY = 7
 #: Frames are brought to about this width first; lines and letters are then up to 3 pixels thick.
@@ -62,10 +65,14 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     if max((spread(frame) > COLOURED / 2).mean() for frame in small) < AREA:
         return False  # grey, as most cines are
     brightness = np.stack([luma(frame) for frame in small])
-    # (B - Y) and (R - Y), each (T, H, W): NumPy is slow along a last axis of two or three.
-    colors = [np.stack([frame[..., i] for frame in small]).astype(np.float32) - brightness for i in (2, 0)]
     lit = np.stack([brightest(frame) >= _DARK for frame in small])
-    residual = np.hypot(*(color - tint for color, tint in zip(colors, _tint(colors, brightness, lit), strict=True)))
+    tints = _tints(small, brightness, lit)
+    if not _covers(_may_be_patches(small, brightness, tints)):
+        return False  # letters and traces, as in many more; what follows takes some times as long
+    # (B - Y) and (R - Y), each (T, H, W): NumPy is slow along a last axis of two or three.
+    colors = [np.stack([frame[..., i] for frame in small]).astype(np.float32) - brightness for i in _BLUE_RED]
+    levels = brightness // _STEP
+    residual = np.hypot(*(color - tint[levels] for color, tint in zip(colors, tints, strict=True)))
     patches = np.stack([_opened((r > COLOURED) & on) for r, on in zip(residual, lit, strict=True)])
     if len(frames_rgb) > 1:
         change = np.maximum(*(np.ptp(color, axis=0) for color in colors))
@@ -83,19 +90,36 @@ def _shrunk(frame: UInt8Array) -> UInt8Array:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _tint(colors: list[_Planes], brightness: UInt8Array, lit: npt.NDArray[np.bool_]) -> tuple[_Planes, _Planes]:
-    """Return, for each pixel, the median colour of all lit pixels of its brightness."""
-    level = brightness // (256 // _BINS)
-    levels = level[lit]
-    by_level = np.split(np.argsort(levels, kind="stable"), np.bincount(levels, minlength=_BINS)[:-1].cumsum())
-    blue, red = (_medians(color[lit], by_level)[level] for color in colors)
-    return blue, red
-
-
-def _medians(values: _Planes, groups: list[npt.NDArray[np.intp]]) -> _Planes:
-    """Median of every group of positions; 0 for an empty one."""
-    found = [np.median(values[group[::_EVERY]]) if len(group) else 0.0 for group in groups]
+def _tints(frames: list[UInt8Array], brightness: UInt8Array, lit: npt.NDArray[np.bool_]) -> _Planes:
+    """Return the median (B - Y) and (R - Y) of the lit pixels of each brightness, (2, _BINS); 0 without any."""
+    some = np.flatnonzero(lit)[::_EVERY]
+    level = brightness.ravel()[some].astype(np.float32)
+    order = np.argsort(brightness.ravel()[some] // _STEP, kind="stable")
+    ends = np.bincount(brightness.ravel()[some] // _STEP, minlength=_BINS)[:-1].cumsum()
+    found = []
+    for i in _BLUE_RED:
+        color = np.stack([frame[..., i] for frame in frames]).ravel()[some] - level
+        found.append([_middle(part) for part in np.split(color[order], ends)])
     return np.asarray(found, np.float32)
+
+
+def _middle(values: npt.NDArray[np.float32]) -> float:
+    """Return the median, 0 of nothing; `np.median` takes ten times as long for a few values."""
+    half = len(values) // 2
+    return float(np.partition(values, half)[half]) if len(values) else 0.0
+
+
+def _may_be_patches(frames: list[UInt8Array], brightness: UInt8Array, tints: _Planes) -> npt.NDArray[np.bool_]:
+    """Return every pixel that can be one of a moving patch, worked out in bytes.
+
+    Neither B - Y nor R - Y is more than the spread of R, G, B, and neither changes by more than B or R and Y together.
+    """
+    least = np.repeat(np.clip((COLOURED - np.hypot(*tints)) / np.sqrt(2), 0, 255).astype(np.uint8), _STEP)
+    patches = np.stack([_opened(spread(f) >= cv2.LUT(y, least)) for f, y in zip(frames, brightness, strict=True)])
+    if len(frames) > 1:
+        blue, red = (np.ptp(np.stack([cv2.split(frame)[i] for frame in frames]), axis=0) for i in _BLUE_RED)
+        patches &= cv2.add(cv2.max(blue, red), np.ptp(brightness, axis=0)) > MOVING
+    return patches
 
 
 def _covers(patches: npt.NDArray[np.bool_]) -> bool:

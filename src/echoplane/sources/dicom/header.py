@@ -44,7 +44,7 @@ _WANTED = (
     *("FrameIncrementPointer", "FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate"),
     *("ActualFrameDuration", "EffectiveDuration", "SequenceOfUltrasoundRegions", "PixelSpacing"),
     "PixelAspectRatio",
-    *("UltrasoundColorDataPresent", "WaveformSequence", "ContentSequence"),
+    *("UltrasoundColorDataPresent", "PixelPresentation", "WaveformSequence", "ContentSequence"),
 )
 _META_TAGS = [tag for tag in map(tag_for_keyword, _META) if tag is not None]
 #: Longest element that is read into memory (palettes and offset tables are the long ones).

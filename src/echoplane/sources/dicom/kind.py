@@ -6,6 +6,7 @@ C.8.5.6.1.1) codes the mode as a sum of bits; without that only the SOP class an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from echoplane.records import CineKind
@@ -17,41 +18,39 @@ _VOLUME_CLASSES = frozenset({_SOP + "6.2"})
 _ULTRASOUND_CLASSES = frozenset({_SOP + "6", _SOP + "6.1", _SOP + "3", _SOP + "3.1"})
 _CAPTURE_CLASSES = frozenset({_SOP + "7", _SOP + "7.1", _SOP + "7.2", _SOP + "7.3", _SOP + "7.4"})
 
-#: Modalities that are named in a note; others are not, for the element might hold anything.
-_MODALITIES = frozenset(
+#: The standard's terms for Modality (PS3.3 C.7.3.1.1.1, retired ones too) that are no ultrasound of the heart. Others
+#: are named nowhere, for the element might hold anything.
+_OTHER_MODALITIES = frozenset(
     [
-        "CR",
-        "CT",
-        "DX",
-        "ECG",
-        "ES",
-        "IVOCT",
-        "MG",
-        "MR",
-        "NM",
-        "OPT",
-        "OT",
-        "PT",
-        "RF",
-        "RTDOSE",
-        "RTIMAGE",
-        "SC",
-        "SEG",
-        "SM",
-        "XA",
-        "XC",
+        *("ANN", "AR", "AS", "ASMT", "AU", "BDUS", "BI", "BMD", "CF", "CFM", "CP", "CR", "CS", "CT"),
+        *("CTPROTOCOL", "DF", "DG", "DM", "DMS", "DS", "DX", "ECG", "EEG", "EMG", "EOG", "EPS", "ES", "FA"),
+        *("FID", "FS", "GM", "HC", "HD", "IO", "IOL", "IVOCT", "IVUS", "KER", "KO", "LEN", "LP", "LS", "M3D"),
+        *("MA", "MG", "MR", "MS", "NM", "OAM", "OCT", "OP", "OPM", "OPR", "OPT", "OPTBSV", "OPTENF", "OPV"),
+        *("OSS", "PA", "PLAN", "POS", "PR", "PT", "PX", "REG", "RESP", "RF", "RG", "RTDOSE", "RTIMAGE"),
+        *("RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR"),
+        *("SRF", "ST", "STAIN", "TEXTUREMAP", "TG", "VA", "VF", "XA", "XAPROTOCOL"),
     ]
 )
+#: Ultrasound; EC, CD and DD (echocardiography, colour and duplex Doppler) are retired.
+_ULTRASOUND = frozenset(["US", "EC", "CD", "DD"])
+#: What frame grabbers and converters write; says nothing about the picture.
+_VAGUE_MODALITIES = frozenset(["OT", "SC", "XC", "DOC"])
+#: Catheters write ultrasound regions and classes too, but see the wall of a vessel.
+_INSIDE_VESSELS = "IVUS"
 
 # RegionSpatialFormat and RegionDataType, PS3.3 C.8.5.5.1.1 and C.8.5.5.1.2
 _FORMAT_2D, _FORMAT_M, _FORMAT_SPECTRAL = 1, 2, 3
 _TISSUE, _FLOW, _PW, _CW = 1, 2, 3, 4
 
-# Bits of ImageType value 4
+# ImageType value 4: four hexadecimal digits, the sum of these bits and of two that tell no mode
 _BIT_2D, _BIT_M, _BIT_CW, _BIT_PW, _BIT_COLOR, _BIT_COLOR_M, _BIT_3D, _BIT_POWER = (
     *(0x0001, 0x0002, 0x0004, 0x0008),
     *(0x0010, 0x0020, 0x0040, 0x0100),
 )
+#: PixelPresentation (PS3.3 C.8.16.2.1.1) of one-sample pictures that hold colours all the same.
+_IN_COLOUR = ("COLOR", "MIXED")
+_ALL_BITS = 0x077F
+_FOUR_DIGITS = re.compile("[0-9A-F]{4}")
 
 
 def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str, ...]]:
@@ -69,25 +68,50 @@ def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str,
         False where the header leaves open whether colour Doppler is on, so that the pixels have to tell.
     notes : tuple of str
     """
-    sop = header.sop_class
+    sop, modality = header.sop_class, modality_of(header)
+    if modality == _INSIDE_VESSELS:
+        return CineKind.OTHER_MODALITY, True, ()
     if sop in _VOLUME_CLASSES:
         return CineKind.VOLUME, True, ()
+    bits = _mode_bits(header)
     kind, sure = _from_regions(_stated(header)), True
     if kind is None:
-        kind = _from_image_type(header)
+        kind = _from_bits(bits)
     if kind is None:
         kind, sure = _from_class(header, sop), False
-    if kind is CineKind.B_MODE and header.integer("UltrasoundColorDataPresent") == 1:
-        # Set by some scanners for tinted B-mode too, so it opens the question and does not answer it.
-        sure = False
-    if kind is CineKind.B_MODE and n_frames == 1:
-        kind = CineKind.STILL
-    if kind is not CineKind.UNKNOWN:
-        return kind, sure, ()
+    if kind is CineKind.UNKNOWN and modality in _OTHER_MODALITIES:
+        return CineKind.OTHER_MODALITY, True, ()
+    if kind is CineKind.B_MODE:
+        sure = sure and not _may_hold_colour(header, bits)
+        if n_frames == 1:
+            kind = CineKind.STILL
+    return kind, sure, _modality_notes(kind, header.text("Modality"), modality)
+
+
+def modality_of(header: Header) -> str:
+    """Return the modality where it is one of the standard's terms, else nothing: the element might hold anything."""
     modality = header.text("Modality")
-    if modality:
-        return kind, sure, (f"The modality is {modality if modality in _MODALITIES else 'another one'}, not US.",)
-    return kind, sure, ("No modality is given.",)
+    return modality if modality in _OTHER_MODALITIES | _VAGUE_MODALITIES | _ULTRASOUND else ""
+
+
+def _may_hold_colour(header: Header, bits: int) -> bool:
+    """Tell whether B-mode may have colour Doppler in it.
+
+    Only UltrasoundColorDataPresent can say that there is none: some scanners write a region of tissue, and the mode 2D,
+    whether colour is on or not. The element may be missing (type 3), and some set it for tinted B-mode and coloured
+    text too, so that it opens the question and does not answer it.
+    """
+    if header.text("PixelPresentation") in _IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
+        return True
+    return header.integer("UltrasoundColorDataPresent") != 0
+
+
+def _modality_notes(kind: CineKind, said: str, known: str) -> tuple[str, ...]:
+    if kind is CineKind.UNKNOWN:
+        return (f"The modality is {known or 'another one'}, not US." if said else "No modality is given.",)
+    if known in _OTHER_MODALITIES and kind is not CineKind.SECONDARY_CAPTURE:
+        return (f"The modality is {known}, but the rest of the header says ultrasound; taken as that.",)
+    return ()
 
 
 def _stated(header: Header) -> list[tuple[int, int]]:
@@ -114,15 +138,17 @@ def _from_regions(pairs: Iterable[tuple[int, int]]) -> CineKind | None:
     return None
 
 
-def _from_image_type(header: Header) -> CineKind | None:
+def _mode_bits(header: Header) -> int:
+    """Return value 4 of ImageType, 0 where it has none of the standard's form (PS3.3 C.8.5.6.1.1)."""
     values = header.texts("ImageType")
     # Value 4 means the mode in ultrasound only.
-    if len(values) < 4 or header.text("Modality") in _MODALITIES:
-        return None
-    try:
-        bits = int(values[3], 16)
-    except ValueError:
-        return None
+    if len(values) < 4 or header.text("Modality") in _OTHER_MODALITIES | _VAGUE_MODALITIES:
+        return 0
+    bits = int(values[3], 16) if _FOUR_DIGITS.fullmatch(values[3]) else 0
+    return 0 if bits & ~_ALL_BITS else bits
+
+
+def _from_bits(bits: int) -> CineKind | None:
     if bits & (_BIT_CW | _BIT_PW):
         return CineKind.SPECTRAL_DOPPLER
     if bits & (_BIT_M | _BIT_COLOR_M):
@@ -137,6 +163,6 @@ def _from_image_type(header: Header) -> CineKind | None:
 def _from_class(header: Header, sop: str) -> CineKind:
     if sop in _CAPTURE_CLASSES:
         return CineKind.SECONDARY_CAPTURE
-    if sop in _ULTRASOUND_CLASSES or header.text("Modality") in ("US", "IVUS"):
+    if sop in _ULTRASOUND_CLASSES or header.text("Modality") in _ULTRASOUND:
         return CineKind.B_MODE
     return CineKind.UNKNOWN

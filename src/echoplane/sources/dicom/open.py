@@ -11,7 +11,7 @@ from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.dicom.failures import as_unreadable
 from echoplane.sources.dicom.find import differing_count, differing_size, find_encapsulated, find_native
 from echoplane.sources.dicom.header import Header, read_header
-from echoplane.sources.dicom.kind import read_kind
+from echoplane.sources.dicom.kind import modality_of, read_kind
 from echoplane.sources.dicom.layout import Layout, read_layout, require_picture
 from echoplane.sources.dicom.mpeg import open_video_stream
 from echoplane.sources.dicom.reader import FrameByFrameReader
@@ -99,6 +99,7 @@ def _cine(header: Header, reader: FrameReader, n_frames: int, layout: Layout, no
     kind, sure, kind_notes = read_kind(header, n_frames)
     facts = {
         "format": "DICOM",
+        "modality": modality_of(header),
         "transfer syntax": name_of(header.syntax),
         "photometric interpretation": layout.photometric,
         "bits": f"{layout.stored} of {layout.allocated}",
