@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,9 +10,10 @@ import cv2
 import numpy as np
 
 from echoplane.prepare.sector_colour import Colour
-from echoplane.prepare.sector_evidence import LIVE_PART, beside_frozen, beside_page, like_text, lit_and_moving
+from echoplane.prepare.sector_evidence import LIVE_PART, beside_page, like_text, lit_and_moving
+from echoplane.prepare.sector_fit import lost_in_the_dark, usual
 from echoplane.prepare.sector_look import Seen, believed, look
-from echoplane.prepare.sector_panels import choose_box, choose_panel, panel_notes
+from echoplane.prepare.sector_panels import choose_box, choose_panel, live_half, panel_notes
 from echoplane.prepare.sector_region import plausible_boxes
 from echoplane.prepare.sector_view import GUESSED, View
 from echoplane.records import Cine, Sector, SectorKind, UInt8Array
@@ -91,7 +93,7 @@ def locate(frames_THW: UInt8Array, cine: Cine) -> Located:
     boxes = plausible_boxes(cine, lit_and_moving(small), scale)
     colour = Colour(cine, (small.shape[1], small.shape[2]), probe_reduction(cine.height, cine.width))
     if not boxes:
-        part, corner = beside_page(small) or beside_frozen(small) or (small, (0, 0))
+        part, corner = beside_page(small) or live_half(small) or (small, (0, 0))
         panel, notes, seen = choose_panel(part, replace(colour, corner=corner))
         corner = corner[0] + (panel[1].start or 0), corner[1] + (panel[0].start or 0)
         found = _from_pixels(part[:, *panel], cine, scale, corner, "pixels", seen)
@@ -148,5 +150,12 @@ def _from_pixels(
             return Located(view.fan(turned.fan, origin, flipped=True), (note,))
     notes = panel_notes(seen)
     if believed(seen.fan):
+        wide = usual(seen.everything) if lost_in_the_dark(seen.fan) else None
+        if wide is not None:
+            opening = round(math.degrees(wide.right - wide.left))
+            note = f"The sides of the sector lie in the dark; that it opens {opening} degrees, as most do, is a guess."
+            return Located(view.fan(wide, origin), (*notes, note))
         return Located(view.fan(seen.fan, origin), notes)
+    if seen.second is not None:
+        return Located(view.fan(seen.second, origin), notes)
     return Located(view.hull(seen.everything.hull, origin), notes)

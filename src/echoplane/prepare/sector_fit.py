@@ -45,6 +45,9 @@ DOUBT, FIRM = 0.4, 0.75
 ALMOST_LEVEL = 12
 #: A torn-off piece counts so many times its area, for it is small and telling; but all of them no more than that.
 STRAY, MOST_STRAY = 5.0, 0.06
+#: A fan that opens less than this, degrees, and is touched along less than this fraction of its boundary, has lost its
+#: sides in the dark; then it opens as most sectors do.
+NARROW, LOOSE, USUAL = 49, 0.65, (72, 78, 84)
 #: Areas are compared on every so many pixels.
 GRID = 3
 
@@ -73,6 +76,22 @@ def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iter
     for mirrored in (touching, [mirrored_by_arc(evidence, edge) for edge in edges]):
         yield from zip(lefts, mirrored[:count], strict=True)
         yield from zip(mirrored[count:], rights, strict=True)
+
+
+def lost_in_the_dark(fan: Fan) -> bool:
+    """Say whether a fan is narrower than sectors are, without a boundary that bears it out."""
+    return fan.r1 > 0 and fan.right - fan.left < math.radians(NARROW) and fan.touched < LOOSE
+
+
+def usual(evidence: Evidence) -> Fan | None:
+    """Find the level fan of a usual opening that holds what is live most tightly; None where there is none."""
+    scene = _Scene(evidence)
+    fans: list[Fan] = []
+    for opening in USUAL:
+        half = math.radians(opening / 2)
+        left, right = supports(evidence.outline, evidence.on_frame, [math.pi + half, -half])
+        fans += map(scene.judge, map(scene.weigh, scene.complete(left, right)))
+    return max(fans, key=_score, default=None)
 
 
 def _score(fan: Fan) -> float:

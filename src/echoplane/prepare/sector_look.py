@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,6 +24,8 @@ DIMMER = 1.05
 NOISY = 0.85
 #: What a fan loses for the dim live pixels it leaves out, per fraction of them.
 LEFT_OUT = 1.0
+#: A fan that stands in for one that is not believed leaves out no more than this fraction of them.
+SPARED = 0.1
 #: Light this near a fan may be the fan's own, smeared by compression: a square of twice so many pixels, plus one.
 SMEAR = np.ones((9, 9), np.uint8)
 #: Below this score, or this fraction of touched boundary where the frame does not end it, the fit is not believed, and
@@ -36,10 +38,15 @@ UNSPOILT, LETTERS_GAIN = 1.27, 0.02
 
 @dataclass(frozen=True)
 class Seen:
-    """The best fan, and all that is live at the level of light at which it was found."""
+    """The best fan, and all that is live at the level of light at which it was found.
+
+    `second` is the best fan that is believed, at another level of light, where the best of all is not: a narrow one may
+    fit as well as a wide one, and touch next to nothing.
+    """
 
     fan: Fan
     everything: Evidence
+    second: Fan | None = None
 
 
 def look(small_THW: UInt8Array) -> Seen | None:
@@ -71,9 +78,14 @@ def _at_levels_of_light(small_THW: UInt8Array) -> Seen | None:
         return max(tried, key=lambda seen: seen.fan.score, default=None)
     # What is dim but lives must not lie outside, unless so much is lit at that level that it is the ground's noise.
     dimmest = max((seen.everything for seen in tried), key=lambda everything: np.count_nonzero(everything.live))
-    if dimmest.hull.mean() > NOISY:
-        return max(tried, key=lambda seen: seen.fan.score)
-    return max(tried, key=lambda seen: seen.fan.score - LEFT_OUT * left_out(seen.fan, dimmest))
+    share = 0.0 if dimmest.hull.mean() > NOISY else LEFT_OUT
+    lost = [left_out(seen.fan, dimmest) for seen in tried]
+    order = sorted(range(len(tried)), key=lambda i: share * lost[i] - tried[i].fan.score)
+    chosen = tried[order[0]]
+    if believed(chosen.fan):
+        return chosen
+    others = (tried[i].fan for i in order if lost[i] <= SPARED)
+    return replace(chosen, second=next(filter(believed, others), None))
 
 
 def left_out(fan: Fan, everything: Evidence) -> float:

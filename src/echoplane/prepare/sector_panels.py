@@ -8,7 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from echoplane.prepare.sector_colour import Colour
-from echoplane.prepare.sector_evidence import ENOUGH_FRAMES, FROZEN, Part, between_panels, lit_and_moving
+from echoplane.prepare.sector_evidence import (
+    ENOUGH_FRAMES,
+    FROZEN,
+    Part,
+    beside_frozen,
+    between_panels,
+    lit_and_moving,
+)
 from echoplane.prepare.sector_fit import ALMOST_LEVEL
 from echoplane.prepare.sector_look import Seen, believed, left_out, look, rasterised
 from echoplane.prepare.sector_region import Box
@@ -20,10 +27,27 @@ REACHES_OVER, FAR_APEX = 0.22, 0.25
 #: A fan whose one side is lost in the dark seems to lean: so many degrees pass where it fits so much better than what
 #: was seen on the whole screen, and its apex lies so far from the sides of its panel (half a fan has it at the cut).
 LEANS, CLEARER, AMID = 25, 0.05, 0.25
+#: No probe opens further than this, degrees: below a dark band, the rest of a fan may seem to.
+WIDEST = 120
 #: A fan of which no more than this fraction lies in the other panel keeps to one.
 RIM = 0.05
 #: When a fan leaves out this fraction of what is live, there is a second panel.
 PANEL = 0.2
+#: A fan about the middle of the screen, touched along so much of its boundary, is one picture, half of it in shadow.
+ONE_PICTURE = 0.6
+
+
+def live_half(small_THW: UInt8Array) -> tuple[UInt8Array, tuple[int, int]] | None:
+    """Cut out the live half of a screen, as :func:`beside_frozen`, but not half of one fan: shadow stands still."""
+    found = beside_frozen(small_THW)
+    whole = None if found is None else look(small_THW)
+    if whole is None or whole.fan.r1 == 0 or not believed(whole.fan):
+        return found
+    width = small_THW.shape[2]
+    if not (1 - AMID) * width / 2 <= whole.fan.x <= (1 + AMID) * width / 2:
+        return found
+    side_by_side = any(columns.stop is not None for (_, columns), _ in between_panels(small_THW))
+    return found if side_by_side and whole.fan.touched < ONE_PICTURE else None
 
 
 def choose_panel(small_THW: UInt8Array, colour: Colour) -> tuple[Part, tuple[str, ...], Seen | None]:
@@ -137,6 +161,8 @@ def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part, whole: Seen | N
     clearer = whole is not None and fan.score >= whole.fan.score + CLEARER
     most = LEANS if clearer and AMID * width <= fan.x <= (1 - AMID) * width else ALMOST_LEVEL
     if abs(math.degrees(fan.left + fan.right)) > most or fan.y < -FAR_APEX * height:
+        return False
+    if math.degrees(fan.right - fan.left) > WIDEST:
         return False
     # With its box opened towards the other part: how much of it would lie there?
     (top, left), (rows_all, columns_all) = (rows.start or 0, columns.start or 0), small_THW.shape[1:]
