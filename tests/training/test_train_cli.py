@@ -20,6 +20,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines.train import train, try_orders
 from echoplane.training.run_folder import write_table
+from echoplane.training.scores import score
 
 #: A command takes seconds; on a machine that is busy with other things it may take minutes, and is no failure then.
 WAIT_S = 600
@@ -78,6 +79,21 @@ def test_two_processes_get_the_loss_of_one(make_store: Any, make_recipe: Any, tm
     first, second = (Predictions.load(tmp_path / n / "validation.npz") for n in ("one", "two"))
     np.testing.assert_allclose(first.logits, second.logits, atol=1e-4)
     assert Bundle.load(tmp_path / "two" / "bundle").verify() == ()
+
+
+@pytest.mark.slow
+def test_two_processes_validate_with_the_network_that_is_kept(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    """Each takes the running statistics of batch norm from its own clips; those of the first are kept."""
+    network = "{name: cnn3d, options: {spec: [4, M, 8, M], classifier: [16, 0.0, 8, 0.0]}}"
+    # The last epoch is the best one, so its row of the history and the last validation are of the same weights.
+    recipe = make_recipe(make_store(), network=network, fit__monitor="last", fit__ema=0.5, optimizer__lr=0.01)
+    run(command("train", recipe, tmp_path / "run", "--accelerator", "cpu", "--devices", "2"))
+    history = np.genfromtxt(tmp_path / "run" / "history.csv", delimiter=",", names=True)
+    kept = Predictions.load(tmp_path / "run" / "validation.npz")
+    figures = score(kept, np.zeros(len(kept.cines), np.int64), ["store"])
+    assert history["validationloss"][-1] == pytest.approx(figures["loss"], rel=1e-9)
 
 
 def kill_and_resume(words: Callable[[str], list[str]], kills: int, seed: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 
 from echoplane.errors import UsageError
 from echoplane.training.allocator import keep_freed_memory
@@ -81,3 +82,18 @@ def gather_objects(value: T, world: int) -> list[T]:
     found: list[Any] = [None] * world
     torch.distributed.all_gather_object(found, value)
     return found
+
+
+@torch.no_grad()
+def share_buffers(network: nn.Module, world: int) -> None:
+    """Give the network of every process the buffers of the first one's, in place.
+
+    Weights are the same everywhere, since gradients are; the running statistics of batch norm are not, since each
+    process takes those of its own clips. The first process's are kept in files.
+    """
+    if world == 1:
+        return
+    for buffer in network.buffers():
+        sent = buffer.contiguous()  # a copy where the memory layout has the channels innermost
+        torch.distributed.broadcast(sent, src=0)
+        buffer.copy_(sent)

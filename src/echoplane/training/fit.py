@@ -30,7 +30,7 @@ from echoplane.training.answers import answer_clips, as_predictions, ready
 from echoplane.training.averaging import WeightMean
 from echoplane.training.checkpoint import BEST, LAST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data
-from echoplane.training.devices import gather_objects, make_fabric
+from echoplane.training.devices import gather_objects, make_fabric, share_buffers
 from echoplane.training.events import EpochEnded, Noted, Report, Started, Stepped
 from echoplane.training.loading import Batches
 from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
@@ -227,6 +227,10 @@ class _Run:
         started = time.perf_counter()
         loss, waiting = self._train(number)
         seconds = time.perf_counter() - started
+        # What validates must be what is kept, and what goes on what would go on after a resume.
+        share_buffers(self.network, self.fabric.world_size)
+        if self.mean:
+            share_buffers(self.mean.network, self.fabric.world_size)
         figures: dict[str, float] = {"epoch": float(number), "train/loss": loss}
         if self.data.validation:
             figures.update({f"validation/{k}": v for k, v in self._score(self._predict(self.data.validation)).items()})
