@@ -30,7 +30,7 @@ import numpy as np
 
 from echoplane._files import atomic_write
 from echoplane.data.split import Split
-from echoplane.metrics.intervals import Interval
+from echoplane.metrics.intervals import Comparison, Interval
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import compare_predictions, summarise
 from echoplane.models.bundle import Bundle
@@ -40,7 +40,7 @@ from echoplane.views import MAIN_VIEWS, OTHER, Family, family_of
 
 NETWORKS = ["cnn3d", "compact3d-s", "compact3d", "frames2d-resnet18", "frames2d-lenet", "cnn3d-deep"]
 RECIPE = Path(__file__).parents[1] / "tools" / "weights" / "beside.yaml"
-#: Sentences under the table: is the first better than the second?
+#: Sentences under the table: which of the two is better?
 PAIRS = [("compact3d", "cnn3d"), ("compact3d-s", "cnn3d"), ("cnn3d", "frames2d-resnet18"),
          ("compact3d", "frames2d-resnet18")]  # fmt: skip
 
@@ -166,12 +166,18 @@ def full_table(ms: Times, answers: dict[str, Predictions]) -> list[str]:
             f"{100 * b.high:.1f}) | {100 * found['apical']:.1f} | {100 * found['levels']:.1f} |"  # type: ignore[operator]
         )
     sentences = [
-        f"- {verdict(compare_predictions(answers[one], answers[other]), one, other)} "
-        f"It takes {ms[one]['f32'] / ms[other]['f32']:.2f} of the time."
+        f"- {sentence(compare_predictions(answers[one], answers[other]), ms, one, other)}"
         for one, other in PAIRS
         if one in answers and other in answers
     ]
     return [*lines, "", *sentences]
+
+
+def sentence(found: Comparison, ms: Times, one: str, other: str) -> str:
+    """Say which of two networks is better, and its time as a part of the other's; the same one comes first in both."""
+    first, second = (other, one) if found.difference.high < 0 else (one, other)
+    part = ms[first]["f32"] / ms[second]["f32"]
+    return f"{verdict(found, one, other)} {first} takes {part:.2f} of the time of {second}."
 
 
 def plot(ms: Times, answers: dict[str, Predictions], path: Path) -> None:
