@@ -1,9 +1,10 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from measure import card, development, leftout, novelty
+from measure import card, cost, development, leftout, novelty
 from measure.convnext import convnext_base
 from measure.development import Clip
 from measure.failures import spread
@@ -225,6 +226,19 @@ def test_surest_mistakes_of_each_kind_come_first():
 def test_convnext_base_has_the_size_of_the_published_one():
     # 88.6 million parameters with the 1000 classes of ImageNet (Liu et al. 2022, table 1: 89 M).
     assert sum(p.numel() for p in convnext_base(1000).parameters()) == 88_591_464
+
+
+def test_running_statistics_are_no_parameters():
+    from safetensors.numpy import load as tensors
+
+    bundle = Bundle.load()
+    sizes = {name: tensor.size for name, tensor in tensors(bundle.read("weights.safetensors")).items()}
+    counted = ("running_mean", "running_var", "num_batches_tracked")
+    assert any(name.endswith(counted) for name in sizes)
+    learned = sum(size for name, size in sizes.items() if not name.endswith(counted))
+    assert cost.parameters(bundle) == learned
+    for name in ("about", "cost"):  # what the next card is written from
+        assert load(Path(cost.__file__).parents[1] / "log" / "measures", name)["parameters"] == learned
 
 
 def test_card_is_built_from_what_is_there(tmp_path):

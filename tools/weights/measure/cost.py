@@ -22,6 +22,7 @@ import numpy as np
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import load_engine
 from echoplane.models.bundle import Bundle
+from echoplane.models.load import load_network
 from measure.results import Row, Say, identity, quiet, save, table
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
@@ -138,9 +139,8 @@ def _in_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, d
 
 
 def parameters(bundle: Bundle) -> int:
-    from safetensors.numpy import load
-
-    return int(sum(v.size for v in load(bundle.read("weights.safetensors")).values() if v.dtype.kind == "f"))
+    """Return how many numbers were learned; the running statistics of batch norm, in the same file, were not."""
+    return sum(p.numel() for p in load_network(bundle).parameters())
 
 
 def _machine() -> str:
