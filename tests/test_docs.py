@@ -11,6 +11,7 @@ import typer
 from pydicom import examples
 
 from echoplane.apps.cli.main import build_app
+from echoplane.models.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -148,8 +149,20 @@ def test_figures_on_the_first_page_are_those_of_the_card():
         f"an answer was offered ({value['not `unsure`']:.0f} %), it was right {value['right of these']:.0f} times"
         in text
     )
+    # The shipped mean has seen the clips: the figures are not its own, and the page says whose.
+    assert "is of the single networks, not of their mean" in " ".join(page.split())
+    assert f"{re.search(r'the mean of [0-9]+ networks', page)[0]} and have seen all of these clips" in text
+    assert "what follows is of single networks" in text.split("All 48 A2C")[0]
     phantoms = re.search(r"echoplane phantom \| Apache-2.0 \| training \| (\d+)", page)[1]
     assert f"{int(phantoms):,} phantom cines" in text
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "decisions"], ids=lambda p: p.name)
+def test_pages_measured_with_the_default_weights_name_those_that_ship(page):
+    """A hash of earlier weights may stand there too, where the page says what it has to do with these."""
+    text = page.read_text(encoding="utf-8")
+    for line in re.findall(r"^.*\bbundle `?default`? \(?[0-9a-f]{12}\b.*$", text, re.MULTILINE | re.IGNORECASE):
+        assert Bundle.load().hash[:12] in line, line
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "tools"])
