@@ -34,7 +34,7 @@ def with_colour_noticed(cine: Cine) -> Cine:
     except ReadError:
         return cine
     green = np.ascontiguousarray(frames[..., 1])
-    if max((spread(frame) > _SPREAD).mean() for frame in frames) < _SHARE:
+    if max(np.count_nonzero(spread(frame) > _SPREAD) for frame in frames) < _SHARE * frames[0, ..., 0].size:
         return with_ground_noticed(cine, green)
     from echoplane.sources.dicom.colorbox import has_color_box
 

@@ -41,4 +41,5 @@ def brightest(frame_rgb: UInt8Array) -> UInt8Array:
 def spread(frame_rgb: UInt8Array) -> UInt8Array:
     """Largest minus smallest of R, G, B, 0 where there is no colour: uint8 (H, W, 3) to uint8 (H, W)."""
     red, green, blue = cv2.split(frame_rgb)
-    return np.asarray(brightest(frame_rgb) - cv2.min(cv2.min(red, green), blue), np.uint8)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return np.asarray(cv2.subtract(most, least), np.uint8)

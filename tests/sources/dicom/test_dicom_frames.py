@@ -66,6 +66,26 @@ def test_rle_has_one_fragment_a_frame(picture):
         assert found(data, declared=declared)[0] == frames
 
 
+@pytest.mark.parametrize("declared", [None, 3, 5])
+def test_an_empty_item_behind_rle_frames_is_no_frame(picture, declared):
+    frames = [struct.pack("<16I", 1, 64, *[0] * 14) + bytes([n, 0, n, 0]) for n in range(3)]
+    data, _ = picture.encapsulate([*frames, b""], table="missing")
+    assert found(data, declared=declared)[0] == frames
+    # Where the header counts it, it is a frame that is lost, and the others keep their numbers.
+    assert found(data, declared=4)[0] == [*frames, b""]
+
+
+@pytest.mark.parametrize("start", ["jpeg", "j2k", "rle"])
+def test_a_missing_item_of_the_offset_table_costs_no_frame(picture, start):
+    tiles = [picture.tiles(i) for i in range(3)]
+    encode = {"jpeg": picture.jpeg, "j2k": picture.j2k, "rle": lambda f: picture.rle(list(np.moveaxis(f, -1, 0)))}
+    frames = [encode[start](f) for f in tiles]
+    data, _ = picture.encapsulate(frames, table="missing")
+    assert not walk(Memory(data), 0).no_table
+    assert walk(Memory(data[8:]), 0).no_table
+    assert found(data[8:], declared=3) == ([frame + b"\0" * (len(frame) % 2) for frame in frames], ())
+
+
 @pytest.mark.parametrize("bad", [[4, 20, 40], [0, 1, 2], [0, 0, 0], [0, 4_000_000_000, 8], [8, 0, 30]])
 def test_a_table_that_points_elsewhere_is_passed_over(picture, bad):
     frames = jpeg_like(np.random.default_rng(2), 3)

@@ -148,6 +148,33 @@ def test_palette(dicom, picture, check, depth, syntax):
     check(dicom(pixels, photometric="PALETTE COLOR", syntax=syntax, frames=2, **tables), EXACT)
 
 
+@pytest.mark.parametrize("syntax", [EXPLICIT, RLE])
+def test_a_supplemental_palette_colours_the_higher_values(dicom, picture, check, syntax):
+    """PS3.3 C.7.6.19: values below the first entry are grey, the others are looked up."""
+    frames = [picture.tiles(s) for s in SHIFTS]
+    colors = np.unique(np.concatenate([f[~(f == f[..., :1]).all(-1)] for f in frames]), axis=0)
+    first = 256 - len(colors)
+    tables, stored, shown = {}, [], []
+    for i, name in enumerate(("Red", "Green", "Blue")):
+        tables[f"{name}PaletteColorLookupTableData"] = (colors[:, i].astype("<u2") * 257).tobytes()
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [len(colors), first, 16]
+    for f in frames:
+        is_color = (f[..., None, :] == colors).all(-1)
+        grey = np.minimum(f[..., 0], first - 1)
+        stored.append(np.where(is_color.any(-1), first + is_color.argmax(-1), grey).astype(np.uint8))
+        shown.append(np.where(is_color.any(-1)[..., None], f, grey[..., None]))
+    pixels = [picture.rle([f]) for f in stored] if syntax == RLE else b"".join(f.tobytes() for f in stored)
+    options = {"photometric": "MONOCHROME2", "syntax": syntax, "frames": 2, "UltrasoundColorDataPresent": 0}
+    cine = check(dicom(pixels, **options, **tables, PixelPresentation="COLOR"), EXACT, np.stack(shown))
+    assert any("supplemental palette" in note for note in cine.notes)
+    assert cine.facts["kind_from"] == "pixels"  # they move, as colour Doppler does
+    # Without the word for it, or without tables that can be read, it is grey.
+    levels = np.repeat(np.stack(stored)[..., None], 3, axis=-1)
+    check(dicom(pixels, **options, **tables), EXACT, levels)
+    cine = check(dicom(pixels, **options, PixelPresentation="COLOR"), EXACT, levels)
+    assert any("shown in grey" in note for note in cine.notes)
+
+
 @pytest.mark.parametrize(("photometric", "planar"), [("RGB", 0), ("RGB", 1), ("YBR_FULL", 0), ("YBR_FULL", 1)])
 def test_rle(dicom, picture, check, photometric, planar):
     """RLE keeps planes apart whatever the planar configuration says."""
@@ -195,6 +222,29 @@ def test_jpeg_of_rgb_with_plain_component_names(dicom, picture, check):
         pixels.append(bytes(data))
     cine = check(dicom(pixels, photometric="RGB", syntax=JPEG, frames=2), LOSSY)
     assert any("because the header says so" in note for note in cine.notes)
+
+
+def test_jpeg_of_components_called_r_g_b_is_that_whatever_the_label_says(dicom, picture, check):
+    """As libjpeg takes it, and so do pydicom, GDCM and DCMTK."""
+    pixels = [picture.without_markers(picture.jpeg(picture.tiles(s), keep_rgb=True), 0xEE) for s in SHIFTS]
+    cine = check(dicom(pixels, photometric="YBR_FULL_422", syntax=JPEG, frames=2), LOSSY)
+    assert any("calls its components R, G, B" in note for note in cine.notes)
+    # Half as large, grey is luma all the same, and not the first plane.
+    small = cine.reader.read([0], reduce=2)[0]
+    step = picture.tile // 2
+    expected = picture.luma(picture.tiles())[picture.tile // 2 :: picture.tile, picture.tile // 2 :: picture.tile]
+    assert np.abs(small[step // 2 :: step, step // 2 :: step] - expected).max() <= LOSSY
+
+
+def test_jpeg_of_components_called_r_g_b_with_subsampled_chroma_is_as_the_label_says(dicom, picture, check):
+    pixels = []
+    for shift in SHIFTS:
+        data = bytearray(picture.without_markers(picture.jpeg(picture.tiles(shift), subsampling=1), 0xE0))
+        frame, scan = data.find(b"\xff\xc0"), data.find(b"\xff\xda")
+        for i, name in enumerate(b"RGB"):
+            data[frame + 10 + 3 * i] = data[scan + 5 + 2 * i] = name
+        pixels.append(bytes(data))
+    check(dicom(pixels, photometric="YBR_FULL_422", syntax=JPEG, frames=2), LOSSY)
 
 
 def test_jpeg_whose_own_marker_contradicts_the_label(dicom, picture, check):
@@ -372,3 +422,31 @@ def test_deep_grey_written_by_dcmtk(dicom, picture, check, tmp_path, command, st
     out = tmp_path / "out.dcm"
     dcmtk("dcmcjpeg", *command, path, out)
     check(out, LOSSY if "+ee" in command else GREY, np.repeat(np.rint(luma)[..., None], 3, axis=-1))
+
+
+@pytest.mark.parametrize("syntax", [JLS, J2K_LOSSLESS])
+@pytest.mark.parametrize(
+    ("coded", "header", "shift", "note"),
+    [
+        (16, (16, 12, 15), 4, ""),  # the unused bits are below
+        (16, (16, 12, 11), 0, ""),  # or above
+        (16, (16, 12, 13), 2, ""),
+        (12, (16, 12, 15), 0, ""),  # the codec has left them out
+        (12, (8, 8, 7), 0, "The header says samples take 8 bits; the frames have 12."),
+    ],
+)
+def test_streams_deeper_than_what_is_used_of_them(dicom, picture, check, syntax, coded, header, shift, note):
+    jpeg_ls, openjpeg = pytest.importorskip("jpeg_ls"), pytest.importorskip("openjpeg")
+    luma = np.stack([picture.luma(picture.tiles(s)) for s in SHIFTS])
+    pixels = []
+    for frame in np.rint(luma / 255 * 4095).astype("<u2") << shift:
+        size = {"rows": frame.shape[0], "columns": frame.shape[1], "samples_per_pixel": 1, "bits_stored": coded}
+        if syntax == JLS:
+            pixels.append(bytes(jpeg_ls.encode_buffer(frame.tobytes(), **size, lossy_error=0, interleave_mode=0)))
+        else:
+            more = {"bits_allocated": 16, "pixel_representation": 0, "photometric_interpretation": "MONOCHROME2"}
+            pixels.append(bytes(openjpeg.encode_pixel_data(frame.tobytes(), **size, **more)))
+    elements = {"HighBit": header[2], "WindowCenter": 2048, "WindowWidth": 4096}
+    path = dicom(pixels, photometric="MONOCHROME2", syntax=syntax, bits=header[:2], frames=2, **elements)
+    cine = check(path, GREY, np.repeat(np.rint(luma)[..., None], 3, axis=-1))
+    assert (note in cine.notes) == bool(note)

@@ -183,6 +183,19 @@ def test_missing_fragments(cine, dicom, picture):
         open_dicom(path).reader.read([0])
 
 
+def test_a_missing_offset_table_is_noted(tmp_path, dicom, picture):
+    """Not even its item is there; the first frame would be taken for it."""
+    frames = [picture.jpeg(picture.tiles(i)) for i in range(3)]
+    whole = dicom(frames, syntax=JPEG, frames=3, table="missing")
+    data = whole.read_bytes()
+    at = data.rfind(picture.item(b""), 0, data.find(b"\xff\xd8\xff"))
+    (tmp_path / "bare.dcm").write_bytes(data[:at] + data[at + 8 :])
+    cine = open_dicom(tmp_path / "bare.dcm")
+    assert cine.n_frames == 3
+    assert "The item of the offset table is missing; the first item is a frame." in cine.notes
+    np.testing.assert_array_equal(cine.reader.read(range(3)), open_dicom(whole).reader.read(range(3)))
+
+
 def test_pixels_missing_altogether(dicom):
     path = dicom(bytes(FRAME))
     data = path.read_bytes()
@@ -328,7 +341,7 @@ def test_colour_doppler_is_told_from_pixels_where_the_header_leaves_it_open(cine
     sure = {**options, "ImageType": ["ORIGINAL", "PRIMARY", "TTE", "0001"], "UltrasoundColorDataPresent": 0}
     found = cine(frames.tobytes(), **sure)
     assert (found.kind, found.facts["kind_from"]) == (CineKind.B_MODE, "header")
-    found = cine(frames.tobytes(), **sure, UltrasoundColorDataPresent=1)
+    found = cine(frames.tobytes(), **{**sure, "UltrasoundColorDataPresent": 1})
     assert (found.kind, found.facts["kind_from"]) == (CineKind.COLOR_DOPPLER, "pixels")
 
 

@@ -29,8 +29,6 @@ NARROW, ONE_HUE = 11, 0.97
 _DARK = 24
 _BINS = 16
 _STEP = 256 // _BINS
-#: Places of blue and red in R, G, B.
-_BLUE_RED = (2, 0)
 #: A median needs no more than every n-th pixel.
 _EVERY = 7
 #: Frames are brought to about this width first; lines and letters are then up to 3 pixels thick.
@@ -62,15 +60,16 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     if not frames_rgb.size:
         return False
     small = [_shrunk(frame) for frame in frames_rgb]
-    if max((spread(frame) > COLOURED / 2).mean() for frame in small) < AREA:
+    spreads = [spread(frame) for frame in small]
+    if max(np.count_nonzero(s > COLOURED / 2) / s.size for s in spreads) < AREA:
         return False  # grey, as most cines are
     brightness = np.stack([luma(frame) for frame in small])
     lit = np.stack([brightest(frame) >= _DARK for frame in small])
-    tints = _tints(small, brightness, lit)
-    if not _covers(_may_be_patches(small, brightness, tints)):
+    red, _, blue = (np.stack(planes) for planes in zip(*map(cv2.split, small), strict=True))
+    tints = _tints((blue, red), brightness, lit)
+    if not _covers(_may_be_patches(spreads, (blue, red), brightness, tints)):
         return False  # letters and traces, as in many more; what follows takes some times as long
-    # (B - Y) and (R - Y), each (T, H, W): NumPy is slow along a last axis of two or three.
-    colors = [np.stack([frame[..., i] for frame in small]).astype(np.float32) - brightness for i in _BLUE_RED]
+    colors = [plane.astype(np.float32) - brightness for plane in (blue, red)]
     levels = brightness // _STEP
     residual = np.hypot(*(color - tint[levels] for color, tint in zip(colors, tints, strict=True)))
     patches = np.stack([_opened((r > COLOURED) & on) for r, on in zip(residual, lit, strict=True)])
@@ -90,15 +89,18 @@ def _shrunk(frame: UInt8Array) -> UInt8Array:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _tints(frames: list[UInt8Array], brightness: UInt8Array, lit: npt.NDArray[np.bool_]) -> _Planes:
+def _tints(
+    blue_red: tuple[UInt8Array, UInt8Array], brightness: UInt8Array, lit: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
     """Return the median (B - Y) and (R - Y) of the lit pixels of each brightness, (2, _BINS); 0 without any."""
     some = np.flatnonzero(lit)[::_EVERY]
-    level = brightness.ravel()[some].astype(np.float32)
-    order = np.argsort(brightness.ravel()[some] // _STEP, kind="stable")
-    ends = np.bincount(brightness.ravel()[some] // _STEP, minlength=_BINS)[:-1].cumsum()
+    values = brightness.ravel()[some]
+    levels = values // _STEP
+    order = np.argsort(levels, kind="stable")
+    ends = np.bincount(levels, minlength=_BINS)[:-1].cumsum()
     found = []
-    for i in _BLUE_RED:
-        color = np.stack([frame[..., i] for frame in frames]).ravel()[some] - level
+    for plane in blue_red:
+        color = plane.ravel()[some].astype(np.float32) - values
         found.append([_middle(part) for part in np.split(color[order], ends)])
     return np.asarray(found, np.float32)
 
@@ -109,21 +111,26 @@ def _middle(values: npt.NDArray[np.float32]) -> float:
     return float(np.partition(values, half)[half]) if len(values) else 0.0
 
 
-def _may_be_patches(frames: list[UInt8Array], brightness: UInt8Array, tints: _Planes) -> npt.NDArray[np.bool_]:
+def _may_be_patches(
+    spreads: list[UInt8Array],
+    blue_red: tuple[UInt8Array, UInt8Array],
+    brightness: UInt8Array,
+    tints: npt.NDArray[np.float32],
+) -> npt.NDArray[np.bool_]:
     """Return every pixel that can be one of a moving patch, worked out in bytes.
 
     Neither B - Y nor R - Y is more than the spread of R, G, B, and neither changes by more than B or R and Y together.
     """
     least = np.repeat(np.clip((COLOURED - np.hypot(*tints)) / np.sqrt(2), 0, 255).astype(np.uint8), _STEP)
-    patches = np.stack([_opened(spread(f) >= cv2.LUT(y, least)) for f, y in zip(frames, brightness, strict=True)])
-    if len(frames) > 1:
-        blue, red = (np.ptp(np.stack([cv2.split(frame)[i] for frame in frames]), axis=0) for i in _BLUE_RED)
-        patches &= cv2.add(cv2.max(blue, red), np.ptp(brightness, axis=0)) > MOVING
+    patches = np.stack([_opened(s >= cv2.LUT(y, least)) for s, y in zip(spreads, brightness, strict=True)])
+    if len(spreads) > 1:
+        blue, red, grey = (plane.max(axis=0) - plane.min(axis=0) for plane in (*blue_red, brightness))
+        patches &= cv2.add(cv2.max(blue, red), grey) > MOVING
     return patches
 
 
 def _covers(patches: npt.NDArray[np.bool_]) -> bool:
-    return bool(patches.mean(axis=(1, 2)).max() >= AREA)
+    return bool(max(np.count_nonzero(patch) / patch.size for patch in patches) >= AREA)
 
 
 def _of_one_hue(colors: list[_Planes], patches: npt.NDArray[np.bool_]) -> bool:

@@ -11,7 +11,7 @@ from echoplane.sources.dicom.failures import DamagedError, as_unreadable, quiet
 from echoplane.sources.dicom.frames import EncapsulatedFrames, Frames, NativeFrames, group_frames, walk
 from echoplane.sources.dicom.header import Header
 from echoplane.sources.dicom.layout import Layout
-from echoplane.sources.dicom.palette import read_palette
+from echoplane.sources.dicom.palette import IN_COLOUR, read_palette, read_supplemental
 from echoplane.sources.dicom.pictures import Pictures
 from echoplane.sources.dicom.stream import Stream
 from echoplane.sources.dicom.syntax import EXPLICIT_BE, Codec, codec_of, name_of
@@ -134,6 +134,8 @@ def find_encapsulated(header: Header, layout: Layout, stream: Stream, limits: Li
     table = extended if isinstance(extended, bytes) else b""
     frames, group_notes = group_frames(stream, fragments, table, declared, header.little)
     notes = list(group_notes)
+    if fragments.no_table:
+        notes.append("The item of the offset table is missing; the first item is a frame.")
     if fragments.cut:
         notes.append("The file is cut off inside its pixels; only whole frames are read.")
     if not fragments.closed and _last_is_open(frames, stream):
@@ -224,7 +226,7 @@ def _corrected(header: Header, layout: Layout, seen: _Seen, notes: list[str]) ->
             f"The header says {layout.photometric}, but the frames have {seen.components} "
             f"component{'s' if seen.components > 1 else ''}; read as {photometric}."
         )
-    stored = min(layout.stored, seen.precision)
+    stored, high = _bits_in_use(layout, seen.precision, notes)
     return replace(
         layout,
         rows=seen.rows,
@@ -234,9 +236,23 @@ def _corrected(header: Header, layout: Layout, seen: _Seen, notes: list[str]) ->
         planar=False,
         allocated=8 if seen.precision <= 8 else 16,
         stored=stored,
-        high=stored - 1,
+        high=high,
         signed=layout.signed if seen.signed is None else seen.signed,
     )
+
+
+def _bits_in_use(layout: Layout, precision: int, notes: list[str]) -> tuple[int, int]:
+    """Return how many bits of a decoded sample are used, and the highest of them.
+
+    The stream may be deeper than what is used of it: a codec keeps the unused bits below or above.
+    """
+    if precision > layout.allocated:
+        notes.append(f"The header says samples take {layout.allocated} bits; the frames have {precision}.")
+        return precision, precision - 1
+    if layout.stored <= layout.high < precision:
+        return layout.stored, layout.high
+    stored = min(layout.stored, precision)
+    return stored, stored - 1
 
 
 def _with_tables(header: Header, frames: Frames, pictures: Pictures, stream: Stream, notes: list[str]) -> Found:
@@ -250,8 +266,22 @@ def _with_tables(header: Header, frames: Frames, pictures: Pictures, stream: Str
         if needs_measuring(header, layout):
             ends, note = grey_range(header, _extremes(frames, pictures, stream, name))
             notes.append(note)
-        pictures = replace(pictures, tone=build_tone(header, layout, ends))
+        pictures = _with_colours_added(header, replace(pictures, tone=build_tone(header, layout, ends)), notes)
     return Found(frames, pictures, tuple(notes))
+
+
+def _with_colours_added(header: Header, pictures: Pictures, notes: list[str]) -> Pictures:
+    """Show what a supplemental palette colours: grey pictures in which high values stand for colours."""
+    if header.text("PixelPresentation") not in IN_COLOUR:
+        return pictures
+    try:
+        with quiet():
+            palette = read_supplemental(header, pictures.layout, pictures.tone)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the tables, the picture is there in grey
+        notes.append("The header says that some values are colours, but their palette cannot be read; shown in grey.")
+        return pictures
+    notes.append("A grey picture with a supplemental palette: high values are colours.")
+    return replace(pictures, palette=palette, layout=replace(pictures.layout, photometric="PALETTE COLOR"))
 
 
 def _extremes(frames: Frames, pictures: Pictures, stream: Stream, name: str) -> tuple[float, float] | None:

@@ -107,6 +107,8 @@ class Fragments:
         True where the delimiter that ends the fragments is there.
     rest : tuple of (int, int)
         The part that is there of the fragment that is cut.
+    no_table : bool
+        True where even the item of the offset table is missing, which the standard asks for.
     """
 
     offsets: tuple[int, ...]
@@ -115,6 +117,7 @@ class Fragments:
     cut: bool
     closed: bool
     rest: tuple[Piece, ...] = ()
+    no_table: bool = False
 
 
 def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
@@ -133,7 +136,7 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
     offsets: tuple[int, ...] = ()
     pieces: list[Piece] = []
     rest: tuple[Piece, ...] = ()
-    cut, closed, first, base = True, False, True, start
+    cut, closed, first, base, no_table = True, False, True, start, False
     while len(pieces) < _MAX_FRAGMENTS:
         head = stream.at(position, 8)
         if len(head) < 8:
@@ -145,6 +148,8 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
             cut = not closed
             break
         position += 8
+        if first and _starts_frame(stream.at(position, min(length, 8))):
+            first, no_table = False, True
         if position + length > size:
             rest = ((position, size - position),) if size > position and not first else ()
             break
@@ -154,7 +159,15 @@ def walk(stream: Stream, start: int, little: bool = True) -> Fragments:
         else:
             pieces.append((position, length))
         position += length
-    return Fragments(offsets, tuple(pieces), base, cut, closed, rest)
+    return Fragments(offsets, tuple(pieces), base, cut, closed, rest, no_table)
+
+
+def _starts_frame(head: bytes) -> bool:
+    """Tell whether the first item is a frame: a table of offsets starts with 0, or is empty."""
+    if any(head.startswith(mark) for mark in _STARTS):
+        return True
+    segments, offset = struct.unpack("<II", head) if len(head) == 8 else (0, 0)
+    return bool(1 <= segments <= 15 and offset == 64)  # the head of an RLE frame (PS3.5 G.5)
 
 
 def _table(data: bytes, little: bool) -> tuple[int, ...]:
@@ -194,7 +207,8 @@ def group_frames(
         return _cut_at(pieces, range(len(pieces))), notes
     starts = [i for i, (offset, size) in enumerate(pieces) if _starts_picture(stream.at(offset, min(size, _LONGEST)))]
     if not starts or starts[0] != 0:  # RLE has no marker, and one fragment a frame (PS3.5 A.4.2)
-        starts = [0] if declared == 1 else list(range(len(pieces)))
+        pieces = tuple(piece for piece in pieces if piece[1])  # an empty one is filling, where the header counts fewer
+        starts = [0][: len(pieces)] if declared == 1 else list(range(len(pieces)))
     return _cut_at(pieces, starts), notes
 
 

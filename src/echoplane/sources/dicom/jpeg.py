@@ -1,8 +1,8 @@
 """JPEG frames: what the stream itself says (ISO/IEC 10918-1), and decoding 8-bit streams by libjpeg-turbo.
 
-Colour: a JFIF or Adobe marker says whether the stream is Y Cb Cr or R G B. Without one, DICOM's photometric
-interpretation says it, and is believed; libjpeg, left alone, would guess from component names. It is told by an Adobe
-marker put in front.
+Colour: a JFIF or Adobe marker says whether the stream is Y Cb Cr or R G B. Without one, components called R, G, B are
+these, as decoders take them that have no header; of others DICOM's photometric interpretation says it, and is believed.
+libjpeg, left alone, would guess; it is told by an Adobe marker put in front.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ JPEG_LS_SOF = 0xF7
 LOSSLESS_SOF = 0xC3
 _TURBO_SOF = (0xC0, 0xC1, 0xC2)
 PROGRESSIVE_SOF = 0xC2
+#: Component names R, G, B.
+_RGB_IDS = (0x52, 0x47, 0x42)
 #: A block of 64 pixels takes a bit at least (in the first scan of a progressive stream), so a byte holds at most:
 _MAX_PIXELS_A_BYTE = 1024
 
@@ -140,11 +142,14 @@ def transform_of(info: JpegInfo, photometric: str) -> tuple[bool, str]:
             return marked_ybr, ""
         stored = "Y Cb Cr" if marked_ybr else "R G B"
         return marked_ybr, f"The header says {photometric}, the JPEG stream says {stored}; the stream is believed."
+    is_subsampled = any(factor != info.sampling[0] for factor in info.sampling)
+    if labelled_ybr and info.ids == _RGB_IDS and not is_subsampled:
+        return False, f"The header says {photometric}, but the JPEG stream calls its components R, G, B; read as these."
     if labelled_ybr:
         return True, ""
     if not photometric.startswith("RGB"):  # a label of one sample says nothing of three: as usual, then
         return _libjpeg_guess(info), ""
-    if any(factor != info.sampling[0] for factor in info.sampling):
+    if is_subsampled:
         return True, f"The header says {photometric}, but the JPEG stream has subsampled chroma; read as Y Cb Cr."
     return False, (
         f"The JPEG stream does not say its colours; read as {photometric} because the header says so. "
@@ -156,7 +161,7 @@ def _libjpeg_guess(info: JpegInfo) -> bool:
     """Tell what libjpeg takes a three-component stream for: True for Y Cb Cr."""
     if info.jfif or info.adobe is not None:
         return info.jfif or info.adobe != 0
-    return info.ids != (0x52, 0x47, 0x42)
+    return info.ids != _RGB_IDS
 
 
 def with_transform(data: bytes, info: JpegInfo, is_ybr: bool) -> bytes:

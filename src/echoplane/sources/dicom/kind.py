@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from echoplane.records import CineKind
 from echoplane.sources.dicom.header import Header
+from echoplane.sources.dicom.palette import IN_COLOUR
 from echoplane.sources.dicom.regions import is_empty
 
 _SOP = "1.2.840.10008.5.1.4.1.1."
@@ -47,8 +48,6 @@ _BIT_2D, _BIT_M, _BIT_CW, _BIT_PW, _BIT_COLOR, _BIT_COLOR_M, _BIT_3D, _BIT_POWER
     *(0x0001, 0x0002, 0x0004, 0x0008),
     *(0x0010, 0x0020, 0x0040, 0x0100),
 )
-#: PixelPresentation (PS3.3 C.8.16.2.1.1) of one-sample pictures that hold colours all the same.
-_IN_COLOUR = ("COLOR", "MIXED")
 _ALL_BITS = 0x077F
 _FOUR_DIGITS = re.compile("[0-9A-F]{4}")
 
@@ -101,7 +100,7 @@ def _may_hold_colour(header: Header, bits: int) -> bool:
     whether colour is on or not. The element may be missing (type 3), and some set it for tinted B-mode and coloured
     text too, so that it opens the question and does not answer it.
     """
-    if header.text("PixelPresentation") in _IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
+    if header.text("PixelPresentation") in IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
         return True
     return header.integer("UltrasoundColorDataPresent") != 0
 

@@ -1,4 +1,4 @@
-"""PALETTE COLOR: stored values to R, G, B by three tables (PS3.3 C.7.9)."""
+"""Stored values to R, G, B by three tables (PS3.3 C.7.9), all of them or (C.7.6.19) only the higher ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from pydicom.pixels.processing import apply_color_lut
 from echoplane.sources.dicom.failures import DamagedError
 from echoplane.sources.dicom.header import Header
 from echoplane.sources.dicom.layout import Layout
+from echoplane.sources.dicom.tone import Tone
 
 _COLORS = ("Red", "Green", "Blue")
+#: PixelPresentation (PS3.3 C.8.16.2.1.1) of grey pictures in which some values stand for colours.
+IN_COLOUR = ("COLOR", "MIXED")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,3 +61,19 @@ def read_palette(header: Header, layout: Layout) -> Palette:
     if bits == 16 and colors.max(initial=0) > 255:
         colors = colors >> 8
     return Palette(colors.astype(np.uint8), low)
+
+
+def read_supplemental(header: Header, layout: Layout, tone: Tone) -> Palette:
+    """Expand tables that colour only the values from their first entry on; those below are grey.
+
+    Raises
+    ------
+    Exception
+        When the tables are missing or damaged.
+    """
+    palette = read_palette(header, layout)
+    low, high = layout.value_range
+    stored = np.arange(low, high + 1)
+    first = int(header.numbers("RedPaletteColorLookupTableDescriptor")[1])
+    grey = tone.apply(stored)[:, None].repeat(3, axis=1)
+    return Palette(np.where((stored < first)[:, None], grey, palette.table), low)
