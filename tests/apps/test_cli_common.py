@@ -11,8 +11,16 @@ def test_the_shared_folder_is_left_out():
     assert short_names(["/data/s1/a.dcm", "/data/s2/b.dcm"], 40) == ["s1/a.dcm", "s2/b.dcm"]
     assert short_names(["/data/s1/a.dcm"], 40) == ["a.dcm"]
     assert short_names(["a.dcm", "sub/b.dcm"], 40) == ["a.dcm", "sub/b.dcm"]
-    assert short_names([r"C:\x\a.dcm", r"C:\x\b.dcm"], 40) == ["a.dcm", "b.dcm"]
     assert short_names([], 40) == []
+
+
+def test_a_backslash_parts_folders_on_windows_only(monkeypatch):
+    names = [r"C:\x\a.dcm", r"C:\x\b.dcm"]
+    monkeypatch.setattr("os.sep", "\\")
+    assert short_names(names, 40) == ["a.dcm", "b.dcm"]
+    monkeypatch.setattr("os.sep", "/")
+    assert short_names(names, 40) == names
+    assert short_names(["x/n\\xe9.dcm", "x/a.dcm"], 40) == ["n\\xe9.dcm", "a.dcm"]  # a byte that is no UTF-8
 
 
 def test_long_names_lose_their_middle():

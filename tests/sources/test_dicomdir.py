@@ -61,7 +61,21 @@ def test_in_a_folder_it_stands_for_itself_and_tells_what_is_lost(tmp_path):
     assert "Is listed in DICOMDIR, but is not there" in items[1].error.reason
 
 
-@pytest.mark.parametrize("file_id", [["..", "secret"], ["A", "..", "..", "x"], ["/etc/passwd"], ["C:", "x"], ["a\\b"]])
+def test_whole_paths_in_one_component_are_split(tmp_path):
+    touch(tmp_path, "IMAGES/PAT1/IM1", "IMAGES/PAT1/IM2")
+    path = write_directory(tmp_path, ["IMAGES/PAT1/IM1", ["IMAGES", "pat1/im2"], ["IMAGES", "PAT1", "IM1"]])
+    items = list(discover(path))
+    assert [str(item.path.relative_to(tmp_path)) for item in items] == ["IMAGES/PAT1/IM1", "IMAGES/PAT1/IM2"]
+    assert all(item.error is None for item in items)
+
+
+@pytest.mark.parametrize(
+    "file_id",
+    [
+        *(["..", "secret"], ["A", "..", "..", "x"], ["/etc/passwd"], ["C:", "x"], ["a\\b"]),
+        *("../secret", "A/../../x", "A/.. /x", "A//x", "C:/x", "//server/share/x", ["A", "/x"]),
+    ],
+)
 def test_names_that_reach_outside_are_refused(tmp_path, file_id):
     path = write_directory(tmp_path, [file_id])
     items = [i for i in listed_items(path, str(path)) if i.error]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,14 @@ def _file_ids(path: Path, source: str) -> list[tuple[str, ...]]:
 def _parts(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    parts = (value,) if isinstance(value, str) else tuple(value)
-    return tuple(str(part).strip() for part in parts)
+    # One component a level (PS3.10 8.2), but some write the whole path as one, with the separators of their system.
+    components = (value,) if isinstance(value, str) else tuple(value)
+    return tuple(part.strip() for component in components for part in re.split(r"[/\\]", str(component)))
 
 
 def _refused(label: str, parts: tuple[str, ...]) -> ReadError | None:
     """Refuse names that reach outside of the medium: they are data, and may have been written to do harm."""
-    if any(part in ("", ".", "..") or any(sign in part for sign in "/\\:\0") for part in parts):
+    if any(not part.strip(". ") or ":" in part or "\0" in part for part in parts):
         return RefusedError(label, "Is listed in the DICOMDIR under a name that may lie outside of its folder.")
     return None
 

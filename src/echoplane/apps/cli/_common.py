@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,8 @@ def short_names(names: list[str], width: int) -> list[str]:
     width : int
         Characters, at least 8.
     """
-    parts = [name.replace("\\", "/").split("/") for name in names]
+    # Elsewhere a backslash is a letter of the name, or stands before a byte that is no UTF-8 (`sources.item.shown`).
+    parts = [(name.replace("\\", "/") if os.sep == "\\" else name).split("/") for name in names]
     shared = 0
     while parts and all(len(p) > shared + 1 and p[shared] == parts[0][shared] for p in parts):
         shared += 1
