@@ -64,27 +64,27 @@ def one_cut(
     """Return every figure of one cut, by name; what is not defined is NaN."""
     y, before = held.y_true, held.cine_probabilities()
     found = {"ECE before": expected_calibration_error(y, before)}
-    for method in ("temperature", "vector"):
+    for method, beside in (("temperature", ""), ("vector", " vector")):
         recipe = CalibrateRecipe(method=method, levels=LEVELS, precision=precision)  # type: ignore[arg-type]
         fitted = fit(fitted_on, recipe, facts)
-        p = held.cine_probabilities(fitted.scaling)
+        p = held.cine_probabilities(fitted.calibration)
         found[f"ECE {method}"] = expected_calibration_error(y, p)
         found[f"floor {method}"] = float(np.mean([expected_calibration_error(_drawn(p, rng), p) for _ in range(10)]))
-        if method == "vector":
-            continue
-        for sets in fitted.sets:
+        for sets in fitted.conformal:
             inside = sets.contains(p)
-            found[f"coverage {sets.level:g}"] = float(inside[np.arange(len(y)), y].mean())
-            found[f"size {sets.level:g}"] = float(inside.sum(axis=1).mean())
+            found[f"coverage {sets.level:g}{beside}"] = float(inside[np.arange(len(y)), y].mean())
+            found[f"size {sets.level:g}{beside}"] = float(inside.sum(axis=1).mean())
+        if beside:
+            continue  # the rest is measured for the method that `calibrate` takes by itself
         by_view = fit(fitted_on, CalibrateRecipe(levels=LEVELS, per_view=True, precision=None), facts)
-        for sets in by_view.sets:
-            inside = sets.contains(held.cine_probabilities(by_view.scaling))
+        for sets in by_view.conformal:
+            inside = sets.contains(held.cine_probabilities(by_view.calibration))
             held_true = inside[np.arange(len(y)), y]
             found[f"by view {sets.level:g}"] = float(np.mean([held_true[y == k].mean() for k in np.unique(y)]))
             found[f"size by view {sets.level:g}"] = float(inside.sum(axis=1).mean())
-        reached = fitted.threshold is not None
+        least = fitted.thresholds.min_probability  # 0 where no threshold reaches the precision
         weight, right = as_decided(p, y, facts)
-        answered = weight >= (fitted.threshold if reached else np.inf)
+        answered = weight >= (least or np.inf)
         found["answered"] = float(answered.mean())
         found["right of answered"] = float(right[answered].mean()) if answered.any() else float("nan")
     return found
@@ -116,6 +116,8 @@ def lines(cuts: list[dict[str, float]], precision: float) -> list[Line]:
         made += [
             line(f"sets for {level:.0%} hold the true view", f"coverage {level:g}", f"{level:.0%} +- 1", share),
             line("... views in a set", f"size {level:g}", "", plain),
+            line("... by vector scaling, hold it", f"coverage {level:g} vector", f">= {level:.0%}", share),
+            line("... views in a set", f"size {level:g} vector", "", plain),
             line(f"sets for {level:.0%} of each view, mean of views", f"by view {level:g}", f">= {level:.0%}", share),
             line("... views in a set", f"size by view {level:g}", "", plain),
         ]

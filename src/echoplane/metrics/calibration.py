@@ -217,7 +217,7 @@ def fit_temperature(
         return negative_log_likelihood(y_true, p if cine_of_clip is None else mean_by_cine(p, cine_of_clip))
 
     # The mean of some clips can fit well at several temperatures: search around the best of a few.
-    grid = np.linspace(-np.log(50), np.log(50), 41)
+    grid = np.linspace(-np.log(50), np.log(50), 25)
     place = int(np.argmin([loss(x) for x in grid]))
     around = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
     best = optimize.minimize_scalar(loss, bounds=around, method="bounded", options={"xatol": 1e-6})

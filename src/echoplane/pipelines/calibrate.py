@@ -101,13 +101,6 @@ class CalibrationReport:
     reached: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    scaling: Scaling
-    sets: tuple[conformal.ConformalSets, ...]
-    threshold: float | None
-
-
 def as_decided(
     p_VK: calibration.Floats, y_true_V: npt.NDArray[np.int64], facts: BundleFacts
 ) -> tuple[calibration.Floats, npt.NDArray[np.bool_]]:
@@ -135,16 +128,59 @@ def as_decided(
     return np.array([weight for _, weight, _ in found]), np.array(right, dtype=bool)
 
 
-def fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFacts) -> _Fitted:
-    """Fit scaling, sets and threshold on all cines given."""
+def fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFacts) -> BundleFacts:
+    """Return a bundle's facts with scaling, sets and thresholds fitted on all cines given.
+
+    The scaling knows the cines that it was fitted on, the better the more it can bend, and would make them look surer
+    than those to come. Sets and the least probability are therefore fitted on what scalings fitted without a cine's
+    patient make of it.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    recipe : CalibrateRecipe
+    facts : BundleFacts
+        Of the bundle the predictions are of.
+    """
     scaling = _fit_scaling(predictions, recipe.method)
+    p, y = _left_out(predictions, recipe, scaling), predictions.y_true
+    novelty, limit = _novelty(predictions, facts, recipe.known)
+    thresholds = Thresholds(
+        min_probability=_least(p, y, facts, recipe.precision) or 0.0,
+        novelty=novelty,
+        novelty_limit=limit,
+        # Of energies, which no calibration changes.
+        mirror_margin=facts.thresholds.mirror_margin,
+    )
+    sets = tuple(conformal.fit_conformal(y, p, level, recipe.per_view) for level in recipe.levels)
+    return replace(facts, calibration=scaling, conformal=sets, thresholds=thresholds)
+
+
+def _left_out(predictions: Predictions, recipe: CalibrateRecipe, scaling: Scaling) -> calibration.Floats:
+    """Return probabilities of each cine by scalings fitted on other patients, (V, K); of one patient by `scaling`."""
     p = predictions.cine_probabilities(scaling)
-    sets = tuple(conformal.fit_conformal(predictions.y_true, p, level, recipe.per_view) for level in recipe.levels)
-    threshold = None
-    if recipe.precision is not None:
-        weight, right = as_decided(p, predictions.y_true, facts)
-        threshold = selective.threshold_for_precision(weight, right, recipe.precision)
-    return _Fitted(scaling, sets, threshold)
+    parts = _parts(predictions, recipe)
+    for held in parts if len(parts) > 1 else ():
+        others = predictions.take(np.setdiff1d(np.arange(len(p)), held))
+        p[held] = predictions.take(held).cine_probabilities(_fit_scaling(others, recipe.method))
+    return p
+
+
+def _parts(predictions: Predictions, recipe: CalibrateRecipe) -> list[npt.NDArray[np.int64]]:
+    """Return the rows of the cines of each part; a patient is in one of them, and none is empty."""
+    names, patient = np.unique(np.array(predictions.groups), return_inverse=True)
+    order = np.random.default_rng(recipe.seed).permutation(len(names))
+    parts = np.array_split(order, min(recipe.folds, len(names)))
+    return [np.flatnonzero(np.isin(patient, part)) for part in parts]
+
+
+def _least(
+    p_VK: calibration.Floats, y_true_V: npt.NDArray[np.int64], facts: BundleFacts, precision: float | None
+) -> float | None:
+    """Return the probability from which on the wanted share is right; None where none is wanted, or none reaches it."""
+    if precision is None:
+        return None
+    return selective.threshold_for_precision(*as_decided(p_VK, y_true_V, facts), precision)
 
 
 def calibrate(
@@ -181,20 +217,9 @@ def calibrate(
             "answered again. Use the method temperature, or cines of all views."
         )
     report = cross_fit(predictions, recipe, bundle.facts)
-    fitted = fit(predictions, recipe, bundle.facts)
-    novelty, limit = _novelty(predictions, bundle.facts, recipe.known)
-    # The margin is of energies, which no calibration changes.
-    thresholds = Thresholds(
-        min_probability=fitted.threshold or 0.0,
-        novelty=novelty,
-        novelty_limit=limit,
-        chosen_on=on,
-        mirror_margin=bundle.facts.thresholds.mirror_margin,
-    )
-    facts = replace(
-        bundle.facts, calibration=fitted.scaling, calibrated_on=on, thresholds=thresholds, conformal=fitted.sets
-    )
-    facts = replace(facts, thresholds=replace(thresholds, enough=enough(facts, predictions)))
+    facts = fit(predictions, recipe, bundle.facts)
+    facts = replace(facts, calibrated_on=on, thresholds=replace(facts.thresholds, chosen_on=on))
+    facts = replace(facts, thresholds=replace(facts.thresholds, enough=enough(facts, predictions)))
     members = {name: bundle.read(name) for name in bundle.facts.members}
     return with_card(Bundle.create(facts, members)), report
 
@@ -290,55 +315,40 @@ def without_mirror_margin(bundle: Bundle) -> Bundle:
 
 def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFacts) -> CalibrationReport:
     """Fit on some patients, measure on the others, in turn."""
-    groups = np.array(predictions.groups)
-    names = np.unique(groups)
-    if len(names) < recipe.folds:
-        patients = "1 patient" if len(names) == 1 else f"{len(names)} patients"
+    patients = len(set(predictions.groups))
+    if patients < recipe.folds:
         raise DataError(
-            f"the cines are of {patients}, and {recipe.folds} are the least: how good the fit is gets measured on "
-            "patients left out of it. Give cines of more patients."
+            f"the cines are of {patients} patient{'s' * (patients != 1)}, and {recipe.folds} are the least: how good "
+            "the fit is gets measured on patients left out of it. Give cines of more patients."
         )
-    order = np.random.default_rng(recipe.seed).permutation(len(names))
-    after = np.zeros((len(groups), len(predictions.views)))
-    answered = np.zeros(len(groups), dtype=bool)
-    inside = np.zeros((len(recipe.levels), *after.shape), dtype=bool)
-    for part in np.array_split(order, recipe.folds):
-        held = np.isin(groups, names[part])
-        fitted = fit(predictions.take(np.flatnonzero(~held)), recipe, facts)
-        rows = np.flatnonzero(held)
-        after[rows] = predictions.take(rows).cine_probabilities(fitted.scaling)
-        answered[rows] = as_decided(after[rows], predictions.y_true[rows], facts)[0] >= (fitted.threshold or 0.0)
-        for level, sets in enumerate(fitted.sets):
-            inside[level, rows] = sets.contains(after[rows])
-    return _report(predictions, recipe, facts, after, answered, inside)
-
-
-def _report(
-    predictions: Predictions,
-    recipe: CalibrateRecipe,
-    facts: BundleFacts,
-    after: calibration.Floats,
-    answered: npt.NDArray[np.bool_],
-    inside: npt.NDArray[np.bool_],
-) -> CalibrationReport:
     y, before = predictions.y_true, predictions.cine_probabilities()
+    after = np.zeros_like(before)
+    answered = np.zeros(len(y), dtype=bool)
+    inside = np.zeros((len(recipe.levels), *after.shape), dtype=bool)
+    for held in _parts(predictions, recipe):
+        left, others = predictions.take(held), predictions.take(np.setdiff1d(np.arange(len(y)), held))
+        fitted = fit(others, recipe, facts)
+        after[held] = left.cine_probabilities(fitted.calibration)
+        answered[held] = as_decided(after[held], y[held], facts)[0] >= fitted.thresholds.min_probability
+        for level, sets in enumerate(fitted.conformal):
+            inside[level, held] = sets.contains(after[held])
     right = as_decided(after, y, facts)[1]
-    cover = {
-        f"{level:g}": (float(sets[np.arange(len(y)), y].mean()), float(sets.sum(axis=1).mean()))
-        for level, sets in zip(recipe.levels, inside, strict=True)
-    }
     asked = recipe.precision is not None
     return CalibrationReport(
         cines=len(y),
-        patients=len(set(predictions.groups)),
+        patients=patients,
         ece_before=calibration.expected_calibration_error(y, before),
         ece_after=calibration.expected_calibration_error(y, after),
         nll_before=calibration.negative_log_likelihood(y, before),
         nll_after=calibration.negative_log_likelihood(y, after),
-        coverage=cover,
+        coverage={
+            f"{level:g}": (float(sets[np.arange(len(y)), y].mean()), float(sets.sum(axis=1).mean()))
+            for level, sets in zip(recipe.levels, inside, strict=True)
+        },
         answered=float(answered.mean()) if asked else None,
         right=float(right[answered].mean()) if asked and answered.any() else None,
-        reached=asked and fit(predictions, recipe, facts).threshold is not None,
+        # The same probabilities as `fit` takes it from.
+        reached=asked and _least(after, y, facts, recipe.precision) is not None,
     )
 
 
