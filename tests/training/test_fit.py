@@ -111,10 +111,13 @@ def test_a_run_without_its_last_state_is_not_begun_anew(stopped: Any, tmp_path: 
 
 def test_neither_workers_nor_another_seed_go_unnoticed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     store = make_store()
-    one = fit(make_recipe(store, fit__epochs=1), tmp_path / "one")
-    two = fit(make_recipe(store, fit__epochs=1, fit__workers=2), tmp_path / "two")
-    assert one.history == two.history
-    other = fit(make_recipe(store, fit__epochs=1, seed=2), tmp_path / "other")
+    one = fit(make_recipe(store, fit__epochs=2), tmp_path / "one")
+    with_workers = make_recipe(store, fit__epochs=2, fit__workers=2)
+    same(one, fit(with_workers, tmp_path / "two"))
+    with pytest.raises(StopError):
+        fit(make_recipe(store, fit__epochs=2), tmp_path / "broken", report=stop_after(1))
+    same(one, fit(with_workers, tmp_path / "broken", resume=True))
+    other = fit(make_recipe(store, fit__epochs=2, seed=2), tmp_path / "other")
     assert other.history != one.history
 
 

@@ -308,4 +308,6 @@ def loader(
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
         multiprocessing_context=_start_method() if workers else None,
+        # One of its own, so that dropout does not depend on the number of workers.
+        generator=torch.Generator(),
     )

@@ -55,10 +55,13 @@ class Batches:
             # Forking a process whose OpenCV and OpenMP threads are running can hang the child.
             multiprocessing_context="spawn" if self.workers else None,
             prefetch_factor=4 if self.workers else None,
+            # The loader draws a number when it begins: with processes once, without them every epoch. Drawn from
+            # torch's own generator, it would move the dropout of the network on, in some epochs and not in others.
+            generator=torch.Generator(),
         )
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, always the same ones for the same number."""
+        """Yield the batches of an epoch, always the same ones for the same number; torch's generator stays as it is."""
         self.order.epoch = number
         return _in_words(self.loader) if self.workers else prefetch(self.loader)
 
