@@ -96,9 +96,9 @@ def modality_of(header: Header) -> str:
 def _may_hold_colour(header: Header, bits: int) -> bool:
     """Tell whether B-mode may have colour Doppler in it.
 
-    Only UltrasoundColorDataPresent can say that there is none: some scanners write a region of tissue, and the mode 2D,
-    whether colour is on or not. The element may be missing (type 3), and some set it for tinted B-mode and coloured
-    text too, so that it opens the question and does not answer it.
+    Only UltrasoundColorDataPresent can say that there is none: a region of tissue, and the mode 2D, may be all that is
+    written of a picture with colour in it. The element may be missing (type 3), and some scanners set it for tinted
+    B-mode and coloured text too, so that it opens the question and does not answer it.
     """
     if header.text("PixelPresentation") in IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
         return True
