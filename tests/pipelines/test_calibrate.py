@@ -168,6 +168,14 @@ def test_two_clips_are_enough_from_where_they_change_no_answer() -> None:
     assert enough(facts, with_clips([[surest] * 2] * 60, [1] * 60)) is None
 
 
+def test_two_clips_are_not_enough_where_the_whole_cine_would_be_unsure() -> None:
+    facts = replace(bundle().facts, thresholds=Thresholds(min_probability=0.9))
+    sure, weakly_other = (0.0, 9.0, 0.0, 0.0), (2.0, 0.0, 0.0, 0.0)
+    unsure = [[weakly_other, sure, sure, weakly_other]] * 20  # A4C from the first look, and from all clips below 0.9
+    assert enough(facts, with_clips([[sure] * 4] * 60 + unsure, [1] * 80)) is None
+    assert enough(facts, with_clips([[sure] * 4] * 80, [1] * 80)) == 0.95
+
+
 def test_a_calibrated_bundle_says_what_is_enough() -> None:
     made, _ = calibrate(bundle(), predictions(300))
     assert made.facts.thresholds.enough is None or 0.95 <= made.facts.thresholds.enough < 1

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from echoplane.errors import DataError, UsageError
 from echoplane.inference import mirror
-from echoplane.inference.decide import winner
+from echoplane.inference.decide import decide, winner
 from echoplane.inference.enough import is_enough, pair
 from echoplane.metrics import calibration, conformal, selective
-from echoplane.metrics.aggregate import sum_probabilities
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, Novelty, Thresholds
 from echoplane.models.card import with_card
+from echoplane.pipelines.promises import ending
 
 Method = Literal["temperature", "vector"]
 
@@ -26,7 +26,7 @@ Method = Literal["temperature", "vector"]
 MIRRORED = 0.03
 #: Probabilities from which two clips may be enough, tried from the lowest on.
 ENOUGH = (0.95, 0.97, 0.98, 0.99, 0.995)
-#: Share of cines whose answer may change where two clips are enough, and how many cines must show it.
+#: Share of cines that may end otherwise where two clips are enough, and how many cines must show it.
 CHANGED, SHOWN_BY = 0.005, 50
 
 
@@ -238,10 +238,12 @@ def enough(facts: BundleFacts, predictions: Predictions) -> float | None:
     -------
     float or None
         The lowest of `ENOUGH` with which no fewer cines are answered rightly than from all clips, and no more than
-        `CHANGED` of them are answered otherwise. None where there is none such, or fewer than `SHOWN_BY` cines show it.
+        `CHANGED` of them end otherwise, in status or view. None where there is none such, or fewer than `SHOWN_BY`
+        cines show it.
     """
     clips = [predictions.logits[predictions.cine_of_clip == cine] for cine in range(len(predictions.cines))]
-    shown = [(logits, int(true)) for logits, true in zip(clips, predictions.y_true, strict=True) if len(logits) > 2]
+    truth = [predictions.views[y] for y in predictions.y_true]
+    shown = [(logits, true) for logits, true in zip(clips, truth, strict=True) if len(logits) > 2]
     if len(shown) < SHOWN_BY:
         return None
     for least in ENOUGH:
@@ -250,23 +252,12 @@ def enough(facts: BundleFacts, predictions: Predictions) -> float | None:
         for logits, true in shown:
             two = logits[pair(len(logits))]
             if is_enough(two, asked):
-                whole, early = (_answered(each, facts) for each in (logits, two))
-                changed += whole != early
-                better += _is_right(early, true, facts) - _is_right(whole, true, facts)
+                whole, early = decide(logits, facts), decide(two, facts)
+                changed += (whole.status, whole.view) != (early.status, early.view)
+                better += (ending(early, true, facts) == "right") - (ending(whole, true, facts) == "right")
         if better >= 0 and changed <= CHANGED * len(shown):
             return least
     return None
-
-
-def _answered(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> str:
-    """Return the answer, which is nothing for all labels that are none."""
-    best, _, is_offered = winner(sum_probabilities(facts.calibration.apply(logits_CK)), facts)
-    return facts.vocabulary[best] if is_offered else ""
-
-
-def _is_right(answer: str, true: int, facts: BundleFacts) -> bool:
-    label = facts.vocabulary[true]
-    return answer == (label if label in facts.answers else "")
 
 
 def mirror_margin(facts: BundleFacts, as_drawn: Predictions, turned: Predictions, share: float = MIRRORED) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.errors import UsageError
-from echoplane.inference.decide import decide
+from echoplane.inference.decide import Answer, decide
 from echoplane.metrics.conformal import ConformalSets
 from echoplane.metrics.intervals import Interval, Rows, bootstrap
 from echoplane.metrics.predictions import Predictions
@@ -113,7 +113,7 @@ def _set_figures(
 def _endings(predictions: Predictions, facts: BundleFacts, repeats: int) -> tuple[Endings, ...]:
     truth = [predictions.views[y] for y in predictions.y_true]
     offered = np.array([view in facts.answers for view in truth])
-    ends = np.array([_ending(clips, view, facts) for clips, view in zip(_by_cine(predictions), truth, strict=True)])
+    ends = endings(predictions, facts)
     found = []
     for of, rows in (("views it answers", np.flatnonzero(offered)), ("other cines", np.flatnonzero(~offered))):
         if len(rows):
@@ -131,14 +131,17 @@ def _shares(of: str, ends: npt.NDArray[np.str_], groups: Sequence[str], repeats:
     return Endings(of, len(ends), right, wrong, unsure, float(np.mean(answered == "right")) if len(answered) else None)
 
 
-def _by_cine(predictions: Predictions) -> list[npt.NDArray[np.float32]]:
+def endings(predictions: Predictions, facts: BundleFacts) -> npt.NDArray[np.str_]:
+    """Return how each cine ends when all of its clips are looked at: ``right``, ``wrong`` or ``unsure``, (V,)."""
     order = np.argsort(predictions.cine_of_clip, kind="stable")
     first = np.searchsorted(predictions.cine_of_clip[order], np.arange(1, len(predictions.cines)))
-    return np.split(predictions.logits[order], first)
+    clips = np.split(predictions.logits[order], first)
+    truth = [predictions.views[y] for y in predictions.y_true]
+    return np.array([ending(decide(own, facts), view, facts) for own, view in zip(clips, truth, strict=True)])
 
 
-def _ending(logits_CK: npt.NDArray[np.float32], truth: str, facts: BundleFacts) -> str:
-    answer = decide(logits_CK, facts)
+def ending(answer: Answer, truth: str, facts: BundleFacts) -> str:
+    """Return whether an answer is ``right``, ``wrong`` or ``unsure``; see :class:`Endings`."""
     if answer.status is Status.UNSURE:
         return "unsure"
     if answer.status is Status.OTHER:
