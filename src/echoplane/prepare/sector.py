@@ -11,7 +11,8 @@ import numpy as np
 
 from echoplane.prepare.sector_colour import Colour
 from echoplane.prepare.sector_evidence import LIVE_PART, beside_page, like_text, lit_and_moving
-from echoplane.prepare.sector_fit import lost_in_the_dark, usual
+from echoplane.prepare.sector_fan import Fan
+from echoplane.prepare.sector_fit import lost_in_the_dark, usual, usual_beats_box
 from echoplane.prepare.sector_look import Seen, believed, look
 from echoplane.prepare.sector_panels import choose_box, choose_panel, live_half, panel_notes
 from echoplane.prepare.sector_region import plausible_boxes
@@ -28,6 +29,9 @@ LEAST_SIDE = 256
 FLIP_GAIN = 0.1
 #: A picture whose hull covers this fraction of the frame has no ground around it to tell its sides from.
 FILLED = 0.9
+#: What is live is looked at as a piece of a fan only where its hull covers no more than this fraction of the frame:
+#: Doppler screens cover more.
+SMALL_PART_OF_FRAME = 0.6
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,11 @@ def _doubted_if_text(sector: Sector, small_THW: UInt8Array, scale: float) -> Sec
     return replace(sector, confidence=GUESSED)
 
 
+def _guessed(fan: Fan) -> str:
+    opening = round(math.degrees(fan.right - fan.left))
+    return f"The sides of the sector lie in the dark; that it opens {opening} degrees, as most do, is a guess."
+
+
 def _shrink(frames_THW: UInt8Array) -> UInt8Array:
     height, width = frames_THW.shape[1:]
     ratio = max(height, width) / SIDE
@@ -152,10 +161,10 @@ def _from_pixels(
     if believed(seen.fan):
         wide = usual(seen.everything) if lost_in_the_dark(seen.fan) else None
         if wide is not None:
-            opening = round(math.degrees(wide.right - wide.left))
-            note = f"The sides of the sector lie in the dark; that it opens {opening} degrees, as most do, is a guess."
-            return Located(view.fan(wide, origin), (*notes, note))
+            return Located(view.fan(wide, origin), (*notes, _guessed(wide)))
         return Located(view.fan(seen.fan, origin), notes)
     if seen.second is not None:
         return Located(view.fan(seen.second, origin), notes)
+    if seen.everything.hull.mean() <= SMALL_PART_OF_FRAME and (fan := usual_beats_box(seen.everything)):
+        return Located(view.fan(fan, origin), (*notes, _guessed(fan)))
     return Located(view.hull(seen.everything.hull, origin), notes)

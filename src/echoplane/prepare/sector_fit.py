@@ -48,6 +48,8 @@ STRAY, MOST_STRAY = 5.0, 0.06
 #: A fan that opens less than this, degrees, and is touched along less than this fraction of its boundary, has lost its
 #: sides in the dark; then it opens as most sectors do.
 NARROW, LOOSE, USUAL = 49, 0.65, (72, 78, 84)
+#: Where nothing else fits, such a fan is taken from this score on, if a box scores so much less.
+FAIR, BETTER = 0.85, 0.1
 #: Areas are compared on every so many pixels.
 GRID = 3
 
@@ -92,6 +94,13 @@ def usual(evidence: Evidence) -> Fan | None:
         left, right = supports(evidence.outline, evidence.on_frame, [math.pi + half, -half])
         fans += map(scene.judge, map(scene.weigh, scene.complete(left, right)))
     return max(fans, key=_score, default=None)
+
+
+def usual_beats_box(evidence: Evidence) -> Fan | None:
+    """Return a fan as of :func:`usual` where it fits fairly, and much better than a box does; else None."""
+    fan, scene = usual(evidence), _Scene(evidence)
+    fair = fan is not None and fan.score >= FAIR and fan.score >= scene.judge(scene.weigh(scene.flat())).score + BETTER
+    return fan if fair else None
 
 
 def _score(fan: Fan) -> float:
