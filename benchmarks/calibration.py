@@ -29,7 +29,8 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts
 from echoplane.pipelines.answer import answer_store, rows_in
-from echoplane.pipelines.calibrate import CalibrateRecipe, as_decided, fit
+from echoplane.pipelines.calibrate import CalibrateRecipe, fit
+from echoplane.pipelines.promises import endings
 from echoplane.store import open_stores
 
 LEVELS = (0.9, 0.95, 0.99)
@@ -82,11 +83,11 @@ def one_cut(
             held_true = inside[np.arange(len(y)), y]
             found[f"by view {sets.level:g}"] = float(np.mean([held_true[y == k].mean() for k in np.unique(y)]))
             found[f"size by view {sets.level:g}"] = float(inside.sum(axis=1).mean())
-        least = fitted.thresholds.min_probability  # 0 where no threshold reaches the precision
-        weight, right = as_decided(p, y, facts)
-        answered = weight >= (least or np.inf)
+        ends = endings(held, fitted)
+        # Where no threshold reaches the precision nothing is promised.
+        answered = (ends != "unsure") & (fitted.thresholds.min_probability > 0)
         found["answered"] = float(answered.mean())
-        found["right of answered"] = float(right[answered].mean()) if answered.any() else float("nan")
+        found["right of answered"] = float(np.mean(ends[answered] == "right")) if answered.any() else float("nan")
     return found
 
 

@@ -20,6 +20,7 @@ from echoplane.pipelines.calibrate import (
     mirror_margin,
     without_mirror_margin,
 )
+from echoplane.pipelines.promises import endings
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import Status
 from echoplane.sampling.rule import SamplingRule
@@ -191,6 +192,18 @@ def test_nothing_asked_nothing_set() -> None:
     t = made.facts.thresholds
     assert (t.min_probability, t.novelty, t.novelty_limit, made.facts.conformal) == (0.0, "none", None, ())
     assert (report.answered, report.right, report.coverage) == (None, None, {})
+
+
+@pytest.mark.parametrize("precision", [0.5, None])
+def test_what_is_printed_as_answered_is_what_the_bundle_answers(precision: float | None) -> None:
+    p, fresh = predictions(600), predictions(600, seed=1)
+    made, report = calibrate(bundle(), p, CalibrateRecipe(precision=precision, known=0.5))
+    ends = endings(fresh, made.facts)
+    assert report.answered is not None
+    assert report.answered < 0.75  # of cines of views that it answers half are too unlike
+    assert report.answered == pytest.approx(np.mean(ends != "unsure"), abs=0.06)
+    assert report.right == pytest.approx(np.mean(ends[ends != "unsure"] == "right"), abs=0.05)
+    assert report.reached
 
 
 def test_a_precision_out_of_reach_is_said_not_faked() -> None:

@@ -18,7 +18,7 @@ from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, Novelty, Thresholds
 from echoplane.models.card import with_card
-from echoplane.pipelines.promises import ending
+from echoplane.pipelines.promises import ending, endings
 
 Method = Literal["temperature", "vector"]
 
@@ -83,10 +83,11 @@ class CalibrationReport:
     coverage : dict of str to (float, float)
         Level to the share of sets that hold the true view, and the mean size of a set.
     answered, right : float or None
-        With the threshold for the wanted precision: share of cines answered, and share right among them.
+        With all limits that the bundle gets, on probability and on novelty, and from all clips: share of cines
+        answered, and share right among them. None where neither limit is wanted.
     reached : bool
         Whether a threshold reaches the wanted precision on all calibration cines; where none does the bundle keeps
-        no threshold.
+        no threshold. True where none is wanted.
     """
 
     cines: int
@@ -314,17 +315,17 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFa
         )
     y, before = predictions.y_true, predictions.cine_probabilities()
     after = np.zeros_like(before)
-    answered = np.zeros(len(y), dtype=bool)
+    ends = np.full(len(y), "unsure")
     inside = np.zeros((len(recipe.levels), *after.shape), dtype=bool)
     for held in _parts(predictions, recipe):
         left, others = predictions.take(held), predictions.take(np.setdiff1d(np.arange(len(y)), held))
         fitted = fit(others, recipe, facts)
         after[held] = left.cine_probabilities(fitted.calibration)
-        answered[held] = as_decided(after[held], y[held], facts)[0] >= fitted.thresholds.min_probability
+        ends[held] = endings(left, fitted)
         for level, sets in enumerate(fitted.conformal):
             inside[level, held] = sets.contains(after[held])
-    right = as_decided(after, y, facts)[1]
-    asked = recipe.precision is not None
+    answered = ends != "unsure"
+    limited = recipe.precision is not None or recipe.known is not None
     return CalibrationReport(
         cines=len(y),
         patients=patients,
@@ -336,10 +337,10 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFa
             f"{level:g}": (float(sets[np.arange(len(y)), y].mean()), float(sets.sum(axis=1).mean()))
             for level, sets in zip(recipe.levels, inside, strict=True)
         },
-        answered=float(answered.mean()) if asked else None,
-        right=float(right[answered].mean()) if asked and answered.any() else None,
+        answered=float(answered.mean()) if limited else None,
+        right=float(np.mean(ends[answered] == "right")) if limited and answered.any() else None,
         # The same probabilities as `fit` takes it from.
-        reached=asked and _least(after, y, facts, recipe.precision) is not None,
+        reached=recipe.precision is None or _least(after, y, facts, recipe.precision) is not None,
     )
 
 
