@@ -139,8 +139,9 @@ def test_the_image_type_of_another_modality_says_nothing():
 def test_the_colour_flag_answers_no_and_opens_the_question_otherwise():
     two_d, colour, power = (("ORIGINAL", "PRIMARY", "TTE", bits) for bits in ("0001", "0011", "0101"))
     for regions in ([(1, 1)], []):
-        for flag in ({"UltrasoundColorDataPresent": 1}, {}):  # it may be missing (type 3)
-            assert kind(*regions, ImageType=two_d, **flag) == (K.B_MODE, False)
+        assert kind(*regions, ImageType=two_d, UltrasoundColorDataPresent=1) == (K.B_MODE, False)
+        # It may be missing (type 3): then the mode and the regions have to say so both.
+        assert kind(*regions, ImageType=two_d) == (K.B_MODE, bool(regions))
         assert kind(*regions, ImageType=two_d, UltrasoundColorDataPresent=0) == (K.B_MODE, True)
     assert kind((1, 1)) == (K.B_MODE, False)
     for image_type in (colour, power):  # a region of tissue is all that some scanners write
@@ -149,7 +150,7 @@ def test_the_colour_flag_answers_no_and_opens_the_question_otherwise():
 
 
 @pytest.mark.parametrize("shows_colour", [True, False])
-@pytest.mark.parametrize(("image_type", "regions"), [("0011", True), ("0001", True), ("", True), ("0001", False)])
+@pytest.mark.parametrize(("image_type", "regions"), [("0011", True), ("", True), ("0001", False)])
 def test_where_the_header_leaves_it_open_the_pixels_tell_of_colour(dicom, shows_colour, image_type, regions):
     region = Dataset()
     region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0

@@ -73,7 +73,8 @@ def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str,
     if sop in _VOLUME_CLASSES:
         return CineKind.VOLUME, True, ()
     bits = _mode_bits(header)
-    kind, sure = _from_regions(_stated(header)), True
+    regions = _from_regions(_stated(header))
+    kind, sure = regions, True
     if kind is None:
         kind = _from_bits(bits)
     if kind is None:
@@ -81,7 +82,7 @@ def read_kind(header: Header, n_frames: int) -> tuple[CineKind, bool, tuple[str,
     if kind is CineKind.UNKNOWN and modality in _OTHER_MODALITIES:
         return CineKind.OTHER_MODALITY, True, ()
     if kind is CineKind.B_MODE:
-        sure = sure and not _may_hold_colour(header, bits)
+        sure = sure and not _may_hold_colour(header, bits, said_twice=regions is kind and bool(bits & _BIT_2D))
         if n_frames == 1:
             kind = CineKind.STILL
     return kind, sure, _modality_notes(kind, header.text("Modality"), modality)
@@ -93,16 +94,17 @@ def modality_of(header: Header) -> str:
     return modality if modality in _OTHER_MODALITIES | _VAGUE_MODALITIES | _ULTRASOUND else ""
 
 
-def _may_hold_colour(header: Header, bits: int) -> bool:
+def _may_hold_colour(header: Header, bits: int, said_twice: bool) -> bool:
     """Tell whether B-mode may have colour Doppler in it.
 
-    Only UltrasoundColorDataPresent can say that there is none: a region of tissue, and the mode 2D, may be all that is
-    written of a picture with colour in it. The element may be missing (type 3), and some scanners set it for tinted
-    B-mode and coloured text too, so that it opens the question and does not answer it.
+    UltrasoundColorDataPresent says that there is none; where it is missing (type 3), regions of tissue and the mode 2D
+    without colour together do (`said_twice`), either alone does not. Some scanners set the element for tinted B-mode and
+    coloured text too, so that it opens the question and does not answer it.
     """
     if header.text("PixelPresentation") in IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
         return True
-    return header.integer("UltrasoundColorDataPresent") != 0
+    flag = header.integer("UltrasoundColorDataPresent")
+    return not said_twice if flag is None else flag != 0
 
 
 def _modality_notes(kind: CineKind, said: str, known: str) -> tuple[str, ...]:
