@@ -171,7 +171,9 @@ def test_starts_from_another_run_with_a_new_head(make_store: Any, make_recipe: A
     assert kept
     assert all(torch.equal(before[name], after[name]) for name in kept)
     assert after["classifier.6.weight"].shape == (2, 8)
-    assert "new: classifier.6.weight, classifier.6.bias" in events[0].warnings[-1]  # type: ignore[union-attr]
+    weights, head = events[0].warnings[-2:]  # type: ignore[union-attr]
+    assert "new: classifier.6.weight, classifier.6.bias" in weights
+    assert "for the views A4C, PSAX-MV, PSAX-PM, in this order" in head
 
 
 def test_several_stores_are_mixed_and_scored_apart(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

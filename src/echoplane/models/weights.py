@@ -31,9 +31,10 @@ class LoadReport:
     loaded : tuple of str
         Names that were set.
     missing : tuple of str
-        Names of the network that the file does not have, or has in another shape; they keep their random values.
+        Names of the network that the file does not have, has in another shape, or was not asked for; they keep their
+        random values.
     unused : tuple of str
-        Names of the file that the network does not have, or has in another shape.
+        Names of the file that the network does not have, has in another shape, or did not take.
     """
 
     loaded: tuple[str, ...]
@@ -95,7 +96,9 @@ def adapt(name: str, tensor: Tensor, target: Tensor) -> Tensor | None:
     return tensor if tensor.shape == target.shape else None
 
 
-def load(network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[str] = ()) -> LoadReport:
+def load(
+    network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[str] = (), anew: Iterable[str] = ()
+) -> LoadReport:
     """Copy weights into a network.
 
     Parameters
@@ -107,6 +110,8 @@ def load(network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[
         MONAI's have, names without it are meant as well.
     optional : iterable of str
         Prefixes of names that may be missing or of another shape, for example ``["fc."]`` for a new head.
+    anew : iterable of str
+        Prefixes of names that are not taken from `state`, whatever their shape; they are missing then.
 
     Raises
     ------
@@ -114,14 +119,14 @@ def load(network: nn.Module, state: Mapping[str, Tensor], *, optional: Iterable[
         When a name that is not optional is missing or has another shape. The network is then unchanged.
     """
     own = network.state_dict()
-    optional = tuple(optional)
+    optional, anew = tuple(optional), tuple(anew)
     if not own.keys() & state.keys():
         short = strip_prefixes(own)
         full = dict(zip(short, own, strict=True))
         state = {full.get(name, name): tensor for name, tensor in state.items()}
     fitted: State = {}
     for name, target in own.items():
-        tensor = adapt(name, state[name], target) if name in state else None
+        tensor = adapt(name, state[name], target) if name in state and not name.startswith(anew) else None
         if tensor is not None:
             fitted[name] = tensor
     # Very old checkpoints have no counter of batches; nothing uses it.

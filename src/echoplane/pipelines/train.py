@@ -126,6 +126,6 @@ def try_orders(run: str | Path, batch: int = 32, tell: Callable[[str], None] = l
         tell(warning)
     if data.validation is None:
         raise UsageError(f"{run}: has no validation cines to answer.")
-    network, _ = start_network(replace(recipe.network, weights="", fine_tune_from=""), len(data.views))
+    network = start_network(replace(recipe.network, weights="", fine_tune_from=""), data.views).network
     load(network, read_weights(run))
     return order_effects(order_test(network, data.validation, data.prepare, data.views, batch=batch))

@@ -155,8 +155,8 @@ class _Run:
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)
-        self.network, loaded = start_network(recipe.network, len(data.views))
-        self.loaded = loaded
+        first = start_network(recipe.network, data.views)
+        self.network, self.weight_notes = first.network, first.notes
         if recipe.fit.channels_last:
             self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(self.network, recipe.optimizer)
@@ -209,7 +209,7 @@ class _Run:
             for tracker in self.trackers:
                 tracker.log_hyperparams(flatten(self.plain))
         where = device_line(self.fabric.device, self.fabric.world_size, fit.precision)
-        warnings = (*self.data.warnings, *self._weight_notes())
+        warnings = (*self.data.warnings, *self.weight_notes)
         counts = self.data.counts()
         self.report(
             Started(
@@ -354,11 +354,3 @@ class _Run:
         if self.mean:
             self.mean.network.load_state_dict(states["mean"])
             self.mean.steps = int(states["mean_steps"])
-
-    def _weight_notes(self) -> tuple[str, ...]:
-        if self.loaded is None:
-            return ()
-        source = self.recipe.network.weights
-        if self.loaded.missing:
-            return (f"Weights of {source}: {len(self.loaded.loaded)} loaded, new: {', '.join(self.loaded.missing)}.",)
-        return (f"Weights of {source}: all {len(self.loaded.loaded)} loaded.",)
