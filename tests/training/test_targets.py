@@ -3,7 +3,7 @@ import pytest
 
 from echoplane.errors import ConfigError, DataError
 from echoplane.store import StoreRow
-from echoplane.training.targets import check_labels, hard_labels, make_targets, soften_levels
+from echoplane.training.targets import check_labels, hard_labels, make_targets, soften_levels, views_shown
 
 VIEWS = ("A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "other")
 LEVELS = ("PSAX-MV", "PSAX-PM", "PSAX-AP")
@@ -28,6 +28,27 @@ def test_shares_of_a_store_go_through_the_table_too() -> None:
     rows = [row(PSAX_MV=0.5, PLAX=0.5), row(A4C=0.4, SC4C=0.6)]
     targets = make_targets(rows, VIEWS, {"PLAX": "other", "SC4C": ""})
     np.testing.assert_allclose(targets, [[0, 0.5, 0, 0, 0.5], [1, 0, 0, 0, 0]])
+
+
+def test_a_share_of_nothing_is_no_label() -> None:
+    np.testing.assert_allclose(make_targets([row(A4C=1.0, A2C=0.0)], VIEWS, {}), [[1, 0, 0, 0, 0]])
+
+
+def test_what_cines_show_is_said_of_labels_that_nobody_knows_too() -> None:
+    labels = {"PLAX": "other", "PSAX": LEVELS, "A5C": {"A4C": 0.4, "other": 0.6}, "SC4C": ""}
+    rows = [row("A5C"), row("PSAX"), row("SC4C"), row(), row("X"), row(X=0.6, A4C=0.4), row(X=0.4, A4C=0.6)]
+    assert views_shown(rows, VIEWS, labels) == [
+        (4, ""),
+        (-1, "label 'PSAX' may be one of several views"),
+        (-1, "label 'SC4C' was left out of the training"),
+        (-1, "no label"),
+        (-1, "label 'X' is not in the vocabulary"),
+        (-1, "label 'X' is not in the vocabulary"),
+        (0, ""),
+    ]
+    # Shares of one view count together, whatever it is called: more than half is `other`.
+    parts = row(PSAX_MV=0.4, A2C=0.35, PLAX=0.25)
+    assert views_shown([parts], VIEWS, {"A2C": "other", "PLAX": "other"}) == [(4, "")]
 
 
 def test_unknown_labels_are_listed_with_counts_and_suggestions() -> None:

@@ -23,6 +23,10 @@ FORMAT = "echoplane-bundle"
 FORMAT_VERSION = 1
 
 Precision = Literal["f32", "bf16", "int8"]
+
+#: What a label of a store becomes: a view, several of which one is true, or shares of several; ``""`` leaves the cine
+#: out.
+LabelUse = str | tuple[str, ...] | Mapping[str, float]
 Novelty = Literal["none", "energy", "answers_energy", "max_probability"]
 
 #: Plain names without folders: a member can never point out of its bundle.
@@ -185,7 +189,7 @@ class BundleFacts:
     sampling : SamplingRule
     offered : tuple of str
         The labels offered as an answer; all others mean ``other``. Empty: the main views that `vocabulary` has.
-    labels : mapping of str to str
+    labels : mapping of str to LabelUse
         What labels of stores, beside those of the vocabulary, mean to this network, as its training had it.
     calibration : Scaling
         Turns the logits of a clip into calibrated probabilities.
@@ -217,7 +221,7 @@ class BundleFacts:
     recipe: PrepareRecipe = field(default_factory=PrepareRecipe)
     sampling: SamplingRule = field(default_factory=SamplingRule)
     offered: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, LabelUse] = field(default_factory=dict)
     calibration: Scaling = field(default_factory=Scaling)
     calibrated_on: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)

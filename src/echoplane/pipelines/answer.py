@@ -19,6 +19,7 @@ from echoplane.records import FloatArray
 from echoplane.sampling.clips import plan, without_empty
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
+from echoplane.training.targets import views_shown
 
 #: Called with (done, total) after every cine.
 Progress = Callable[[int, int], None]
@@ -86,13 +87,11 @@ def answer_store(
     """
     for store in stores:
         check_recipe(bundle, store)
-    chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
-    left_out = _gone(stores) + Counter(keep.left_out(stores) if isinstance(keep, SplitPart) else {})
-    if mirrored:
-        upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
-        left_out += Counter({"mirrored to begin with": len(chosen) - len(upright)})
-        chosen = upright
+    chosen, left_out = _choose(stores, keep, mirrored)
+    # As training counts labels, so that the figures of a run and those of `evaluate` are about the same truth.
+    shown = views_shown([stores[n].rows[i] for n, i in chosen], bundle.facts.vocabulary, bundle.facts.labels)
     rows: list[tuple[int, StoreRow]] = []
+    truths: list[int] = []
     waiting: list[FloatArray] = []
     logits: list[FloatArray] = []
     clips_of: list[int] = []
@@ -102,15 +101,16 @@ def answer_store(
             logits.append(engine.run(np.concatenate(waiting)))
             waiting.clear()
 
-    for done, (n, i) in enumerate(chosen, 1):
-        row = stores[n].rows[i]
-        clips = _clips(bundle, stores[n], i, left_out)
-        if clips is not None:
-            rows.append((n, row))
+    for done, ((n, i), (truth, why_not)) in enumerate(zip(chosen, shown, strict=True), 1):
+        if why_not:
+            left_out[why_not] += 1
+        elif (clips := _clips(bundle, stores[n], i, left_out)) is not None:
+            rows.append((n, stores[n].rows[i]))
+            truths.append(truth)
             clips_of.append(len(clips))
             waiting.append(clips[..., ::-1] if mirrored else clips)
-        if sum(map(len, waiting)) >= _BATCH:
-            run()
+            if sum(map(len, waiting)) >= _BATCH:
+                run()
         if progress:
             progress(done, len(chosen))
     run()
@@ -118,7 +118,7 @@ def answer_store(
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         why = why or "the stores, or what was picked of them, are empty"
         raise DataError(f"none of {len(chosen)} cines can be answered: {why}.")
-    return Answers(_collect(bundle, rows, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
+    return Answers(_collect(bundle, rows, truths, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,24 +205,26 @@ def check_recipe(bundle: Bundle, store: StoreReader) -> None:
         )
 
 
+def _choose(
+    stores: Sequence[StoreReader], keep: Callable[[StoreRow], bool] | None, mirrored: bool
+) -> tuple[list[tuple[int, int]], Counter[str]]:
+    """Return number of store and number in it of the cines that are asked for, and what cannot be among them."""
+    chosen = [(n, i) for n, store in enumerate(stores) for i, row in enumerate(store.rows) if keep is None or keep(row)]
+    left_out = _gone(stores) + Counter(keep.left_out(stores) if isinstance(keep, SplitPart) else {})
+    if not mirrored:
+        return chosen, left_out
+    upright = [(n, i) for n, i in chosen if not stores[n].rows[i].extra.get("mirrored")]
+    return upright, left_out + Counter({"mirrored to begin with": len(chosen) - len(upright)})
+
+
 def _gone(stores: Sequence[StoreReader]) -> Counter[str]:
     what = "with the part file; run the command that made the store again, or `echoplane data repair`"
     # Adding leaves out what is 0.
     return Counter[str]() + Counter({f"gone from {store.path} {what}": len(store.gone()) for store in stores})
 
 
-def _label(bundle: Bundle, row: StoreRow) -> str:
-    """Return a cine's label as the network was taught it."""
-    label = row.top_label()
-    return bundle.facts.labels.get(label, label)
-
-
 def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -> FloatArray | None:
     row = store.rows[i]
-    label = _label(bundle, row)
-    if label not in bundle.facts.vocabulary:
-        left_out[f"label {label!r} is not in the vocabulary" if label else "no label"] += 1
-        return None
     try:
         sampling = plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine)
     except TooShortError:
@@ -238,17 +240,21 @@ def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -
 
 
 def _collect(
-    bundle: Bundle, rows: list[tuple[int, StoreRow]], clips_of: list[int], logits: FloatArray, n_stores: int
+    bundle: Bundle,
+    rows: list[tuple[int, StoreRow]],
+    truths: list[int],
+    clips_of: list[int],
+    logits: FloatArray,
+    n_stores: int,
 ) -> Predictions:
     def name(n: int, row: StoreRow) -> str:
         return f"{n}/{row.cine}" if n_stores > 1 else row.cine
 
-    views = bundle.facts.vocabulary
     return Predictions(
-        views,
+        bundle.facts.vocabulary,
         tuple(name(n, row) for n, row in rows),
         tuple(row.group or row.study or name(n, row) for n, row in rows),
-        np.array([views.index(_label(bundle, row)) for _, row in rows], dtype=np.int64),
+        np.array(truths, dtype=np.int64),
         np.repeat(np.arange(len(rows)), clips_of),
         logits.astype(np.float32),
         np.zeros(len(rows), dtype=np.int64),

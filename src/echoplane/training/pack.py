@@ -40,7 +40,7 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         network=NetworkSpec(recipe.network.name, recipe.network.options),
         recipe=data.prepare,
         offered=answers_of(recipe, data.views),
-        labels={given: use for given, use in recipe.labels.items() if isinstance(use, str) and use in data.views},
+        labels=recipe.labels,
         sampling=recipe.data.rule,
         data=(*_uses(result, data.train, "training"), *(_uses(result, data.validation, "validation"))),
         metrics=_metrics(result.predictions) if result.predictions else (),

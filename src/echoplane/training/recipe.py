@@ -13,11 +13,9 @@ from typing import Any, Literal
 from echoplane import config
 from echoplane.data.augment import AugmentRecipe, augment_named
 from echoplane.errors import ConfigError, UsageError
+from echoplane.models.bundle_facts import LabelUse
 from echoplane.sampling import SamplingRule, rule_named
 from echoplane.training.trackers import secrets_in
-
-#: What a store's label becomes: a view, several of which one is true, or shares of several; "" leaves the cine out.
-LabelUse = str | tuple[str, ...] | Mapping[str, float]
 
 
 def _check(condition: bool, message: str) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from echoplane.errors import ConfigError, DataError
+from echoplane.models.bundle_facts import LabelUse
 from echoplane.records import FloatArray
 from echoplane.store import StoreRow
-from echoplane.training.recipe import LabelUse
 from echoplane.views import suggest
 
 #: The short-axis levels from base to apex; neighbours in this list look alike.
@@ -76,9 +76,9 @@ def make_targets(rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping
         if not row.shares:
             targets[i] = table.get(row.label, 0)
             continue
-        for name, share in row.shares.items():
+        for name in _names(row):
             one = table[name]
-            targets[i] += share * one / max(float(one.sum()), 1.0)
+            targets[i] += row.shares[name] * one / max(float(one.sum()), 1.0)
         total = targets[i].sum()
         targets[i] /= total if total > 0 else 1.0
     return targets
@@ -115,6 +115,39 @@ def hard_labels(targets_RK: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.in
     total = targets_RK.sum(axis=1)
     known = (total > 0) & (total <= ONE_OF)
     return np.where(known, targets_RK.argmax(axis=1), -1).astype(np.int64)
+
+
+def views_shown(
+    rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping[str, LabelUse]
+) -> list[tuple[int, str]]:
+    """Say what each cine shows as training counts it, for evaluation: labels that nobody knows are no error here.
+
+    Parameters
+    ----------
+    rows, views, labels
+        As for :func:`make_targets`.
+
+    Returns
+    -------
+    list of (int, str)
+        The number of the view and ``""``; or -1 and why the cine cannot be counted.
+    """
+    # A label that is not known is like a view that the network does not tell: it may have the largest share.
+    strangers = dict.fromkeys(name for row in rows for name in _names(row) if name not in views and name not in labels)
+    known = (*views, *strangers)
+    targets = make_targets(rows, known, labels)
+    found = []
+    for row, target, label in zip(rows, targets, hard_labels(targets).tolist(), strict=True):
+        if 0 <= label < len(views):
+            found.append((label, ""))
+        elif label >= 0:
+            found.append((-1, f"label {known[label]!r} is not in the vocabulary"))
+        elif target.any():
+            found.append((-1, f"label {row.top_label()!r} may be one of several views"))
+        else:
+            what = f"label {row.top_label()!r} was left out of the training" if _names(row) else "no label"
+            found.append((-1, what))
+    return found
 
 
 def _names(row: StoreRow) -> list[str]:
