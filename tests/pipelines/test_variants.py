@@ -20,6 +20,7 @@ from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Variant
 from echoplane.models.export import export_bundle
 from echoplane.models.quantise import BIN_NAME, XML_NAME, quantise, spread
 from echoplane.models.registry import build
+from echoplane.pipelines import variants
 from echoplane.pipelines.variants import VariantFigures, add_variants, prefer
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling.rule import SamplingRule
@@ -43,10 +44,8 @@ def bundle() -> Bundle:
     return export_bundle(net, BundleFacts("b", VIEWS, NetworkSpec("compact3d-s"), recipe, rule))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> StoreReader:
-    path = tmp_path_factory.mktemp("variants") / "store"
-    rng = np.random.default_rng(0)
+def store_at(path: Path, bundle: Bundle, seed: int) -> StoreReader:
+    rng = np.random.default_rng(seed)
     recipe = config.to_mapping(bundle.facts.recipe)
     with StoreWriter(path, recipe=recipe, views=VIEWS, height=32, width=32) as writer:
         for i in range(40):
@@ -55,9 +54,22 @@ def store(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> StoreRead
     return StoreReader(path)
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> StoreReader:
+    return store_at(tmp_path_factory.mktemp("variants") / "store", bundle, 0)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory, bundle: Bundle) -> StoreReader:
+    """Other cines, of the same names."""
+    return store_at(tmp_path_factory.mktemp("variants") / "other", bundle, 1)
+
+
 @pytest.mark.slow
-def test_int8_is_close_to_f32_and_its_figures_are_kept(bundle: Bundle, store: StoreReader, tmp_path: Path) -> None:
-    made, figures = add_variants(bundle, [store], [store], on="noise")
+def test_int8_is_close_to_f32_and_its_figures_are_kept(
+    bundle: Bundle, store: StoreReader, other: StoreReader, tmp_path: Path
+) -> None:
+    made, figures = add_variants(bundle, [other], [store], on="noise")
     assert [f.precision for f in figures if f.precision != "bf16"] == ["f32", "int8"]
     assert figures[0].agreement == 1
     assert figures[-1].agreement >= 0.8
@@ -113,9 +125,34 @@ def test_a_precision_that_loses_too_much_is_not_run(toy_bundle: Callable[..., Bu
         prefer(toy, figures, "int8")
 
 
-def test_cines_of_the_test_are_not_quantised_with(bundle: Bundle, store: StoreReader) -> None:
+@pytest.mark.parametrize("keep", [None, lambda row: True])
+def test_cines_of_the_test_are_not_quantised_with(
+    bundle: Bundle, store: StoreReader, monkeypatch: pytest.MonkeyPatch, keep: Callable[[StoreRow], bool] | None
+) -> None:
+    monkeypatch.setattr(variants, "quantise", lambda *_: pytest.fail("ranges were fitted"))
     with pytest.raises(UsageError, match="all of their cines are tested on"):
-        add_variants(bundle, [store], [store], keep=lambda row: True)
+        add_variants(bundle, [store], [store], keep=keep)
+
+
+def test_what_is_tested_on_is_known_by_its_frames(
+    bundle: Bundle, store: StoreReader, other: StoreReader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The cines of `other` have the same names; a third store has half of the first one's under other names."""
+    recipe = config.to_mapping(bundle.facts.recipe)
+    with StoreWriter(tmp_path / "half", recipe=recipe, views=VIEWS, height=32, width=32) as writer:
+        for i in range(0, 40, 2):
+            writer.append(store.frames(i), StoreRow(f"again{i}", label=VIEWS[i % 3], fps=20.0, n_frames=20))
+    given: list[int] = []
+
+    def quantise(_: Bundle, clips: np.ndarray) -> dict[str, bytes]:
+        given.append(len(clips))
+        raise UsageError("stop here")
+
+    monkeypatch.setattr(variants, "quantise", quantise)
+    for test in (other, StoreReader(tmp_path / "half")):
+        with pytest.raises(UsageError, match="stop here"):
+            add_variants(bundle, [store], [test])
+    assert given == [40, 20]
 
 
 @pytest.mark.slow
@@ -150,5 +187,6 @@ def test_cines_too_short_for_the_sampling_are_left_out(bundle: Bundle, tmp_path:
         for i in range(80):
             frames = rng.integers(0, 200, (5 if i % 2 else 20, 32, 32), dtype=np.uint8)
             writer.append(frames, StoreRow(f"c{i:02}", label=VIEWS[i % 3], group=f"p{i}", fps=20.0))
-    _, figures = add_variants(strict, [StoreReader(tmp_path / "s")], [StoreReader(tmp_path / "s")], on="noise")
+    made = [StoreReader(tmp_path / "s")]
+    _, figures = add_variants(strict, made, made, keep=lambda row: row.cine < "c16", on="noise")
     assert figures[0].precision == "f32"

@@ -88,7 +88,8 @@ def add_variants(
     test : sequence of StoreReader
         Labelled cines that all precisions are measured on; not trained on.
     keep : callable, optional
-        Rows of `test` to use; none of them is used to fit ranges, where `calibration` holds them too.
+        Rows of `test` to use, all without it; none of them is used to fit ranges, where `calibration` holds the same
+        frames or a row that `keep` would pick.
     on : str
         The test data in words.
     progress : callable, optional
@@ -96,9 +97,10 @@ def add_variants(
     Raises
     ------
     UsageError, DataError, BundleError
-        As :func:`echoplane.models.quantise.quantise` and :func:`echoplane.pipelines.answer.answer_store`.
+        No clips to fit ranges on beside those tested on; and as :func:`echoplane.models.quantise.quantise` and
+        :func:`echoplane.pipelines.answer.answer_store`.
     """
-    clips = spread(_clips(bundle, calibration, keep), CALIBRATION_CLIPS)
+    clips = spread(_clips(bundle, calibration, _tested(test, keep)), CALIBRATION_CLIPS)
     made = add_variant(bundle, Variant("int8", (XML_NAME, BIN_NAME)), quantise(bundle, clips))
     usable = [precision for precision in _PRECISIONS if _has(made, precision)]
     took, together = _milliseconds(made, usable, clips[:1]), _milliseconds(made, usable, clips[:CLIPS_AT_ONCE])
@@ -162,21 +164,34 @@ def _noted(bundle: Bundle, figures: Sequence[VariantFigures], on: str) -> Bundle
     return Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members})
 
 
-def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[StoreRow], bool] | None) -> FloatArray:
-    """Return one clip each of cines spread over the stores, (C, 1, N, H, W)."""
+def _tested(stores: Sequence[StoreReader], keep: Callable[[StoreRow], bool] | None) -> Callable[[StoreRow], bool]:
+    """Return what tells whether a row is tested on: by its frames, for two stores may call a cine differently."""
+    frames = {row.sha256 or row.cine for store in stores for row in store.rows if keep is None or keep(row)}
+
+    def tested(row: StoreRow) -> bool:
+        return (row.sha256 or row.cine) in frames or (keep is not None and keep(row))
+
+    return tested
+
+
+def _clips(bundle: Bundle, stores: Sequence[StoreReader], tested: Callable[[StoreRow], bool]) -> FloatArray:
+    """Return one clip each of cines spread over the stores, none of which is tested on, (C, 1, N, H, W)."""
     found = []
     for store in stores:
         check_recipe(bundle, store)
         rows = []
         for i, row in enumerate(store.rows):
             with contextlib.suppress(TooShortError):
-                if tested is None or not tested(row):
+                if not tested(row):
                     rows.append((i, plan(row.n_frames, row.fps, bundle.facts.sampling, source=row.cine).indices[:1]))
         step = max(1, len(rows) * len(stores) // CALIBRATION_CLIPS)
         for i, indices in rows[::step]:
             found.append(bundle.facts.recipe.normalise(store.frames(i, indices.ravel()))[None, None])
     if not found:
-        raise UsageError("no stored clips to quantise with: the stores are empty, or all of their cines are tested on.")
+        raise UsageError(
+            "no stored clips to quantise with: the stores are empty, or all of their cines are tested on. Give other "
+            "clips, or test on a part of them (--split)."
+        )
     return np.concatenate(found)
 
 
