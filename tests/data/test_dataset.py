@@ -12,9 +12,11 @@ torch = pytest.importorskip("torch")
 
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.augment_style import Style
+from echoplane.data.augment_time import Time
 from echoplane.data.dataset import ClipDataset, ClipSampler, loader, normalise
 from echoplane.errors import DataError
-from echoplane.sampling import SamplingRule
+from echoplane.sampling import SamplingRule, plan
+from echoplane.sampling.clips import without_empty
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 
 RULE = SamplingRule(kind="every_kth", frames=4, step=2, max_clips=100, short="refuse")
@@ -92,6 +94,45 @@ def test_random_clips_lie_anywhere_in_the_cine(store):
         assert np.diff(frames).tolist() == [2, 2, 2]
         starts.add(frames[0])
     assert starts == set(range(20 - 6))
+
+
+def darkened(path, dark):
+    """Five cines of 20 to 24 frames, of which some are black."""
+    with StoreWriter(path, recipe={}, views=VIEWS, height=32, width=28) as writer:
+        for n in range(5):
+            clip = np.random.default_rng(n).integers(100, 256, (20 + n, 32, 28), np.uint8)
+            clip[dark] = 0
+            writer.append(clip, StoreRow(f"c{n:02}", label=VIEWS[n % 2], group=f"p{n}", fps=30.0))
+    return StoreReader(path)
+
+
+@pytest.mark.parametrize("dark", [slice(0, 5), slice(-5, None)])
+@pytest.mark.parametrize("augment", [None, replace(AUGMENTS["none"], time=Time(p=1.0, speed=(0.5, 1.5)))])
+def test_random_clips_keep_out_of_black_before_and_behind_the_picture(tmp_path, dark, augment):
+    dataset = ClipDataset(darkened(tmp_path / "s", dark), VIEWS, rule=RULE, per_cine=1, augment=augment)
+    for index in range(40 * len(dataset)):
+        assert (dataset.clip(index).mean(axis=(1, 2)) > 50).all()
+
+
+@pytest.mark.parametrize("dark", [slice(0, 5), slice(9, 10), slice(-5, None)])
+def test_planned_clips_are_those_of_prediction(tmp_path, dark):
+    store = darkened(tmp_path / "s", dark)
+    dataset = ClipDataset(store, VIEWS, rule=RULE)
+    for n, row in enumerate(store.rows):
+        planned = plan(row.n_frames, row.fps, RULE)
+        wanted = without_empty(store.frames(n, np.array(planned.needed)), planned.needed, planned)
+        np.testing.assert_array_equal(dataset.table.plans[n].indices, wanted.indices)
+    assert len(dataset) < sum(len(plan(row.n_frames, row.fps, RULE).indices) for row in store.rows)
+    assert all((dataset.clip(index).mean(axis=(1, 2)) > 50).all() for index in range(len(dataset)))
+
+
+def test_a_cine_whose_picture_is_shorter_than_a_clip_is_used_as_it_is(tmp_path):
+    dataset = ClipDataset(
+        darkened(tmp_path / "s", slice(0, 16)), VIEWS, rule=RULE, per_cine=1, augment=AUGMENTS["light"]
+    )
+    assert dataset.clip(0).shape == (4, 32, 28)
+    # The last has room for two clips behind the black.
+    assert len(ClipDataset(StoreReader(tmp_path / "s"), VIEWS, rule=RULE)) == 4 * 4 + 2
 
 
 def test_what_is_not_used_is_said(store):

@@ -20,6 +20,7 @@ from echoplane.data.augment import AugmentRecipe, Draw, Fan, apply, draw, retime
 from echoplane.data.items import Item, Table, build_table
 from echoplane.records import IntArray, UInt8Array
 from echoplane.sampling import SamplingRule
+from echoplane.sampling.clips import frames_with_picture
 from echoplane.store import StoreReader
 
 #: A batch: ``clip`` uint8 (B, 1, N, H, W), ``target`` float32 (B, K), ``weight`` float32 (B,), ``row`` int64 (B,),
@@ -47,8 +48,8 @@ class ClipDataset(Dataset[Batch]):
     rule : SamplingRule
         Which frames make a clip.
     per_cine : int, optional
-        So many clips of every cine an epoch, each starting at a random frame. None: exactly the planned clips,
-        the same in every epoch, as in evaluation.
+        So many clips of every cine an epoch, each starting at a random frame of its picture, not in the black or the
+        title before it. None: exactly the planned clips, the same in every epoch, as in evaluation.
     augment : AugmentRecipe, optional
         None for none.
     seed : int
@@ -103,6 +104,7 @@ class ClipDataset(Dataset[Batch]):
         self.weights = np.array([by_view.get(row.top_label(), 1.0) for row in self.rows], np.float32)
         self.frame_size = self.table.frame_size
         self._store_of, self._cines_of = _by_store(self.table)
+        self._pictures: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -142,8 +144,10 @@ class ClipDataset(Dataset[Batch]):
             self.table.read_into(item.row, planned[item.clip], out)
             return mirrored
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, number])))
-        n_frames = self.rows[item.row].n_frames
-        frames = planned[item.clip] if self.per_cine is None else random_frames(planned, n_frames, rng)
+        if self.per_cine is None:
+            frames = planned[item.clip]
+        else:
+            frames = random_frames(planned, self.rows[item.row].n_frames, rng, self._picture(item.row))
         if self.augment is None:
             self.table.read_into(item.row, frames, out)
             return mirrored
@@ -152,7 +156,10 @@ class ClipDataset(Dataset[Batch]):
         return mirrored != (drawn.geometry is not None and drawn.geometry.flip)
 
     def _augmented(self, row: int, frames: IntArray, drawn: Draw) -> UInt8Array:
-        clip = self.table.frames(row, retime(frames, self.rows[row].n_frames, drawn.time))
+        first, end = self._picture(row)
+        if frames.min() < first or frames.max() >= end:  # the cine is too short to do without empty frames
+            first, end = 0, self.rows[row].n_frames
+        clip = self.table.frames(row, first + retime(frames - first, end - first, drawn.time))
         partner, partner_fan = None, None
         if drawn.mix is not None and drawn.mix.partner is not None:
             other = int(drawn.mix.partner * len(self.rows))
@@ -166,8 +173,18 @@ class ClipDataset(Dataset[Batch]):
         )
 
     def _frame(self, row: int) -> tuple[UInt8Array, Fan]:
-        """First frame of a cine, and its fan."""
-        return self.table.frames(row, np.zeros(1, np.int64))[0], Fan.of(self.rows[row], *self.frame_size)
+        """First frame of a cine that shows something, and its fan."""
+        return self.table.frames(row, np.array(self._picture(row)[:1]))[0], Fan.of(self.rows[row], *self.frame_size)
+
+    def _picture(self, row: int) -> tuple[int, int]:
+        """Return where the picture of a cine begins and ends; looked at once, when a clip of it is first drawn."""
+        found = self._pictures.get(row)
+        if found is None:
+            found = frames_with_picture(
+                self.rows[row].n_frames, lambda numbers: self.table.frames(row, np.array(numbers))
+            )
+            self._pictures[row] = found
+        return found
 
     def _elsewhere(self, row: int, store: float, group: float, cine: float) -> int | None:
         """Choose a cine of another store: any store, and any patient in it, as likely as the next."""
@@ -190,7 +207,9 @@ def _by_store(table: Table) -> tuple[list[int], list[list[list[int]]]]:
     return store_of, [list(groups.values()) for groups in found]
 
 
-def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) -> IntArray:
+def random_frames(
+    planned: IntArray, n_frames: int, rng: np.random.Generator, picture: tuple[int, int] | None = None
+) -> IntArray:
     """Choose one of the planned clips, and move it to a random place in the cine.
 
     Parameters
@@ -198,13 +217,17 @@ def random_frames(planned: IntArray, n_frames: int, rng: np.random.Generator) ->
     planned : int64 array, (C, N)
     n_frames : int
     rng : Generator
+    picture : (int, int), optional
+        Where the clip is to begin at the earliest, and the end of the frames it may have; all where it does not fit.
 
     Returns
     -------
     int64 array, (N,)
     """
     frames = planned[int(rng.integers(len(planned)))]
-    moved: IntArray = frames + int(rng.integers(-int(frames.min()), n_frames - int(frames.max())))
+    low, high = int(frames.min()), int(frames.max())
+    first, end = picture if picture is not None and high - low < picture[1] - picture[0] else (0, n_frames)
+    moved: IntArray = frames + int(rng.integers(first - low, end - high))
     return moved
 
 

@@ -11,6 +11,7 @@ from echoplane.data.groups import group_rows
 from echoplane.errors import DataError, TooShortError
 from echoplane.records import FloatArray, IntArray, SamplingPlan, UInt8Array
 from echoplane.sampling import SamplingRule, plan
+from echoplane.sampling.clips import without_empty
 from echoplane.store import StoreReader, StoreRow
 
 
@@ -70,12 +71,14 @@ def build_table(
     per_cine: int | None,
     labelled: bool,
 ) -> Table:
-    """Choose the cines and plan their clips.
+    """Choose the cines and plan their clips; without `per_cine` those of prediction, which look at the frames.
 
     Raises
     ------
     DataError
         When a cine asked for is in none of the stores, stores differ in frame size, or nothing is left.
+    StoreError
+        When a cine that is looked at is damaged.
     """
     sizes = {(reader.info.height, reader.info.width) for reader in stores}
     if len(sizes) != 1:
@@ -106,6 +109,9 @@ def build_table(
         if labelled and not row.target(views).any():
             skipped.append((key, f"Its label {row.top_label()!r} is not among the views of this data set."))
             continue
+        if per_cine is None:  # clips drawn at random are kept out of empty frames when they are drawn
+            frames = stores[n].frames(i, np.array(planned.needed))
+            planned = without_empty(frames, planned.needed, planned)
         rows.append(row)
         plans.append(planned)
         places.append((stores[n], i))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -110,14 +110,42 @@ def without_empty(frames_PHW: UInt8Array, numbers: Sequence[int], plan: Sampling
     SamplingPlan
         With a note, where clips were left out; as it was, where every clip or none holds an empty frame.
     """
-    grey = frames_PHW.mean(axis=(1, 2))
-    empty = grey < EMPTY * np.percentile(grey, BRIGHT)
+    empty = _are_empty(frames_PHW)
     kept: BoolArray = np.asarray(np.isin(plan.indices, np.asarray(numbers, np.int64)[~empty]).all(axis=1))
     if kept.all() or not kept.any():
         return plan
     left_out = np.count_nonzero(~kept)
     note = f"{left_out} of {len(kept)} clips left out: frames without a picture (black, or a title)."
     return replace(plan, indices=plan.indices[kept], notes=(*plan.notes, note))
+
+
+def frames_with_picture(n_frames: int, read: Callable[[Sequence[int]], UInt8Array]) -> tuple[int, int]:
+    """Return where the picture of a cine begins and ends, without the empty frames before and behind it.
+
+    Parameters
+    ----------
+    n_frames : int
+    read : callable
+        Gives prepared frames, uint8 (P, H, W), by their numbers. Three are asked for, and all where these say that the
+        first or the last is empty.
+
+    Returns
+    -------
+    (int, int)
+        The first frame that is not empty, and one more than the last.
+    """
+    ends = _are_empty(read([0, n_frames // 2, n_frames - 1]))
+    if not ends[[0, -1]].any():
+        return 0, n_frames
+    full = np.flatnonzero(~_are_empty(read(range(n_frames))))
+    return int(full[0]), int(full[-1]) + 1
+
+
+def _are_empty(frames_PHW: UInt8Array) -> BoolArray:
+    """Tell which frames are much darker than the bright ones among them, (P,); never all."""
+    grey = frames_PHW.mean(axis=(1, 2))
+    empty: BoolArray = grey < EMPTY * np.percentile(grey, BRIGHT)
+    return empty
 
 
 def gather(prepared: PreparedCine, plan: SamplingPlan) -> UInt8Array:
