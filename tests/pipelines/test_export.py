@@ -277,19 +277,19 @@ def test_the_command_line(tmp_path, capsys):
 
 
 def test_the_table_still_names_what_was_exported_before(tmp_path, sure):
-    folder, table = write_frames(tmp_path / "in"), tmp_path / "t.csv"
-    words = ["export", str(folder), "-o", str(tmp_path / "out"), "--table", str(table), "-q"]
+    folder = write_frames(tmp_path / "in")
 
-    def outputs(*more):
+    def outputs(name, *more):
+        table = tmp_path / name
         with pytest.raises(SystemExit) as end:
-            main([*words, *more])
+            main(["export", str(folder), "-o", str(tmp_path / "out"), "--table", str(table), "-q", *more])
         with table.open(newline="") as stream:
             return end.value.code, [(row["status"], row["output"]) for row in csv.DictReader(stream)]
 
-    code, [(status, first)] = outputs()
+    code, [(status, first)] = outputs("t.csv")
     assert (code, status) == (0, "ok")
-    assert outputs() == (1, [("refused", first)])
-    assert outputs("--overwrite") == (0, [("ok", first)])
+    assert outputs("again.csv") == (1, [("refused", first)])
+    assert outputs("t.csv", "--overwrite") == (0, [("ok", first)])
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

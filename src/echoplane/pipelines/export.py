@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import safe_name
+from echoplane._files import absolute_name, safe_name
 from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UnreadableError, UsageError
 from echoplane.pipelines._cine_writers import (
     FORMATS,
@@ -24,6 +24,7 @@ from echoplane.pipelines._cine_writers import (
     write_pictures,
     write_video,
 )
+from echoplane.pipelines.export_table import ExportTable
 from echoplane.prepare.deidentify import content_name, mask_outside, require_sure
 from echoplane.prepare.sector import find_sector
 from echoplane.records import Cine, InOrderReader, Sector, Status, UInt8Array
@@ -148,6 +149,7 @@ def export(
     output: str | Path,
     settings: ExportSettings | None = None,
     *,
+    table: str | Path | None = None,
     on_start: Callable[[int], None] = lambda total: None,
     on_row: Callable[[ExportRow], None] = lambda row: None,
 ) -> ExportRun:
@@ -160,10 +162,12 @@ def export(
     output : str or Path
         With one input, a file ending in ``.mp4``, ``.avi`` or ``.gif``; else a folder, made when missing.
     settings : ExportSettings
+    table : str or Path, optional
+        A CSV file for the rows, written one by one; with ``overwrite`` it replaces what is there.
     on_start : callable
         Told how many cines there are.
     on_row : callable
-        Given each row, in order.
+        Given each row, in order, after it was written.
 
     Returns
     -------
@@ -173,7 +177,8 @@ def export(
     Raises
     ------
     UsageError
-        Nothing found; several inputs for one output file; an ending that contradicts the format.
+        Nothing found; several inputs for one output file; an ending that contradicts the format; a table that is there
+        already, or is an input or the output.
     OSError
         When the output cannot be written at all: the disk is full or read only. What was exported before is kept.
     """
@@ -184,15 +189,19 @@ def export(
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
     place = _Place.choose(Path(output), settings, len(items))
     place.inputs.update(_identity(file) for item in items for file in (item.path, *item.all_files))
-    on_start(len(items))
+    place.refuse_table(table)
     started, counts, interrupted = time.perf_counter(), Counter[str](), False
-    try:
-        for item in items:
-            row = _export_one(item, place, settings)
-            counts[str(row.status)] += 1
-            on_row(row)
-    except KeyboardInterrupt:
-        interrupted = True  # what is done is whole; the caller is told
+    with ExportTable.opened(table, overwrite=settings.overwrite) as written:
+        on_start(len(items))
+        try:
+            for item in items:
+                row = _export_one(item, place, settings)
+                counts[str(row.status)] += 1
+                if written is not None:
+                    written.write(row)
+                on_row(row)
+        except KeyboardInterrupt:
+            interrupted = True  # what is done is whole; the caller is told
     return ExportRun(dict(counts), time.perf_counter() - started, interrupted)
 
 
@@ -224,6 +233,15 @@ class _Place:
         if not single and output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; give a folder, or a name ending in .mp4, .avi or .gif.")
         return cls(output, settings.kind or (ending if single else "mp4"), single)
+
+    def refuse_table(self, table: str | Path | None) -> None:
+        """Raise UsageError where the table would be written over an input or the output."""
+        if table is None:
+            return
+        if _identity(Path(table)) in self.inputs - {None}:
+            raise UsageError(f"{table}: is one of the inputs; write the table elsewhere.")
+        if self.single and absolute_name(table) == absolute_name(self.path):
+            raise UsageError(f"{table}: is the output; write the table elsewhere.")
 
     def target(self, item: SourceItem, settings: ExportSettings) -> Path:
         """Return the output for an item; two items never share one."""

@@ -33,7 +33,7 @@ the picture do not travel. A cine whose sector is not found surely is not export
 the best guess) or --no-mask (no mask at all) is given: look at it first. Text inside the sector stays.
 
 Outputs are named after their content (clip_3f2a9c1d04be.mp4), not after the input, whose name may be a patient's:
-the same clip always gets the same name. --table keeps which is which; it is not meant to travel.
+the same clip always gets the same name. --table keeps which is which, row by row; it is not meant to travel.
 
 Frame rates are kept. Frames are grey, unless --color.
 
@@ -111,28 +111,11 @@ def register(app: typer.Typer) -> None:
                 rows.append(row)
                 bar.step()
 
-            run = export(paths, output, settings, on_start=bar.start, on_row=take)
-        if table is not None:
-            _write_table(table, rows)
+            run = export(paths, output, settings, table=table, on_start=bar.start, on_row=take)
         _print(rows, run, output, quiet=quiet)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
-
-
-def _write_table(path: Path, rows: list[ExportRow]) -> None:
-    from echoplane._files import write_csv
-    from echoplane.inference.report import file_cell
-
-    lines: list[tuple[object, ...]] = [
-        ("file", "status", "output", "frames", "fps", "masked", "sector_confidence", "reason")
-    ]
-    for row in rows:
-        sure = "" if row.sector is None else f"{row.sector.confidence:.2f}"
-        rate = "" if row.fps is None else f"{row.fps:.3f}".rstrip("0").rstrip(".")
-        name, masked, reason = file_cell(row.file, ".csv"), str(row.masked).lower(), " ".join(row.reasons)
-        lines.append((name, str(row.status), row.output, row.n_frames or "", rate, masked, sure, reason))
-    write_csv(path, lines)
 
 
 def _print(rows: list[ExportRow], run: ExportRun, output: Path, *, quiet: bool) -> None:
