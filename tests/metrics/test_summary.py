@@ -8,7 +8,7 @@ import sklearn.metrics as sk
 from echoplane.errors import UsageError
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
-from echoplane.metrics.summary import Summary, compare_predictions, summarise
+from echoplane.metrics.summary import INFLATED, Summary, compare_predictions, summarise
 
 VIEWS = ("A4C", "A2C", "PSAX-MV", "PSAX-PM")
 
@@ -43,7 +43,21 @@ def test_figures_agree_with_scikit_learn_on_cine_answers() -> None:
 
 def test_summary_survives_json() -> None:
     s = summarise(predictions(), Scaling((1.3,)), repeats=5)
+    # JSON has no NaN; bounds that are none are null in it.
+    bounded = {name: figure for name, figure in s.figures.items() if name not in INFLATED}
+    s = replace(s, figures=bounded)
     assert msgspec.json.decode(msgspec.json.encode(s), type=Summary) == s
+
+
+def test_figures_that_resampling_makes_larger_have_no_interval() -> None:
+    figures = summarise(predictions(), repeats=20).figures
+    for name in ("ece", "ece_equal_mass", "mce"):
+        assert figures[name].value > 0
+        assert np.isnan([figures[name].low, figures[name].high]).all()
+        assert str(figures[name]) == f"{figures[name].value:.3f} (no interval: resampling makes it larger)"
+        plain = msgspec.json.decode(msgspec.json.encode(figures[name]))
+        assert (plain["low"], plain["high"], plain["why_none"]) == (None, None, "resampling makes it larger")
+    assert figures["brier"].low < figures["brier"].value < figures["brier"].high
 
 
 def test_views_that_do_not_occur_have_no_figures() -> None:

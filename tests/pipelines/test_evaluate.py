@@ -8,7 +8,7 @@ import numpy as np
 
 from echoplane.metrics.calibration import Scaling
 from echoplane.metrics.predictions import Predictions
-from echoplane.pipelines.evaluate import Evaluation, evaluate, report, verdict, write_evaluation
+from echoplane.pipelines.evaluate import evaluate, report, verdict, write_evaluation
 
 VIEWS = ("A4C", "A2C", "PSAX-MV")
 
@@ -48,7 +48,8 @@ def test_files_say_the_same_as_the_figures(tmp_path: Path) -> None:
     found = evaluate(good, "ours", Scaling((1.2,)), ("baseline", poor), repeats=50)
     paths = write_evaluation(found, good, tmp_path / "new" / "folder")
     assert [p.name for p in paths] == ["evaluation.json", "report.html", "misread.csv"]
-    assert msgspec.json.decode(paths[0].read_bytes(), type=Evaluation) == found
+    assert msgspec.json.decode(paths[0].read_bytes()) == msgspec.json.decode(msgspec.json.encode(found))
+    assert msgspec.json.decode(paths[0].read_bytes())["summary"]["figures"]["ece"]["low"] is None
     with paths[2].open(newline="", encoding="utf-8") as stream:
         assert [r["cine"] for r in csv.DictReader(stream)] == [m[0] for m in found.summary.misread]
 
@@ -75,6 +76,7 @@ def test_page_is_whole_safe_and_alone() -> None:
     assert not re.search(r'(src|href)="(?!data:|#)', html)
     text = " ".join(parser.text)
     assert f"{found.summary.figures['accuracy'].value:.3f}" in text
+    assert "ECE and MCE have no interval: chance makes them larger" in text
 
 
 def test_verdict_says_who_is_better_or_that_it_cannot_be_told() -> None:

@@ -24,12 +24,13 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its percentile interval."""
+    """A figure with its percentile interval; NaN bounds where there is none, and why."""
 
     value: float
     low: float
     high: float
     level: float = 0.95
+    why_none: str = ""
 
     def points(self, sign: str = "") -> str:
         """Return it in hundredths, as tables show it; `sign` is "+" for differences."""
@@ -39,7 +40,7 @@ class Interval:
 
     def __str__(self) -> str:
         if math.isnan(self.low):
-            return f"{self.value:.3f} (no interval: too few patients)"
+            return f"{self.value:.3f} (no interval: {self.why_none})"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
@@ -54,7 +55,7 @@ def _draws(groups: npt.NDArray[np.str_], repeats: int, seed: int) -> list[Rows]:
 def _percentiles(values: list[float], value: float, level: float) -> Interval:
     finite = np.asarray(values)[np.isfinite(values)]
     if len(finite) == 0:
-        return Interval(value, float("nan"), float("nan"), level)
+        return Interval(value, math.nan, math.nan, level, "not defined for resampled patients")
     low, high = np.percentile(finite, [50 * (1 - level), 50 * (1 + level)])
     return Interval(value, float(low), float(high), level)
 
@@ -87,7 +88,7 @@ def bootstrap(
         raise UsageError("an interval needs samples, and there are none")
     value = figure(np.arange(len(ids)))
     if len(np.unique(ids)) < 2:  # drawn again and again it is the same, which says nothing about others
-        return Interval(value, math.nan, math.nan, level)
+        return Interval(value, math.nan, math.nan, level, "too few patients")
     return _percentiles([figure(rows) for rows in _draws(ids, repeats, seed)], value, level)
 
 

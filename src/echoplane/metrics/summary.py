@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from echoplane.metrics import aggregate, calibration, classification, selective
 from echoplane.metrics.calibration import ReliabilityBin, Scaling
 from echoplane.metrics.intervals import Comparison, Interval, Rows, bootstrap, compare
 from echoplane.metrics.predictions import Predictions
+
+#: Figures without an interval. They add up gaps whatever their sign, so chance makes them larger, and resampling adds
+#: chance to chance: their percentiles lie too high, on well calibrated answers often above the figure itself.
+INFLATED = ("ece", "ece_equal_mass", "mce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Summary:
         Over cines by summed probabilities unless the name says otherwise: ``accuracy``, ``accuracy_votes``,
         ``accuracy_clips``, ``balanced_accuracy``, ``macro_f1``, ``kappa``, ``top2_accuracy``, ``family_accuracy``,
         ``auroc`` (mean over views), ``ece``, ``ece_equal_mass``, ``mce``, ``brier``, ``aurc``. A figure that the
-        samples do not define (family accuracy without apical or short-axis views) is left out.
+        samples do not define (family accuracy without apical or short-axis views) is left out; those in `INFLATED`
+        have no interval.
     per_view : tuple of ViewFigures
     confusion_clips, confusion_sums, confusion_votes : tuple of tuple of int
         Rows truth, columns answer; for single clips, summed probabilities, majority votes.
@@ -136,12 +142,15 @@ def summarise(predictions: Predictions, scaling: Scaling | None = None, repeats:
     Summary
     """
     answers = _Answers(predictions, scaling)
+    everything = np.arange(len(predictions.cines))
     figures = {}
     for name, figure in answers.figures().items():
-        found = bootstrap(figure, predictions.groups, repeats, seed=seed)
+        if name in INFLATED:
+            found = Interval(figure(everything), math.nan, math.nan, why_none="resampling makes it larger")
+        else:
+            found = bootstrap(figure, predictions.groups, repeats, seed=seed)
         if np.isfinite(found.value):
             figures[name] = found
-    everything = np.arange(len(predictions.cines))
     wrong = np.flatnonzero(answers.best != answers.y)
     wrong = wrong[np.argsort(-answers.p[wrong].max(axis=1), kind="stable")]
     sure = answers.p.max(axis=1)

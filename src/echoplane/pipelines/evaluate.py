@@ -47,6 +47,11 @@ _WORDS = {
     "aurc": "area under risk and coverage",
 }
 
+_NO_INTERVAL = (
+    "ECE and MCE have no interval: chance makes them larger, and resampling adds chance to chance, so that the figures "
+    "of resamples lie too high. On few cines honest probabilities show an ECE above 0 as well."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -183,7 +188,7 @@ def report(
     s = found.summary
     lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
     body = [
-        _html.section("Figures", _figures(s.figures), _per_view(s)),
+        _html.section("Figures", _figures(s.figures), _html.paragraph(_NO_INTERVAL), _per_view(s)),
         _html.section(
             "Confusion",
             _html.side_by_side(
