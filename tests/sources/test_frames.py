@@ -133,3 +133,19 @@ def test_limits_and_mistakes(tmp_path):
         open_frames(tmp_path, ())
     with pytest.raises(UsageError):
         open_frames(tmp_path, files).reader.read([3])
+
+
+@pytest.mark.parametrize("odd", [0, 2, 4])
+def test_frames_of_mixed_depth_have_no_common_white(tmp_path, odd):
+    for i in range(5):
+        grey = np.full((24, 32), 10 * i, np.uint8 if i == odd else np.uint16)
+        Image.fromarray(grey).save(tmp_path / f"a_{i}.png")
+    with pytest.raises(UnreadableError, match=r"holds (8|16)-bit samples, a_0\.png (8|16)-bit samples"):
+        open_frames(tmp_path, [f"a_{i}.png" for i in range(5)])
+
+
+def test_frames_of_8_bits_may_be_stored_in_many_ways(tmp_path):
+    for i, mode in enumerate(["L", "RGB", "P", "1", "LA"]):
+        Image.fromarray(np.full((24, 32), 255, np.uint8)).convert(mode).save(tmp_path / f"a_{i}.png")
+    cine = open_frames(tmp_path, [f"a_{i}.png" for i in range(5)])
+    assert (cine.reader.read(range(5)) == 255).all()

@@ -109,7 +109,7 @@ def open_frames(
     NotImageError
         When the files are not the user's but the operating system's.
     UnreadableError
-        When the pictures differ in size or format, or one is damaged or gone.
+        When the pictures differ in size, format or depth, or one is damaged or gone.
     RefusedError
         When there are more, or bigger, pictures than the limits allow.
     """
@@ -131,6 +131,13 @@ def open_frames(
                 f"Frame {file} is {header.width} x {header.height} pixels, "
                 f"{files[0]} is {first.width} x {first.height}.",
                 "They are probably not frames of one cine; put each cine into a folder of its own.",
+            )
+        if header.samples != first.samples:
+            raise UnreadableError(
+                name,
+                f"Frame {file} holds {header.samples}, {files[0]} {first.samples}: which brightness of the one is "
+                "which of the other is not known.",
+                "Save all frames with 8 bits.",
             )
     scaling = _scaling(folder, files, kind, name, limits) if first.deep else Scaling()
     numbers = [parts[1] for parts in map(split_name, files) if parts is not None]

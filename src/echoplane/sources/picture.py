@@ -69,6 +69,13 @@ class PictureHeader:
     notes: tuple[str, ...]
     info: dict[Any, Any]
 
+    @property
+    def samples(self) -> str:
+        """What the samples are, in words: frames of one cine share it, for they share their black and white."""
+        if not self.deep:
+            return "8-bit samples"
+        return {"I": "32-bit samples", "F": "decimal numbers"}.get(self.mode, "16-bit samples")
+
 
 @contextmanager
 def opened_picture(path: Path, kind: str, source: str, limits: Limits) -> Iterator[Any]:
