@@ -323,6 +323,34 @@ def test_a_file_is_one_row_however_it_is_spelled(study, settings, tmp_path, monk
     assert len(rows(output)) == 8
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_relative_names_are_gone_on_with_from_their_own_folder_alone(study, settings, tmp_path, monkeypatch, suffix):
+    for site in ("all/a", "b"):
+        (tmp_path / site).mkdir(parents=True)
+        shutil.copy(study / "notes.txt", tmp_path / site / "clip.mp4")
+    output = tmp_path / "all" / "out" / f"o{suffix}"
+    monkeypatch.chdir(tmp_path / "all" / "a")
+    predict(["."], settings, output=f"../out/o{suffix}")
+    assert manifest(output)["folder"] == "../a"
+    monkeypatch.chdir(tmp_path / "b")
+    for spelled in (".", tmp_path / "b"):
+        with pytest.raises(UsageError, match=r"its rows name files as seen from .*a\. Go there"):
+            predict([spelled], settings, output=output, resume=True)
+    # A tree that is moved as a whole is the same tree.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all").rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved" / "a")
+    run = predict([".", tmp_path / "b"], settings, output=f"../out/o{suffix}", resume=True)
+    assert (run.skipped, run.files) == (1, 1)
+
+
+def test_whole_names_are_gone_on_with_from_anywhere(study, settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predict([study], settings, output="o.csv")
+    monkeypatch.chdir(study)
+    assert predict(["."], settings, output=tmp_path / "o.csv", resume=True).skipped == 8
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_a_run_writes_is_not_its_input(study, settings, tmp_path, suffix):
     folder = tmp_path / "study"

@@ -20,7 +20,7 @@ from echoplane.models.bundle import Bundle
 from echoplane.pipelines._overlays import Overlays, overlay_name
 from echoplane.pipelines._workers import spread
 from echoplane.pipelines.result_table import ResultTable
-from echoplane.pipelines.run_manifest import RunManifest, now, versions
+from echoplane.pipelines.run_manifest import RunManifest, here_from, now, versions
 from echoplane.records import Status, ViewResult
 from echoplane.sources.discover import discover
 from echoplane.sources.item import SourceItem
@@ -170,7 +170,7 @@ def predict(
     settings = settings or PredictSettings()
     table = ResultTable(output, resume=resume, overwrite=overwrite)
     bundle = Bundle.load(settings.bundle)
-    manifest = _new_manifest(bundle, settings, with_versions=output is not None)
+    manifest = _new_manifest(bundle, settings, output)
     done = table.rows_there(manifest)
     items, there = _to_do(paths, settings, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
@@ -233,13 +233,14 @@ def _crashed(item: SourceItem) -> ViewResult:
     return ViewResult(item.source, Status.UNREADABLE, reasons=(reason,))
 
 
-def _new_manifest(bundle: Bundle, settings: PredictSettings, *, with_versions: bool) -> RunManifest:
+def _new_manifest(bundle: Bundle, settings: PredictSettings, output: str | Path | None) -> RunManifest:
     return RunManifest(
         state="running",
         started=now(),
         bundle={"name": bundle.name, "sha256": bundle.hash},
         settings=settings.that_matter,
-        versions=versions() if with_versions else {},  # takes some milliseconds
+        versions={} if output is None else versions(),  # takes some milliseconds
+        folder="" if output is None else here_from(output),
     )
 
 

@@ -13,7 +13,7 @@ from echoplane import config
 from echoplane._files import absolute_name
 from echoplane.errors import UsageError
 from echoplane.inference.report import ResultWriter, check_suffix, file_cell, journal_path, open_writer, rows_done
-from echoplane.pipelines.run_manifest import RunManifest, check_same, load_manifest, manifest_path, now
+from echoplane.pipelines.run_manifest import RunManifest, check_folder, check_same, load_manifest, manifest_path, now
 from echoplane.records import ViewResult
 
 
@@ -74,7 +74,9 @@ class ResultTable:
         earlier = load_manifest(self.path)
         check_same(earlier, manifest, self.path)
         self._seconds_before = earlier.seconds
-        return rows_done(self.path)
+        done = rows_done(self.path)
+        check_folder(earlier, done, self.path)
+        return done
 
     def cell(self, source: str) -> str:
         """Return a file's name as the result file spells it."""

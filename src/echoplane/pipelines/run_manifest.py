@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,8 @@ class RunManifest:
     engine : mapping
         ``name``, ``device`` and ``precision``, as they really were.
     versions : mapping of str to str
+    folder : str
+        What relative names in the `file` column start from: the working folder, as seen from the folder of the output.
     files : int
         Rows in the output.
     counts : mapping of str to int
@@ -62,6 +65,7 @@ class RunManifest:
     settings: Mapping[str, Any]
     engine: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
     ended: str = ""
     seconds: float = 0.0
     files: int = 0
@@ -123,6 +127,40 @@ def check_same(earlier: RunManifest, now: RunManifest, output: str | Path) -> No
                 f"{output}: cannot be gone on with: it was made with {name} {before!r}, and this run has {after!r}. "
                 "Use the same, or write to another file."
             )
+
+
+def here_from(output: str | Path) -> str:
+    """Return the working folder as seen from the folder of a result file; it tells of no more folders than needed."""
+    here, there = Path.cwd(), Path(output).parent.resolve()
+    try:
+        return Path(os.path.relpath(here, there)).as_posix()
+    except ValueError:  # another drive of Windows: no way leads there but the whole one
+        return here.as_posix()
+
+
+def check_folder(earlier: RunManifest, names: Iterable[str], output: str | Path) -> None:
+    """Make sure that the relative file names of the rows that are there mean the same files from here.
+
+    Parameters
+    ----------
+    earlier : RunManifest
+    names : iterable of str
+        The `file` column.
+    output : str or Path
+
+    Raises
+    ------
+    UsageError
+        When a name is relative, and was given from another folder than this one.
+    """
+    if not earlier.folder or all(Path(name).is_absolute() for name in names):
+        return
+    folder = (Path(output).parent.resolve() / earlier.folder).resolve()
+    if not folder.is_dir() or not folder.samefile(Path.cwd()):
+        raise UsageError(
+            f"{output}: cannot be gone on with from here: its rows name files as seen from {folder}. "
+            "Go there and start again, or write to another file."
+        )
 
 
 def now() -> str:
