@@ -126,6 +126,28 @@ def test_validation_is_carved_from_the_given_training_cines():
     assert len(split.cines("validation")) == 5
 
 
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_given_split_of_one_store_is_no_split_of_another(part):
+    ours = [StoreRow(f"g{n}", label="A4C", group=f"g{n}", split=part if n < 2 else "train") for n in range(10)]
+    others = [StoreRow(f"q{n}", label="A4C", group=f"q{n}") for n in range(20)]
+    both = StoreRow("both", label="A4C", group="g5")  # a patient of the given training cines, in the other store
+    stores = {row.cine: row.cine[0] for row in ours} | {row.cine: "q" for row in (*others, both)}
+    split, _ = make_split([*ours, *others, both], validation=0.2, test=0.2, store_of=stores)
+    chosen = set(split.cines(part))
+    assert {cine for cine in chosen if cine[0] == "g"} == {"g0", "g1"}
+    assert len([cine for cine in chosen if cine[0] == "q"]) == 4
+    assert "both" in split.cines("train")
+    # In one store alone the given cines are all that there is of a part.
+    assert make_split([*ours, *others], validation=0.2)[0].cines(part) == ("g0", "g1")
+
+
+def test_a_store_of_one_patient_beside_one_with_a_given_split_trains():
+    ours = [StoreRow(f"g{n}", label="A4C", group=f"g{n}", split="validation" if n < 2 else "train") for n in range(6)]
+    split, _ = make_split([*ours, StoreRow("q", label="A4C", group="q")], store_of={"q": "other"})
+    assert split.cines("validation") == ("g0", "g1")
+    assert "q" in split.cines("train")
+
+
 def test_a_given_split_that_leaks_is_refused():
     rows = [StoreRow("a", group="p", split="train"), StoreRow("b", group="p", split="test")]
     with pytest.raises(LeakError, match=r"patient p: 'a' in train, 'b' in test"):

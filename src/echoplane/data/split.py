@@ -17,6 +17,8 @@ from echoplane.errors import DataError, UsageError
 from echoplane.store import StoreRow
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
+#: Largest share of the cines in question that goes to one side: the other one needs some too.
+MOST = 0.95
 COLUMNS = ("cine", "part", "fold", "group", "label")
 
 
@@ -148,6 +150,7 @@ def make_split(
     seed: int = 0,
     given: bool = True,
     together: Iterable[tuple[str, str]] = (),
+    store_of: Mapping[str, str] | None = None,
 ) -> tuple[Split, tuple[str, ...]]:
     """Split cines by patient, with the views spread evenly.
 
@@ -163,9 +166,11 @@ def make_split(
         Another seed, another split; the same seed, the same split on every machine.
     given : bool
         Keep to ``row.split`` where the data set gives one: its test cines stay test, and its training and validation
-        cines too, unless folds are asked for, which are made of both.
+        cines too, unless folds are asked for, which are made of both. Stores without such cines give their share.
     together : iterable of (str, str)
         Keys of cines that must not be parted.
+    store_of : mapping of str to str, optional
+        Which store each cine is of, by its key; all of one when left out.
 
     Returns
     -------
@@ -195,18 +200,20 @@ def make_split(
     rows = sorted(rows, key=lambda row: row.cine)
     groups = group_rows(rows, together)
     parts: list[str] = [row.split if given else "" for row in rows]
+    stores = [(store_of or {}).get(row.cine, "") for row in rows]
+    gave = {part: {store for store, p in zip(stores, parts, strict=True) if p == part} for part in PARTS}
     if given and any(parts):
         _refuse_given_leaks(rows, groups, parts)
         _spread_given(groups, parts)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 20261]))
-    _fill(rows, groups, parts, TEST, 0.0 if TEST in parts else test, rng)
+    _fill(rows, groups, parts, TEST, test, rng, [store in gave[TEST] for store in stores])
     numbers: list[int | None] = [None] * len(rows)
     if folds:
         inside = [i for i, part in enumerate(parts) if part != TEST]
         for i, fold in zip(inside, _deal(rows, groups, inside, [1 / folds] * folds, rng), strict=True):
             parts[i], numbers[i] = TRAIN, fold
     else:
-        _fill(rows, groups, parts, VALIDATION, 0.0 if VALIDATION in parts else validation, rng)
+        _fill(rows, groups, parts, VALIDATION, validation, rng, [store in gave[VALIDATION] for store in stores])
         parts = [part or TRAIN for part in parts]
     split = Split(
         tuple(
@@ -237,13 +244,24 @@ def _spread_given(groups: Groups, parts: list[str]) -> None:
 
 
 def _fill(
-    rows: Sequence[StoreRow], groups: Groups, parts: list[str], part: str, share: float, rng: np.random.Generator
+    rows: Sequence[StoreRow],
+    groups: Groups,
+    parts: list[str],
+    part: str,
+    share: float,
+    rng: np.random.Generator,
+    settled: Sequence[bool],
 ) -> None:
-    """Give `part` its `share` of all cines out of those that may still go there."""
-    if share <= 0:
+    """Give `part` its `share` of all cines that are not settled, out of those that may still go there."""
+    if share <= 0 or all(settled):
         return
-    free = [i for i, p in enumerate(parts) if not p or (part == VALIDATION and p == TRAIN)]
-    share = min(share * len(rows) / max(len(free), 1), 1.0)
+    bound = {group for group, is_settled in zip(groups.of, settled, strict=True) if is_settled}
+    free = [
+        i for i, p in enumerate(parts) if groups.of[i] not in bound and (not p or (part == VALIDATION and p == TRAIN))
+    ]
+    if any(settled) and len({groups.of[i] for i in free}) < 2:
+        return  # one patient cannot be parted, and the part has cines of other stores
+    share = min(share * list(settled).count(False) / max(len(free), 1), MOST)
     for i, side in zip(free, _deal(rows, groups, free, [share, 1 - share], rng), strict=True):
         if side == 0:
             parts[i] = part

@@ -123,6 +123,7 @@ def split_stores(
         seed=seed,
         given=given,
         together=[(pair.one.cine, pair.two.cine) for pair in pairs],
+        store_of={row.cine: store.path for store in stores for row in store.rows},
     )
     split.save(out)
     return split, (*losses(stores), *warnings, *other_secrets(stores))
