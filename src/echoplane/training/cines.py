@@ -13,11 +13,12 @@ from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
 from echoplane.data.leaks import check_leaks
 from echoplane.data.secrets import other_secrets
-from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow, make_split
+from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow
 from echoplane.errors import DataError, UsageError
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, losses, open_stores
+from echoplane.training.dealing import Tell, deal, not_used, with_clips
 from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
 from echoplane.training.targets import hard_labels, make_targets, soften_levels
@@ -115,23 +116,44 @@ def answers_of(recipe: TrainRecipe, views: Sequence[str]) -> tuple[str, ...]:
 def rows_to_split(recipe: TrainRecipe) -> list[StoreRow]:
     """Return the labelled cines of the stores that are divided (``use: all``), each with its view as its label.
 
+    Those too short for a clip are left out.
+
     Raises
     ------
     UsageError, StoreError, DataError
         As :func:`open_data`.
     """
+    return with_clips(_divided(recipe)[1], recipe.data.rule)[0]
+
+
+def make_folds(recipe: TrainRecipe, folds: int, tell: Tell = lambda text: None) -> tuple[Split, tuple[str, ...]]:
+    """Split the cines that are divided into folds; return what to know of them too.
+
+    Raises
+    ------
+    UsageError, StoreError, DataError
+        As :func:`open_data`.
+    """
+    stores, rows = _divided(recipe)
+    return deal(stores, rows, recipe, folds=folds, tell=tell)
+
+
+def _divided(recipe: TrainRecipe) -> tuple[list[StoreReader], list[StoreRow]]:
     stores, views = _open_stores(recipe)
-    divided = {row.cine for store, use in zip(stores, recipe.data.stores, strict=True)
-               for row in store.rows if use.use == "all"}  # fmt: skip
-    return [
-        dataclasses.replace(row, label=view, shares={})
-        for row, view in _labelled_rows(stores, views, recipe)
-        if row.cine in divided
-    ]
+    open_stores = [store for store, use in zip(stores, recipe.data.stores, strict=True) if use.use == "all"]
+    keys = {row.cine for store in open_stores for row in store.rows}
+    labelled = _labelled_rows(stores, views, recipe)
+    return open_stores, [dataclasses.replace(row, label=view, shares={}) for row, view in labelled if row.cine in keys]
 
 
-def open_data(recipe: TrainRecipe) -> TrainingData:
+def open_data(recipe: TrainRecipe, tell: Tell = lambda text: None) -> TrainingData:
     """Open everything a recipe names.
+
+    Parameters
+    ----------
+    recipe : TrainRecipe
+    tell : callable
+        Gets a line where something takes long.
 
     Raises
     ------
@@ -143,7 +165,7 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
     use = recipe.data
     stores, views = _open_stores(recipe)
     labelled = _labelled_rows(stores, views, recipe)
-    split, warnings = _split(recipe, stores, labelled)
+    split, warnings = _split(recipe, stores, labelled, tell)
     train_cines = set(split.cines(TRAIN))
     validation_cines = set(split.cines(VALIDATION))
     if not train_cines:
@@ -174,8 +196,8 @@ def open_data(recipe: TrainRecipe) -> TrainingData:
             *losses(stores),
             *warnings,
             *other_secrets(stores),
-            *_skipped(train),
-            *(_skipped(validation) if validation else ()),
+            *not_used(train.clips.skipped),
+            *(not_used(validation.clips.skipped) if validation else ()),
         ),
     )
 
@@ -245,7 +267,7 @@ def _labelled_rows(
 
 
 def _split(
-    recipe: TrainRecipe, stores: Sequence[StoreReader], labelled: Sequence[tuple[StoreRow, str]]
+    recipe: TrainRecipe, stores: Sequence[StoreReader], labelled: Sequence[tuple[StoreRow, str]], tell: Tell
 ) -> tuple[Split, tuple[str, ...]]:
     use = recipe.data
     side = {row.cine: wanted.use for store, wanted in zip(stores, use.stores, strict=True) for row in store.rows}
@@ -259,7 +281,8 @@ def _split(
         split, warnings = _load_split(use.split, open_rows)
         split = _one_fold(split, use.fold, use.split)
     elif open_rows:
-        split, warnings = make_split(open_rows, validation=use.validation, seed=recipe.seed)
+        undivided = [store for store, wanted in zip(stores, use.stores, strict=True) if wanted.use == "all"]
+        split, warnings = deal(undivided, open_rows, recipe, tell=tell)
     split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
     split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
     check_leaks(split, [row for row, _ in by_view])
@@ -317,10 +340,3 @@ def _with_targets(
     number = {id(store): n for n, store in enumerate(stores)}
     store_of = np.array([number[id(reader)] for reader, _ in clips.table.places], np.int64)
     return LabelledClips(clips, make_targets(clips.rows, views, recipe.labels), store_of)
-
-
-def _skipped(part: LabelledClips) -> tuple[str, ...]:
-    if not part.clips.skipped:
-        return ()
-    cine, reason = part.clips.skipped[0]
-    return (f"{len(part.clips.skipped)} cines are not used, the first being {cine}: {reason}",)

@@ -10,12 +10,13 @@ from pathlib import Path
 from echoplane import config
 from echoplane._files import atomic_write
 from echoplane._processes import Workers, leave_with_parent
-from echoplane.data.split import Split, make_split
+from echoplane.data.split import Split
 from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.store import losses, open_stores
 from echoplane.training.checkpoint import differences
-from echoplane.training.cines import rows_to_split
+from echoplane.training.cines import make_folds
+from echoplane.training.dealing import Tell
 from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.recipe import TrainRecipe
@@ -73,7 +74,8 @@ def crossvalidate(
     """
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
-    split = _folds(recipe, folds)
+    notify: Report = _Once(report) if report else (lambda _event: None)
+    split, warnings = _folds(recipe, folds, lambda text: notify(Noted(text)))
     stores = open_stores([store.path for store in recipe.data.stores])
     data = data_hash(stores, split)
     _check_data(folder, data, split)
@@ -83,9 +85,8 @@ def crossvalidate(
     with atomic_write(folder / DATA) as stream:
         stream.write(f"{data}\n")
     tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
-    notify: Report = _Once(report) if report else (lambda _event: None)
-    for loss in losses(stores):
-        notify(Noted(loss))
+    for text in (*losses(stores), *warnings):
+        notify(Noted(text))
     if jobs == 1:
         for task in tasks:
             notify(FoldStarted(task.fold, folds, task.finished))
@@ -209,20 +210,20 @@ def _share_cores(jobs: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 
 
-def _folds(recipe: TrainRecipe, folds: int) -> Split:
+def _folds(recipe: TrainRecipe, folds: int, tell: Tell) -> tuple[Split, tuple[str, ...]]:
     if recipe.data.split:
         split = Split.load(recipe.data.split)
         if split.folds != folds:
             raise UsageError(f"{recipe.data.split}: has {split.folds} folds, and {folds} are asked for.")
-        return split
-    split = make_split(rows_to_split(recipe), folds=folds, seed=recipe.seed)[0]
+        return split, ()
+    split, warnings = make_folds(recipe, folds, tell)
     for fold in range(split.folds):
         if not any(row.label for row in split.rows if row.fold == fold):
             raise ConfigError(
                 f"fold {fold} would hold no cine whose view is known, only such as may be one of several views; "
                 "ask for fewer folds, or give a split."
             )
-    return split
+    return split, warnings
 
 
 def _check_data(folder: Path, data: str, split: Split) -> None:

@@ -73,6 +73,8 @@ class DataUse:
         With a split into folds: the fold that validates.
     validation : float
         Share of the cines that validate in a new split, in [0, 1).
+    copies : bool
+        Look for copies of recordings before a new split is made, and keep them on one side.
     hold_out : tuple of str
         Patients (groups) that validate whatever the split says; alone (``validation: 0``) this is leave-groups-out.
     sampling : str or SamplingRule
@@ -89,6 +91,7 @@ class DataUse:
     split: str = ""
     fold: int | None = None
     validation: float = 0.2
+    copies: bool = True
     hold_out: tuple[str, ...] = ()
     sampling: str | SamplingRule = "default"
     clips: Literal["one", "all"] = "one"
