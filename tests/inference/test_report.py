@@ -95,6 +95,22 @@ def test_a_torn_last_row_is_cut_off(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_row_torn_inside_a_name_with_line_breaks_is_cut_off_as_a_whole(tmp_path, suffix):
+    path = tmp_path / f"o{suffix}"
+    names = ['a\n"b",\nc.txt', "d\r\ne.txt", 'f\n"\n.txt']
+    write(path, [result(name) for name in names[:2]])
+    first = path.stat().st_size
+    write(path, [result(names[2])], append=True)
+    whole = path.read_bytes()
+    for end in range(first, len(whole)):
+        path.write_bytes(whole[:end])
+        assert list(rows_done(path)) == names[:2]
+        assert path.stat().st_size == first
+    write(path, [result(names[2])], append=True)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_row_that_the_system_takes_in_parts_is_whole(tmp_path, suffix):
     class InParts:
         """A stream as of a pipe or a disk that is nearly full."""

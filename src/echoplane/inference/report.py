@@ -87,7 +87,8 @@ def rows_done(path: str | Path) -> dict[str, str]:
     check_suffix(path)
     try:
         return _rows_done(path)
-    except (KeyError, TypeError, ValueError) as error:  # of pyarrow, too: its ArrowInvalid is a ValueError
+    # pyarrow's ArrowInvalid is a ValueError
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise UsageError(
             f"{path}: cannot be gone on with, for its rows are not as they were written ({type(error).__name__}). "
             "If another program has saved it anew, write to another file."
@@ -229,22 +230,45 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 
 def _cut_torn_row(path: Path) -> None:
-    """Cut off what follows the last end of line: a row that was being written when the process was killed."""
+    """Cut off what follows the last whole row: one that was being written when the process was killed."""
     if not path.exists():
         return
     with path.open("r+b") as stream:
-        end = stream.seek(0, io.SEEK_END)
-        position = end
-        while position > 0:
-            start = max(0, position - 65536)
-            stream.seek(start)
-            newline = stream.read(position - start).rfind(b"\n")
-            if newline >= 0:
-                if start + newline + 1 < end:
-                    stream.truncate(start + newline + 1)
-                return
-            position = start
-        stream.truncate(0)
+        whole = _end_of_csv_rows(stream) if path.suffix == ".csv" else _end_of_lines(stream)
+        if whole < stream.seek(0, io.SEEK_END):
+            stream.truncate(whole)
+
+
+def _end_of_lines(stream: IO[bytes]) -> int:
+    """Return where the last whole line ends; only the end of the file is read."""
+    position = stream.seek(0, io.SEEK_END)
+    while position > 0:
+        start = max(0, position - 65536)
+        stream.seek(start)
+        newline = stream.read(position - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        position = start
+    return 0
+
+
+def _end_of_csv_rows(stream: IO[bytes]) -> int:
+    """Return where the last whole row ends: names may hold line breaks, so that only the reader of CSV can tell."""
+    position, is_read = 0, False
+
+    def whole_lines() -> Iterator[str]:
+        nonlocal position, is_read
+        for line in stream:
+            if line.endswith(b"\n"):
+                position += len(line)
+                yield line.decode("utf-8", "replace")
+        is_read = True
+
+    end = 0
+    for _ in csv.reader(whole_lines()):
+        if not is_read:  # asked for more lines, in vain, the reader gives a row that has lost its end
+            end = position
+    return end
 
 
 def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
