@@ -162,6 +162,16 @@ def test_a_killed_parquet_run_goes_on_from_its_journal(tmp_path):
     assert [row["file"] for row in read(path)] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_run_that_replaces_a_file_and_is_killed_leaves_no_row_of_the_old_one(tmp_path, suffix):
+    path = tmp_path / f"o{suffix}"
+    write(path, [result("old")])
+    writer = open_writer(path, VOCABULARY)
+    writer.write(result("new"))  # and no close
+    assert list(rows_done(path)) == ["new"]
+    writer.close()
+
+
 def test_a_file_of_other_columns_is_not_added_to(tmp_path):
     for suffix in (".csv", ".parquet"):
         path = tmp_path / f"o{suffix}"

@@ -190,6 +190,8 @@ class _ParquetWriter:
         self._earlier = self._parquet.read_table(path) if append and path.exists() else None
         if self._earlier is not None and tuple(self._earlier.column_names) != columns(vocabulary):
             raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
+        if not append:  # else a run that is killed leaves rows of the old file beside its own
+            path.unlink(missing_ok=True)
         self._lines = _JsonlWriter(journal_path(path), vocabulary, append)
 
     def write(self, result: ViewResult) -> None:
