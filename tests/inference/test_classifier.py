@@ -153,6 +153,38 @@ def test_wrong_arrays_and_options_are_errors(classifier, toy_bundle):
         ViewClassifier.load(toy_bundle(), jobs=0)
     with pytest.raises(UsageError, match="precision"):
         ViewClassifier.load(toy_bundle(), precision="f8")
+    for threads in (0, 1.5):
+        with pytest.raises(UsageError, match=f"threads {threads}: must be"):
+            ViewClassifier.load(toy_bundle(), threads=threads)
+
+
+@pytest.mark.parametrize("source", [[BRIGHT], None, 3, b"a.dcm", object()])
+def test_what_is_no_source_is_said(classifier, source):
+    with pytest.raises(UsageError, match=f"{type(source).__name__!r} is no cine; expected a path"):
+        classifier.predict(source)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_wrong_source_among_many_is_one_row(classifier, jobs):
+    results = list(classifier.predict_many([BRIGHT, [BRIGHT], BRIGHT.astype(float), None, DARK], jobs=jobs))
+    assert [(r.file, str(r.status)) for r in results] == [
+        ("array", "ok"),
+        ("list", "unsupported"),
+        ("array", "unsupported"),
+        ("NoneType", "unsupported"),
+        ("array", "ok"),
+    ]
+    assert "Scale to 0..255 first" in results[2].reasons[0]
+
+
+def test_a_buffer_may_be_filled_again(classifier):
+    def reused():
+        buffer = np.empty_like(BRIGHT)
+        for picture in (BRIGHT, DARK, BRIGHT, DARK):
+            buffer[:] = picture
+            yield buffer
+
+    assert [r.view for r in classifier.predict_many(reused(), jobs=2)] == ["A4C", "A2C", "A4C", "A2C"]
 
 
 class Broken:

@@ -90,7 +90,7 @@ def test_frames_that_are_not_there_are_refused(indices):
         ArrayReader(np.zeros((3, 4, 5), np.uint8)).read([0], reduce=3)
 
 
-@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), "30", b"30", [30.0], 10**400])
 def test_a_frame_rate_that_is_none_is_refused(fps):
     with pytest.raises(UsageError, match="fps"):
         cine_from_array(np.zeros((3, 4, 5), np.uint8), fps=fps)

@@ -38,6 +38,12 @@ def test_an_array():
         open_cine(np.zeros((3, 4, 5)))
 
 
+def test_what_is_no_place_is_said():
+    for place in (None, 3, b"a.dcm", []):
+        with pytest.raises(UsageError, match="is no cine; expected a path"):
+            open_cine(place)
+
+
 @pytest.mark.parametrize("name", ["a.png", "noextension", "a.jpg", "a.dcm", "a.mp4", "心臓.PNG"])
 def test_content_counts_and_a_name_that_lies_is_noted(tmp_path, name):
     (tmp_path / name).write_bytes(png())

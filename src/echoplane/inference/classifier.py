@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from echoplane.models.bundle import Bundle
 from echoplane.records import Cine, PreparedCine, SamplingPlan, Status, ViewResult
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.colour import with_colour_noticed
-from echoplane.sources.item import SourceItem, shown
+from echoplane.sources.item import SourceItem, item_of
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
 from echoplane.sources.side_by_side import decoding_threads
@@ -72,7 +72,7 @@ class ViewClassifier:
         limits: Limits = DEFAULT_LIMITS,
         on_look: Callable[[Look], None] | None = None,
     ) -> None:
-        _refuse_jobs(jobs)
+        _refuse_fewer_than_one(jobs=jobs, threads=threads)
         if on_look is not None and engine not in ("auto", "openvino"):
             raise UsageError(f"engine {engine!r} gives no activation maps; the CPU engine, openvino, does.")
         self.bundle = bundle
@@ -99,7 +99,7 @@ class ViewClassifier:
             See :func:`echoplane.inference.engine.load_engine`.
         threads : int or None
             Threads of the network, and of decoding where one cine is worked on at a time; None takes all processors
-            this process may use.
+            this process may use. At least 1.
         precision : {"auto", "f32", "bf16", "int8"}
             Default ``auto``: what the bundle names.
         jobs : int or None
@@ -121,7 +121,7 @@ class ViewClassifier:
             No bundle, or one that is damaged, foreign or too new.
         UsageError
             An engine or precision that does not exist or that this machine does not have; `on_look` for a network
-            that has no activation map of its own.
+            that has no activation map of its own; fewer than one thread or job.
         """
         loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         classifier = cls(loaded, engine=engine, threads=threads, **options)
@@ -163,7 +163,7 @@ class ViewClassifier:
         Raises
         ------
         UsageError
-            For an array of another dtype or shape.
+            For an array of another dtype or shape, what is none of these sources, or an `fps` that is no frame rate.
         BundleError
             When the bundle's network cannot be loaded.
         """
@@ -176,7 +176,8 @@ class ViewClassifier:
         ----------
         sources : iterable
             As for :meth:`predict`; taken from the iterable a few at a time, so it may be endless. For folders that
-            hold many files give ``echoplane.sources.discover.discover(folders)``.
+            hold many files give ``echoplane.sources.discover.discover(folders)``. Arrays are copied as they are taken,
+            so that one buffer may be filled again and again; cines and memory maps are not.
         jobs : int or None
             Cines worked on side by side, each by one thread of this process: while one is being decoded, another is
             in the network. None: as given to :meth:`load`, or one for each processor.
@@ -184,24 +185,27 @@ class ViewClassifier:
         Yields
         ------
         ViewResult
+            Also for what :meth:`predict` raises UsageError for: status ``unsupported``, and the reason.
 
         Raises
         ------
         UsageError
             For fewer than one job, when the first result is asked for.
         """
-        _refuse_jobs(jobs)
+        _refuse_fewer_than_one(jobs=jobs)
         jobs = jobs or self._jobs or available_cpus()
         engine = self.engine(jobs)
         if jobs == 1:
             for source in sources:
-                yield self._alone(_as_source(source), jobs)
+                yield self._one_of_many(source, lambda known: self._alone(known, 1))
             return
         waiting: deque[Future[ViewResult]] = deque()
         pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")
         try:
             for source in sources:
-                waiting.append(pool.submit(self._answer, _as_source(source), engine))
+                # Its owner may fill a buffer anew while this one waits.
+                kept = source.copy() if _is_buffer(source) else source
+                waiting.append(pool.submit(self._one_of_many, kept, lambda known: self._answer(known, engine)))
                 if len(waiting) >= jobs * AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -210,22 +214,27 @@ class ViewClassifier:
             # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _alone(self, source: str | Path | SourceItem | Cine, jobs: int) -> ViewResult:
+    def _one_of_many(self, source: Source, answer: Callable[[SourceItem | Cine], ViewResult]) -> ViewResult:
+        try:
+            known = _as_source(source)
+        except UsageError as error:  # one wrong source among many becomes its row, as a damaged file does
+            name = "array" if isinstance(source, np.ndarray) else type(source).__name__
+            return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),))
+        return answer(known)
+
+    def _alone(self, source: SourceItem | Cine, jobs: int) -> ViewResult:
         """Answer for one source, decoded on this job's share of the threads."""
         with decoding_threads((self._threads or available_cpus()) // jobs):
             return self._answer(source, self.engine(jobs))
 
-    def _answer(self, source: str | Path | SourceItem | Cine, engine: Engine) -> ViewResult:
+    def _answer(self, source: SourceItem | Cine, engine: Engine) -> ViewResult:
         """Answer for one source; whatever goes wrong with it becomes its row."""
-        name = _name(source)
-        result, look = self._outcome(source, name, engine)
+        result, look = self._outcome(source, source.source, engine)
         if look is not None and self._on_look is not None:
             self._on_look(look)  # outside of what becomes a row: a full disk is not the cine's fault
         return result
 
-    def _outcome(
-        self, source: str | Path | SourceItem | Cine, name: str, engine: Engine
-    ) -> tuple[ViewResult, Look | None]:
+    def _outcome(self, source: SourceItem | Cine, name: str, engine: Engine) -> tuple[ViewResult, Look | None]:
         try:
             return self._run(source, name, engine)
         except (ReadError, PrepareError) as error:
@@ -239,7 +248,7 @@ class ViewClassifier:
             reason = f"Failed unexpectedly ({type(error).__name__}); this is a fault of echoplane, please report it."
             return ViewResult(name, Status.UNREADABLE, reasons=(reason,)), None
 
-    def _run(self, source: str | Path | SourceItem | Cine, name: str, engine: Engine) -> tuple[ViewResult, Look | None]:
+    def _run(self, source: SourceItem | Cine, name: str, engine: Engine) -> tuple[ViewResult, Look | None]:
         started = time.perf_counter()
         cine = source if isinstance(source, Cine) else open_cine(source, limits=self._limits)
         opened = time.perf_counter()
@@ -263,21 +272,24 @@ class ViewClassifier:
         return result, Look(result, prepared, sampling, maps[..., ::-1, :] if prepared.sector.upside_down else maps)
 
 
-def _refuse_jobs(jobs: int | None) -> None:
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs {jobs}: must be at least 1.")
+def _refuse_fewer_than_one(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not (isinstance(number, int | np.integer) and number >= 1):
+            raise UsageError(f"{name} {number!r}: must be at least 1, a whole number.")
 
 
-def _as_source(source: Source, fps: float | None = None) -> str | Path | SourceItem | Cine:
+def _as_source(source: Source, fps: float | None = None) -> SourceItem | Cine:
     if isinstance(source, np.ndarray):
         return with_colour_noticed(cine_from_array(source, fps))
+    known = source if isinstance(source, Cine) else item_of(source)
     if fps is not None:
         raise UsageError("fps is for arrays only; files say their own frame rate.")
-    return source
+    return known
 
 
-def _name(source: str | Path | SourceItem | Cine) -> str:
-    return source.source if isinstance(source, Cine | SourceItem) else shown(source)
+def _is_buffer(source: Source) -> TypeGuard[npt.NDArray[Any]]:
+    # A memory map is a file, of which only the frames that are needed are read.
+    return isinstance(source, np.ndarray) and not isinstance(source, np.memmap)
 
 
 def _row(

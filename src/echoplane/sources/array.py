@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -121,8 +122,7 @@ def cine_from_array(
             f"Frames have shape {shape}, which looks like one colour picture; expected {_ACCEPTED}. "
             "Give one picture as frames[None]."
         )
-    if fps is not None and not (np.isfinite(fps) and fps > 0):
-        raise UsageError(f"fps is {fps!r}, expected frames a second above 0, or None where it is not known.")
+    rate = None if fps is None else _rate(fps)
     n_frames, height, width = shape[:3]
     return Cine(
         source=source,
@@ -130,11 +130,22 @@ def cine_from_array(
         n_frames=n_frames,
         height=height,
         width=width,
-        fps=None if fps is None else float(fps),
-        fps_source="" if fps is None else fps_source,
+        fps=rate,
+        fps_source="" if rate is None else fps_source,
         kind=kind or (CineKind.STILL if n_frames == 1 else CineKind.B_MODE),
         regions=regions,
         spacing_mm=spacing_mm,
         notes=notes,
         facts={"format": "array", "color": "RGB" if reader.frames.ndim == 4 else "grey", **(facts or {})},
     )
+
+
+def _rate(fps: Any) -> float:
+    """Return a frame rate as a float; numbers of NumPy are numbers too, text is none."""
+    try:
+        rate = math.nan if isinstance(fps, str | bytes) else float(fps)
+    except (TypeError, ValueError, OverflowError):
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise UsageError(f"fps is {fps!r}, expected frames a second above 0, or None where it is not known.")
+    return rate

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from echoplane.errors import ReadError
+from echoplane.errors import ReadError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,26 @@ class SourceItem:
         """Every file it is made of."""
         folder = self.path if self.format == "frames" else self.path.parent
         return [folder / name for name in self.files] if self.files else [self.path]
+
+
+def item_of(place: str | Path | SourceItem) -> SourceItem:
+    """Return the item that a path names; an item stays as it is.
+
+    Raises
+    ------
+    UsageError
+        For what is neither.
+    """
+    if isinstance(place, SourceItem):
+        return place
+    # Also bytes, which some programs take for paths: they have no spelling of their own in the results.
+    if not (isinstance(place, str | os.PathLike) and isinstance(os.fspath(place), str)):
+        raise UsageError(
+            f"{type(place).__name__!r} is no cine; expected a path, an item of discovery, a Cine, or a NumPy array of "
+            "uint8 frames (T, H, W) or (T, H, W, 3). numpy.asarray makes one of lists and tensors, os.fsdecode a path "
+            "of bytes."
+        )
+    return SourceItem(shown(place), Path(place))
 
 
 def shown(path: str | Path) -> str:

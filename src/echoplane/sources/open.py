@@ -13,7 +13,7 @@ from echoplane.errors import NotImageError, ReadError, RefusedError, UnreadableE
 from echoplane.records import Cine
 from echoplane.sources.colour import with_colour_noticed
 from echoplane.sources.guard import reading
-from echoplane.sources.item import SourceItem, shown
+from echoplane.sources.item import SourceItem, item_of
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.sniff import ENDINGS, PICTURES, SYSTEM_FILES, VIDEOS, named_format, sniff
 
@@ -74,7 +74,7 @@ def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limi
         read), ``NotImageError`` (a text, a report), ``RefusedError`` (an archive, an absurd size),
         ``NoFramesError``.
     UsageError
-        For an array of another dtype or shape.
+        For an array of another dtype or shape, and for what is none of these.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def open_cine(place: str | Path | SourceItem | npt.NDArray[Any], *, limits: Limi
         from echoplane.sources.array import cine_from_array
 
         return with_colour_noticed(cine_from_array(place))
-    item = place if isinstance(place, SourceItem) else SourceItem(shown(place), Path(place))
+    item = item_of(place)
     if item.error is not None:
         # A fresh copy: an exception raised twice would gather tracebacks.
         raise type(item.error)(item.error.path, item.error.reason, item.error.fix)
