@@ -10,6 +10,7 @@ import pytest
 
 from echoplane.apps.cli._layouts import LAYOUT_HELP
 from echoplane.data.adapters import LAYOUTS, Options, layout_named, read_manifest
+from echoplane.data.labels import LabelTable
 from echoplane.data.manifest import Manifest
 from echoplane.errors import DataError, UsageError
 from echoplane.sources.open import open_cine
@@ -133,6 +134,47 @@ def test_lines_of_one_file_that_say_different_things(tmp_path):
         "s1/a": "Is said to be of different patients. Correct that; it is not used.",
         "s1/b": "Is for 'test' and 'train'. Correct that; it is not used.",
     }
+
+
+def test_two_spellings_of_one_view_do_not_contradict_each_other(tmp_path):
+    for name in "abcd":
+        text(tmp_path / "s1" / name, "")
+    sheet = text(
+        tmp_path / "labels.csv",
+        "s1,a,A4C\ns1,a,apical 4 chamber\ns1,b,A4C\ns1,b,vier\ns1,c,A4C\ns1,c,A2C\ns1,d,odd\ns1,d,Odd\n",
+    )
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert labels(manifest) == {"s1/a": "A4C", "s1/d": "odd"}
+    assert failures(manifest) == {"s1/b": "label_conflict", "s1/c": "label_conflict"}
+    known = read_manifest("sheet", tmp_path, Options(sheet, LabelTable({"vier": "A4C", "a2c": "A2C"})))
+    assert labels(known) == {"s1/a": "A4C", "s1/b": "A4C", "s1/d": "odd"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "s1\ta\tPSAX, mitral\ns1\tb\tA4C\n",
+        "s1\ta\tPSAX, mitral\ns1\tb\tA4C, zoomed\n",
+        "study;file;view;remarks, if any\ns1;a;PSAX, mitral;\ns1;b;A4C;poor\n",
+        "s1,a,PSAX; mitral\ns1,b,A4C\n",
+    ],
+)
+def test_what_separates_columns_is_what_all_lines_have_as_often(tmp_path, lines):
+    for name in "ab":
+        text(tmp_path / "s1" / name, "")
+    found = labels(read_manifest("sheet", tmp_path, Options(text(tmp_path / "labels.txt", lines))))
+    assert found.keys() == {"s1/a", "s1/b"}
+    assert found["s1/a"].replace(";", ",") == "PSAX, mitral"
+    assert found["s1/b"].startswith("A4C")
+
+
+@pytest.mark.parametrize("header", ["", "#study,file,view\n", "# all of them\nstudy,file,view\n", "#\n"])
+def test_a_study_that_begins_with_a_hash_is_no_remark(tmp_path, header):
+    for name in ("#12/a", "s1/b"):
+        text(tmp_path / name, "")
+    sheet = text(tmp_path / "labels.csv", header + "#12,a,A4C\n# a remark\ns1,b,A2C\n")
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert (labels(manifest), manifest.failures) == ({"#12/a": "A4C", "s1/b": "A2C"}, ())
 
 
 def test_of_two_columns_for_one_thing_the_first_counts(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from echoplane.data.labels import LabelTable
 from echoplane.sources.item import SourceItem
 
 
@@ -72,7 +73,7 @@ class Manifest:
     Attributes
     ----------
     rows : tuple of ManifestRow
-        Every key once.
+        Every key once, after :func:`settle`.
     failures : tuple of Failure
         Files that are missing, have no label, or two.
     """
@@ -89,21 +90,23 @@ class Manifest:
         return dict(sorted(counts.items()))
 
 
-def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
-    """Make every key stand once: equal lines become one, and cines with two labels, patients or parts are failures.
+def settle(manifest: Manifest, labels: LabelTable) -> Manifest:
+    """Make every key stand once: lines that agree become one; cines with two labels, patients or parts are failures.
 
-    A cine with two labels is not used at all, because there is no telling which of them is right.
+    A cine with two labels is not used at all, because there is no telling which of them is right. Two spellings of one
+    view, as `labels` or the vocabulary have it, are one label.
     """
+    failures = list(manifest.failures)
     by_key: dict[str, list[ManifestRow]] = {}
-    for row in rows:
+    for row in manifest.rows:
         by_key.setdefault(row.cine, []).append(row)
     kept = []
     for key, same in by_key.items():
-        labels = {row.given_label.strip().casefold(): row.given_label for row in same}
+        views = {_meaning(row.given_label, labels): row.given_label for row in same}
         splits = sorted({row.split for row in same if row.split})
         # Who the patients are does not belong into a message.
         said = (
-            f"Is labelled {' and '.join(map(repr, sorted(labels.values())))}." if len(labels) > 1 else "",
+            f"Is labelled {' and '.join(map(repr, sorted(views.values())))}." if len(views) > 1 else "",
             "Is said to be of different patients." if len({row.patient for row in same if row.patient}) > 1 else "",
             f"Is for {' and '.join(map(repr, splits))}." if len(splits) > 1 else "",
         )
@@ -112,6 +115,11 @@ def settle(rows: list[ManifestRow], failures: list[Failure]) -> Manifest:
         else:
             kept.append(_merged(same))
     return Manifest(tuple(sorted(kept, key=lambda row: row.cine)), tuple(failures))
+
+
+def _meaning(given: str, labels: LabelTable) -> str:
+    """Return what a label means; of one that nobody knows yet, what is compared of its spelling."""
+    return labels.resolve(given) or given.strip().casefold()
 
 
 def _merged(same: list[ManifestRow]) -> ManifestRow:

@@ -83,8 +83,9 @@ def organize(
     """
     undo_file = Path(out) / UNDO_FILE
     moved = moved_before(undo_file, Path(source)) if how == "move" else set()
-    manifest = read_manifest("sheet", source, Options(sheet), may_be_empty=bool(moved))
-    meanings = (labels or LabelTable()).resolve_all(manifest.given_labels())
+    labels = labels or LabelTable()
+    manifest = read_manifest("sheet", source, Options(sheet, labels), may_be_empty=bool(moved))
+    meanings = labels.resolve_all(manifest.given_labels())
     plan = make_plan(manifest, meanings, Path(out), how)
     failures = [failure for failure in plan.failures if not _is_moved(failure, moved)]
     before = len(plan.failures) - len(failures)

@@ -168,7 +168,8 @@ def prepare_dataset(
         refuse_unguarded()
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
     layout = layout_named(settings.layout)
-    manifest = _with_patients(read_manifest(layout.name, source, Options(settings.sheet)), settings.patients)
+    read = read_manifest(layout.name, source, Options(settings.sheet, settings.labels))
+    manifest = _with_patients(read, settings.patients)
     given = manifest.given_labels()
     meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
     tasks, failures = _label(manifest, meanings)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from echoplane.data.adapters import camus, echonet, ev9v, folders, frames, hmc_qu, mimic, phantom, sheet, tmed2
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Manifest
+from echoplane.data.labels import LabelTable
+from echoplane.data.manifest import Manifest, settle
 from echoplane.errors import DataError, UsageError
 from echoplane.views import suggest
 
@@ -72,7 +73,8 @@ def read_manifest(
     layout, folder = layout_named(name), Path(root)
     if not folder.is_dir():
         raise DataError(f"{folder}: is no folder.")
-    manifest = layout.read(folder, options or Options())
+    options = options or Options()
+    manifest = settle(layout.read(folder, options), options.labels.over(LabelTable.of_layout(layout.name)))
     if not manifest.rows and not may_be_empty:
         why = (
             f" The first of {len(manifest.failures)} problems: {manifest.failures[0].file}: "

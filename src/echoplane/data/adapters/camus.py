@@ -12,7 +12,7 @@ from pathlib import Path
 
 from echoplane.data.adapters._tables import key_of
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Manifest, ManifestRow, settle
+from echoplane.data.manifest import Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.item import SourceItem
 
@@ -34,7 +34,7 @@ def read(root: Path, options: Options) -> Manifest:
             f"{root}: holds no patientNNNN/patientNNNN_2CH_half_sequence.nii.gz (or _sequence.mhd); "
             "is this the folder of CAMUS?"
         )
-    return settle(rows, [])
+    return Manifest(tuple(rows))
 
 
 LAYOUT = Layout(

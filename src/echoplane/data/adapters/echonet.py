@@ -30,7 +30,7 @@ from echoplane.data.adapters._tables import (
     safe_below,
 )
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 _NAME = ("FileName", "HashedFileName", "File Name")
@@ -40,37 +40,31 @@ def read_dynamic(root: Path, options: Options) -> Manifest:
     """List the videos of ``FileList.csv``; all are apical four-chamber."""
     del options
     table = need_file(root, "FileList.csv")
-    return settle(*_videos(table, root, "A4C", ("Videos",)))
+    return _videos(table, root, "A4C", ("Videos",))
 
 
 def read_pediatric(root: Path, options: Options) -> Manifest:
     """List the videos of both views; the view is the folder."""
     del options
-    rows: list[ManifestRow] = []
-    failures: list[Failure] = []
     home = root if any((root / view).is_dir() for view in ("A4C", "PSAX")) else None
     home = home or next((p.parent for p in sorted(root.glob("*/A4C")) + sorted(root.glob("*/PSAX"))), None)
     tables = {view: home / view / "FileList.csv" for view in ("A4C", "PSAX")} if home else {}
     if not any(path.is_file() for path in tables.values()):
         raise DataError(f"{root}: holds neither A4C/FileList.csv nor PSAX/FileList.csv; is this EchoNet-Pediatric?")
-    for view, table in tables.items():
-        if table.is_file():
-            more, lost = _videos(table, root, view, ("Videos",), folds=True)
-            rows += more
-            failures += lost
-    return settle(rows, failures)
+    found = [_videos(table, root, view, ("Videos",), folds=True) for view, table in tables.items() if table.is_file()]
+    return Manifest(
+        tuple(row for part in found for row in part.rows), tuple(failure for part in found for failure in part.failures)
+    )
 
 
 def read_lvh(root: Path, options: Options) -> Manifest:
     """List the videos of ``MeasurementsList.csv``; all are parasternal long axis."""
     del options
     table = need_file(root, "MeasurementsList.csv")
-    return settle(*_videos(table, root, "PLAX", ("Batch1", "Batch2", "Batch3", "Batch4")))
+    return _videos(table, root, "PLAX", ("Batch1", "Batch2", "Batch3", "Batch4"))
 
 
-def _videos(
-    table: Path, root: Path, view: str, folders: tuple[str, ...], *, folds: bool = False
-) -> tuple[list[ManifestRow], list[Failure]]:
+def _videos(table: Path, root: Path, view: str, folders: tuple[str, ...], *, folds: bool = False) -> Manifest:
     rows: dict[str, ManifestRow] = {}
     failures: dict[str, Failure] = {}
     for line in read_table(table, [_NAME, "Split"]):
@@ -92,7 +86,7 @@ def _videos(
             fps=number(line.get("FPS", "")),
             extra={"given_fold": int(line["Split"])} if fold else {},
         )
-    return list(rows.values()), list(failures.values())
+    return Manifest(tuple(rows.values()), tuple(failures.values()))
 
 
 def _places(home: Path, folders: tuple[str, ...], name: str) -> Iterator[Path]:

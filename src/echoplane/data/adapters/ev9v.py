@@ -14,7 +14,7 @@ from pathlib import Path
 from echoplane._files import read_table_text
 from echoplane.data.adapters._tables import key_of, need_file, read_table, safe_below
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.item import SourceItem
 
@@ -40,7 +40,7 @@ def read(root: Path, options: Options) -> Manifest:
         key = key_of(folder, root)
         item = SourceItem(key, folder, "frames", tuple(frames))
         rows.append(ManifestRow(key, item, line["labels"], split=parts.get(video, "")))
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _given_parts(home: Path) -> dict[str, str]:

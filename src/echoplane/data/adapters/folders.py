@@ -6,7 +6,7 @@ from pathlib import Path
 
 from echoplane.data.adapters._tables import key_of
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.discover import discover
 from echoplane.sources.item import SourceItem, shown
@@ -48,7 +48,7 @@ def read(root: Path, options: Options) -> Manifest:
                 continue
             key = _key(item, root)
             rows.append(ManifestRow(key, SourceItem(key, item.path, item.format, item.files, item.error), folder.name))
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _key(item: SourceItem, root: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from echoplane.data.adapters.folders import view_folders
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.sniff import SYSTEM_FILES
 
@@ -37,7 +37,7 @@ def read(root: Path, options: Options) -> Manifest:
             key = f"{folder.name}/{shown(clip)}"
             files = tuple(name for _, name in sorted(frames))
             rows.append(ManifestRow(key, SourceItem(key, (folder / clip).parent, "frames", files), folder.name))
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 LAYOUT = Layout("frames", "<view>/<clip>_<n>.jpg: the frames of all clips of a view in one folder", read)

@@ -15,7 +15,7 @@ from pathlib import Path
 from echoplane._files import csv_mark
 from echoplane.data.adapters._tables import item_of, key_of
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 _VIEW = re.compile(r"(?<![A-Z0-9])(?:A?([24])CH?|AP([24]))(?![A-Z0-9])", re.IGNORECASE)
@@ -39,7 +39,7 @@ def read(root: Path, options: Options) -> Manifest:
             continue
         patient = _PATIENT.match(path.stem)
         rows.append(ManifestRow(key, item_of(path, root), view, patient=patient["patient"].upper() if patient else ""))
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _view(text: str) -> str:

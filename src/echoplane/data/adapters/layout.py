@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from echoplane.data.labels import LabelTable
 from echoplane.data.manifest import Manifest
 
 
@@ -17,9 +18,12 @@ class Options:
     ----------
     sheet : Path or None
         ``sheet``: the label sheet. ``mimic-iv-echo``: the table of view probabilities.
+    labels : LabelTable
+        The user's own table: two labels that it takes for one view do not contradict each other.
     """
 
     sheet: Path | None = None
+    labels: LabelTable = field(default_factory=LabelTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Layout:
     about : str
         The layout in one line.
     read : callable
-        ``read(root, options) -> Manifest``; raises DataError when the folder does not look like this layout.
+        ``read(root, options) -> Manifest``, in which a key may still stand several times; raises DataError when the
+        folder does not look like this layout.
     origin : str
         Name and licence of the data, for the model card; empty for users' own.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from echoplane.data.adapters._tables import item_of, key_of, need_file, number, read_table, safe_below
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 _NAME = ("dicom_filepath", "filename", "file", "dicom", "dicom_id")
@@ -47,7 +47,7 @@ def read(root: Path, options: Options) -> Manifest:
                 study=line["study_id"],
             )
         )
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _probabilities(table: Path) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from echoplane.data.adapters._tables import item_of, need_file, number, read_table, safe_below
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 
@@ -31,7 +31,7 @@ def read(root: Path, options: Options) -> Manifest:
                 study=line["study"],
             )
         )
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _shares(text: str, where: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from echoplane._files import read_table_text
 from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 #: Spellings of the columns, without spaces, hyphens and underscores.
@@ -24,6 +24,8 @@ _COLUMNS = {
     "split": ("split", "part", "set"),
     "fps": ("fps", "framerate"),
 }
+#: What may separate columns, beside white space; the first counts where nothing else tells.
+_MARKS = (",", ";", "\t")
 _ENDINGS = (".txt", ".csv", ".tsv", ".lst")
 
 
@@ -45,8 +47,9 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
 
     Without a header the columns are study, file, view, and the view may have spaces in it. With a header they may
     come in any order, study may be left out, and patient, split and fps are understood as well; where white space
-    separates them, only the last column may have spaces in it. Empty lines and those that begin with ``#`` do not
-    count.
+    separates them, only the last column may have spaces in it. Empty lines and remarks do not count; a remark begins
+    with ``#`` and a space, for a study may be called ``#12``. What separates the columns is what gives all lines
+    equally many of them.
 
     Raises
     ------
@@ -54,10 +57,10 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
         Names the file and the line or column.
     """
     text, first = read_table_text(path, "a label sheet")
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), first) if line.strip() and not line.startswith("#")]
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), first) if line.strip() and not _is_remark(line)]
     if not lines:
         raise DataError(f"{path}: is an empty label sheet.")
-    separator = next((mark for mark in (",", ";", "\t") if mark in lines[0][1]), None)
+    separator = _separator([line for _, line in lines])
     names = _cells(lines[0][1], separator)
     columns = _header(names)
     if columns is None:
@@ -83,6 +86,18 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
         yield SheetLine(line_number, **{"study": "", **values})
 
 
+def _is_remark(line: str) -> bool:
+    return line.startswith("#") and (len(line.rstrip()) == 1 or line[1].isspace())
+
+
+def _separator(lines: list[str]) -> str | None:
+    """Return what separates the columns: what gives all lines as many, the most of them; else what the first has."""
+    marks = [mark for mark in _MARKS if mark in lines[0]]
+    widths = {mark: {len(_cells(line, mark)) for line in lines} for mark in marks}
+    even = [mark for mark in marks if len(widths[mark]) == 1]
+    return max(even or marks[:1], key=lambda mark: max(widths[mark]), default=None)
+
+
 def _cells(line: str, separator: str | None, width: int = 0) -> list[str]:
     """Split a line; between words the last of `width` columns may have spaces in it."""
     if separator is None:
@@ -91,7 +106,7 @@ def _cells(line: str, separator: str | None, width: int = 0) -> list[str]:
 
 
 def _header(cells: list[str]) -> dict[str, int] | None:
-    bare = [re.sub(r"[\s_-]+", "", cell.casefold()) for cell in cells]
+    bare = [re.sub(r"[\s_#-]+", "", cell.casefold()) for cell in cells]
     names: dict[str, int] = {}
     for i, cell in enumerate(bare):
         for name in (name for name, known in _COLUMNS.items() if cell in known):
@@ -149,7 +164,7 @@ def read(root: Path, options: Options) -> Manifest:
                 fps=_rate(line, sheet),
             )
         )
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _rate(line: SheetLine, sheet: Path) -> float | None:

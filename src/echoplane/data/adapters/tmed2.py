@@ -12,7 +12,7 @@ from pathlib import Path
 
 from echoplane.data.adapters._tables import column_split, item_of, key_of, read_table
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow, settle
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 
 _KEY = re.compile(r"(?P<study>(?P<patient>\d+)s\d+)_\d+", re.IGNORECASE)
@@ -41,7 +41,7 @@ def read(root: Path, options: Options) -> Manifest:
                 still=True,
             )
         )
-    return settle(rows, failures)
+    return Manifest(tuple(rows), tuple(failures))
 
 
 def _table(root: Path) -> Path:
