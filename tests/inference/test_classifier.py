@@ -1,6 +1,8 @@
 """ViewClassifier: one result for whatever it is given, in order, whatever goes wrong."""
 
 import logging
+import os
+import pickle
 import threading
 from dataclasses import replace
 
@@ -302,3 +304,31 @@ def test_only_the_frames_that_clips_need_are_read(toy_bundle):
     classifier = ViewClassifier.load(toy_bundle(sampling=rule), threads=1)
     result = classifier.predict(Cine("a", Counting(frames(200, count=100)), 100, 24, 32))
     assert len(asked) == len(set(asked)) == result.frames_used == 4
+
+
+def test_a_classifier_is_pickled_without_its_network(classifier, tmp_path):
+    usual = classifier.predict(BRIGHT)
+    classifier.bundle.save(tmp_path / "toy.echoplane")
+    for bundle in (classifier.bundle, tmp_path / "toy.echoplane"):
+        loaded = ViewClassifier.load(bundle, threads=1, include_stills=True)
+        again = pickle.loads(pickle.dumps(loaded))
+        assert (again.include_stills, again._engines) == (True, {})
+        assert replace(again.predict(BRIGHT), seconds={}) == replace(usual, seconds={})
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are always started afresh here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_is_told_and_does_not_hang(classifier):
+    classifier.predict(BRIGHT)
+    classifier._lock.acquire()  # as a thread would hold it that loads a network meanwhile
+    child = os.fork()
+    if child == 0:  # nothing of the tests goes on in here
+        try:
+            classifier.predict(DARK)
+        except UsageError as error:
+            os._exit(7 if "get_context('spawn')" in str(error) else 8)
+        finally:
+            os._exit(9)
+    classifier._lock.release()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -41,6 +42,8 @@ _log = logging.getLogger(__name__)
 
 class ViewClassifier:
     """Tells which view of the heart a cine shows. Made by :meth:`load`; safe to use from several threads.
+
+    Pickled, it is its bundle and its settings: the copy loads the network anew. A forked process cannot use it.
 
     Attributes
     ----------
@@ -83,6 +86,7 @@ class ViewClassifier:
         self._on_look = on_look
         self._engine_name, self._precision, self._threads, self._jobs = engine, precision, threads, jobs
         self._engines: dict[int, Engine] = {}
+        self._loaded_in: int | None = None
         self._lock = Lock()
 
     @classmethod
@@ -128,9 +132,31 @@ class ViewClassifier:
         classifier.engine(classifier._jobs or 1)
         return classifier
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Networks stay where they are: the copy loads its own from the bundle when it is first asked.
+        return {**self.__dict__, "_engines": {}, "_loaded_in": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
+
     def engine(self, streams: int = 1) -> Engine:
-        """Return the engine for so many calls side by side; it is loaded when first asked for."""
+        """Return the engine for so many calls side by side; it is loaded when first asked for.
+
+        Raises
+        ------
+        UsageError
+            In a process that was forked off the one that loaded it.
+        """
+        # Before the lock, which another thread may have held at the fork.
+        if self._loaded_in not in (None, os.getpid()):
+            raise UsageError(
+                "This classifier was loaded before this process was forked, and its threads did not come along: it "
+                "would wait for them for ever. Load it in the new process, or start processes afresh with "
+                "multiprocessing.get_context('spawn')."
+            )
         with self._lock:
+            self._loaded_in = os.getpid()
             if streams not in self._engines:
                 threads = self._threads or max(available_cpus(), streams)
                 # torch shares one network between all callers, so one engine is enough for any number of streams.
@@ -224,8 +250,9 @@ class ViewClassifier:
 
     def _alone(self, source: SourceItem | Cine, jobs: int) -> ViewResult:
         """Answer for one source, decoded on this job's share of the threads."""
+        engine = self.engine(jobs)
         with decoding_threads((self._threads or available_cpus()) // jobs):
-            return self._answer(source, self.engine(jobs))
+            return self._answer(source, engine)
 
     def _answer(self, source: SourceItem | Cine, engine: Engine) -> ViewResult:
         """Answer for one source; whatever goes wrong with it becomes its row."""
