@@ -351,6 +351,33 @@ def test_whole_names_are_gone_on_with_from_anywhere(study, settings, tmp_path, m
     assert predict(["."], settings, output=tmp_path / "o.csv", resume=True).skipped == 8
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_two_runs_do_not_write_the_same_file(study, settings, tmp_path, suffix):
+    output = tmp_path / f"o{suffix}"
+    refused = []
+
+    def begin_another(result):
+        for how in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(UsageError, match="another run is writing this file"):
+                predict([study], settings, output=output, **how)
+            refused.append(how)
+
+    predict([study / "notes.txt"], settings, output=output, on_result=begin_another)
+    assert len(refused) == 3
+    assert list(rows_done(output).values()) == ["not_image"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"o{suffix}", f"o{suffix}.manifest.json", "toy.echoplane"]
+
+
+def test_a_folder_of_nothing_but_the_own_output_holds_nothing_to_read(settings, tmp_path):
+    (tmp_path / "hollow").mkdir()
+    with pytest.raises(UsageError, match="nothing to read in"):
+        predict([tmp_path / "hollow"], settings, output=tmp_path / "hollow" / "o.csv")
+    with pytest.raises(UsageError, match="nothing to read in"):
+        predict([tmp_path / "hollow"], settings, output=tmp_path / "new" / "o.csv")
+    assert list((tmp_path / "hollow").iterdir()) == []
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_a_run_writes_is_not_its_input(study, settings, tmp_path, suffix):
     folder = tmp_path / "study"

@@ -160,17 +160,28 @@ def predict(
     Raises
     ------
     UsageError
-        Nothing found, an `output` that is there already, or one that was made in another way; overlays asked for
-        from a network or an engine that has none; `processes` that cannot start.
+        Nothing found, an `output` that is there already, that another run is writing, or that was made in another way;
+        overlays asked for from a network or an engine that has none; `processes` that cannot start.
     BundleError
         No usable bundle.
     """
     if processes:
         refuse_unguarded()
     settings = settings or PredictSettings()
-    table = ResultTable(output, resume=resume, overwrite=overwrite)
+    with ResultTable.held(output, resume=resume, overwrite=overwrite) as table:
+        return _run(paths, settings, table, processes, on_start, on_result)
+
+
+def _run(
+    paths: Iterable[str | Path],
+    settings: PredictSettings,
+    table: ResultTable,
+    processes: bool,
+    on_start: Callable[[int], None],
+    on_result: Callable[[ViewResult], None],
+) -> PredictRun:
     bundle = Bundle.load(settings.bundle)
-    manifest = _new_manifest(bundle, settings, output)
+    manifest = _new_manifest(bundle, settings, table.path)
     done = table.rows_there(manifest)
     items, there = _to_do(paths, settings, done, table)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
@@ -253,7 +264,11 @@ def _to_do(
 ) -> tuple[list[SourceItem], list[str]]:
     """Find the items, once each however spelled; apart from them, the statuses of those that have a row already."""
     given = [str(path) for path in paths]
-    found = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
+    found = [
+        (absolute_name(table.cell(item.source)), item)
+        for item in discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames)
+    ]
+    found = [(place, item) for place, item in found if not table.is_own(place)]
     if not found:
         raise UsageError(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
@@ -261,13 +276,12 @@ def _to_do(
     status_of = {absolute_name(name): status for name, status in done.items()}
     overlays: set[str] = set()
     if settings.cam is not None:  # the pictures of an earlier run may lie among what is read
-        overlays = {absolute_name(Path(settings.cam) / overlay_name(item.source)) for item in found}
+        overlays = {absolute_name(Path(settings.cam) / overlay_name(item.source)) for _, item in found}
     items: dict[str, SourceItem] = {}
     there: dict[str, str] = {}
-    for item in found:
-        place = absolute_name(table.cell(item.source))
+    for place, item in found:
         if place in status_of:
             there[place] = status_of[place]
-        elif not table.is_own(place) and place not in overlays:
+        elif place not in overlays:
             items.setdefault(place, item)
     return list(items.values()), list(there.values())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from echoplane import config
 from echoplane._files import absolute_name
+from echoplane._locks import held, lock_path
 from echoplane.errors import UsageError
 from echoplane.inference.report import ResultWriter, check_suffix, file_cell, journal_path, open_writer, rows_done
 from echoplane.pipelines.run_manifest import RunManifest, check_folder, check_same, load_manifest, manifest_path, now
@@ -33,8 +34,25 @@ class ResultTable:
         check_suffix(self.path)
         if resume and overwrite:
             raise UsageError("--resume keeps the rows that are there, --overwrite does not: give one of them.")
-        if (self.path.exists() or journal_path(self.path).exists()) and not (resume or overwrite):
-            raise UsageError(f"{self.path}: is there already. Use --resume to go on with it, or --overwrite.")
+
+    @classmethod
+    @contextlib.contextmanager
+    def held(cls, output: str | Path | None, *, resume: bool, overwrite: bool) -> Iterator[ResultTable]:
+        """Give the table, with other runs kept out of it while the block runs.
+
+        Raises
+        ------
+        UsageError
+            When the options make no sense, another run is writing the file, or it is there already and to be kept.
+        """
+        table = cls(output, resume=resume, overwrite=overwrite)
+        if table.path is None:
+            yield table
+            return
+        with held(table.path):
+            if not (resume or overwrite) and (table.path.exists() or journal_path(table.path).exists()):
+                raise UsageError(f"{output}: is there already. Use --resume to go on with it, or --overwrite.")
+            yield table
 
     @property
     def manifest_path(self) -> Path | None:
@@ -43,7 +61,8 @@ class ResultTable:
 
     @cached_property
     def _own_files(self) -> dict[str, str]:
-        files = () if self.path is None else (self.path, manifest_path(self.path), journal_path(self.path))
+        path = self.path
+        files = () if path is None else (path, manifest_path(path), journal_path(path), lock_path(path))
         return {name.casefold(): name for name in map(absolute_name, files)}
 
     def is_own(self, place: str) -> bool:
