@@ -154,8 +154,21 @@ def test_without_validation_the_last_weights_are_kept(make_store: Any, make_reci
 
 def test_a_loss_that_is_no_number_ends_in_advice(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     recipe = make_recipe(make_store(), optimizer__lr=1e30, optimizer__name="sgd", fit__epochs=5)
-    with pytest.raises(DataError, match=r"smaller optimizer\.lr"):
+    with pytest.raises(DataError, match=r"in epoch 1, step \d+; no epoch is saved yet\. Try a smaller optimizer\.lr"):
         fit(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_a_validation_loss_that_is_no_number_ends_in_advice(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, monitor: str
+) -> None:
+    losses = iter([1.0, float("nan")])
+    monkeypatch.setattr("echoplane.training.fit.score", lambda *_: {"accuracy": 0.5, "loss": next(losses)})
+    recipe = make_recipe(make_store(), fit__monitor=monitor, fit__epochs=3)
+    with pytest.raises(DataError, match=r"the validation loss became nan in epoch 2; epoch 1 is saved\. Try a smaller"):
+        fit(recipe, tmp_path / "run")
+    assert (tmp_path / "run" / "best.safetensors").exists()
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 2
 
 
 def test_starts_from_another_run_with_a_new_head(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

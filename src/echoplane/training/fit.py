@@ -123,12 +123,13 @@ def fit(
     StoreError, DataError, LeakError, BundleError
         When stores, labels, split or first weights do not fit.
     DataError
-        When the loss is no number any more.
+        When the loss, of training or of validation, is no number any more.
     """
     folder, recipe = Path(folder), absolute(recipe)
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
-    run = _Run(recipe, folder, open_data(recipe), fabric, report)
+    data = open_data(recipe, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
+    run = _Run(recipe, folder, data, fabric, report)
     with held(folder) if run.first else nullcontext():
         status = "failed"
         try:
@@ -233,7 +234,10 @@ class _Run:
             share_buffers(self.mean.network, self.fabric.world_size)
         figures: dict[str, float] = {"epoch": float(number), "train/loss": loss}
         if self.data.validation:
-            figures.update({f"validation/{k}": v for k, v in self._score(self._predict(self.data.validation)).items()})
+            found = self._score(self._predict(self.data.validation))
+            # Whatever is monitored: accuracy has a value for answers that are no numbers, too.
+            _refuse_divergence("validation loss", found["loss"], number)
+            figures.update({f"validation/{k}": v for k, v in found.items()})
         is_best = self._note(figures)
         self.timings.append({"epoch": number, "clips_per_second": self.data.epoch_clips / seconds,
                              "waiting": waiting / seconds})  # fmt: skip
@@ -274,11 +278,7 @@ class _Run:
             factor = rate_factor(self.recipe.schedule, number * steps + step, steps, fit.epochs)
             set_rate(self.optimizer, self.recipe.optimizer.lr * factor)
             loss = self._step(batch)
-            if not math.isfinite(loss):
-                raise DataError(
-                    f"the loss became {loss} in epoch {number + 1}, step {step + 1}; the last whole epoch is saved. "
-                    "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=f32."
-                )
+            _refuse_divergence("loss", loss, number, f", step {step + 1}")
             size = len(batch["row"])
             total, clips = total + loss * size, clips + size
             self.report(Stepped(number, step, loss))
@@ -354,3 +354,13 @@ class _Run:
         if self.mean:
             self.mean.network.load_state_dict(states["mean"])
             self.mean.steps = int(states["mean_steps"])
+
+
+def _refuse_divergence(what: str, value: float, epoch: int, step: str = "") -> None:
+    """Stop a run of which nothing good can come any more; what earlier epochs saved stays."""
+    if not math.isfinite(value):
+        saved = f"epoch {epoch} is saved" if epoch else "no epoch is saved yet"
+        raise DataError(
+            f"the {what} became {value} in epoch {epoch + 1}{step}; {saved}. "
+            "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=f32."
+        )
