@@ -288,3 +288,18 @@ def test_names_that_the_output_cannot_spell_are_no_reason_to_stop(bundle, tmp_pa
     done = subprocess.run(words, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr.decode("cp1252")
     assert rb"\u0141" + "ó".encode("cp1252") + rb"d\u017a" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that closes streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_as_daemons_have_them(bundle, tmp_path, closed):
+    for n in range(4):
+        cv2.imwrite(str(tmp_path / f"a_{n}.png"), np.full((24, 32), 200 + n, np.uint8))
+    words = [sys.executable, "-m", "echoplane", "predict", str(tmp_path), "--bundle", str(bundle), "--threads", "1"]
+    out = tmp_path.parent / f"{tmp_path.name}.csv"
+    shell = ["sh", "-c", f'exec "$0" "$@" {closed}']
+    done = subprocess.run([*shell, *words, "-o", str(out)], capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr.decode()
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 2
+    done = subprocess.run([*shell, *words, "-o", str(out)], capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False), done.stderr.decode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -100,6 +101,7 @@ def build_app() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's letters cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
@@ -118,6 +120,19 @@ def main(arguments: list[str] | None = None) -> None:
         where = f"{name}: " if name else ""
         print_error(f"{where}{error.strerror or error}.")
         sys.exit(EXIT_USAGE)
+
+
+def _open_closed_streams() -> None:
+    """Let what a daemon's closed stdin, stdout and stderr would take vanish.
+
+    In this order each gets its own number (0, 1, 2) back, so that no file opened later takes it: libraries in C, and
+    worker processes, write to the numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115, PTH123 - stays open to the end
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _version(wanted: bool) -> None:
