@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoplane._files import absolute_name, atomic_write, read_table_text, safe_name, sha256
+from echoplane._files import absolute_name, atomic_write, each_path, read_table_text, safe_name, sha256
 from echoplane._optional import need
-from echoplane.errors import DataError, MissingExtraError
+from echoplane.errors import DataError, MissingExtraError, UsageError
 
 
 def test_a_full_disk_and_a_folder_that_may_not_be_written_to_are_told_with_the_file_that_was_meant(
@@ -74,6 +74,15 @@ def test_one_file_has_one_name_on_windows(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "path", ntpath)
     names = (r"C:\Study\a.dcm", "c:/study/A.DCM", r"C:\Study\x\..\a.dcm")
     assert {absolute_name(name) for name in names} == {r"c:\study\a.dcm"}
+
+
+def test_a_path_by_itself_is_one_path_and_an_empty_one_is_none() -> None:
+    for paths in ("ab", Path("ab"), ["ab"], (Path("ab"),), iter(["ab"])):
+        assert list(each_path(paths)) == ["ab"]
+    assert list(each_path([])) == []
+    for lost in ("", ["a", ""]):
+        with pytest.raises(UsageError, match="a path is empty: name a file or a folder"):
+            list(each_path(lost))
 
 
 def test_sha256(tmp_path: Path) -> None:

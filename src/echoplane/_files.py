@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from echoplane.errors import DataError
+from echoplane.errors import DataError, UsageError
 
 _RESERVED = {
     "con",
@@ -75,6 +75,20 @@ def absolute_name(path: str | Path) -> str:
     """
     # resolve() follows links, absolute() keeps "..", and this is fast
     return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
+
+
+def each_path(paths: str | Path | Iterable[str | Path]) -> Iterator[str]:
+    """Yield paths that a caller gave, as text; a single one may be given by itself.
+
+    Raises
+    ------
+    UsageError
+        At an empty one. The system takes it for the present folder; it is a name that got lost on the way.
+    """
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        if not (text := os.fspath(path)):
+            raise UsageError("a path is empty: name a file or a folder; '.' is the folder you are in.")
+        yield text
 
 
 def csv_line(values: Iterable[Any]) -> str:

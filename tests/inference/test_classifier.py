@@ -5,6 +5,7 @@ import os
 import pickle
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -222,6 +223,14 @@ def test_a_missing_extra_is_a_row_that_says_what_to_install(classifier):
 def test_fewer_than_one_job_is_refused(classifier, jobs):
     with pytest.raises(UsageError, match=f"jobs {jobs}: must be at least 1"):
         next(classifier.predict_many([BRIGHT], jobs=jobs))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_by_itself_is_one_source(classifier, jobs, kind, tmp_path):
+    np.save(tmp_path / "bright.npy", BRIGHT)
+    (result,) = classifier.predict_many(kind(tmp_path / "bright.npy"), jobs=jobs)
+    assert (result.file, result.view) == (str(tmp_path / "bright.npy"), "A4C")
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])

@@ -1,6 +1,7 @@
 import csv
 import errno
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -207,6 +208,13 @@ def test_one_output_that_is_not_to_be_replaced_does_not_end_the_run(tmp_path, mo
     monkeypatch.setattr(module.os, "access", lambda path, mode: False)
     with pytest.raises(OSError, match=r"Permission denied: '.*b'"):
         export([tmp_path / "in"], tmp_path / "out", settings)
+
+
+@pytest.mark.usefixtures("sure")
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_by_itself_is_one_path(tmp_path, kind):
+    done, _ = run(kind(write_frames(tmp_path / "in")), tmp_path / "out")
+    assert done.written == 1
 
 
 @pytest.mark.usefixtures("sure")

@@ -6,7 +6,7 @@ from PIL import Image
 from pydicom import examples
 
 from echoplane.apps.cli.main import main
-from echoplane.errors import BundleError
+from echoplane.errors import BundleError, UsageError
 from echoplane.pipelines.info import info
 from echoplane.records import CineKind, Status
 
@@ -45,6 +45,13 @@ def test_one_result_each_with_how_it_is_treated(folder, bundle):
     assert "sector" in cine.treatment[-1]
     assert found["one.png"].treatment[0].startswith("Not answered: A single frame")
     assert found["zero.avi"].treatment == ("Is empty (0 bytes). Was the copy interrupted?",)
+
+
+def test_a_path_by_itself_and_an_empty_one(folder, bundle):
+    assert len(list(info(str(folder / "one.png"), bundle=bundle, sector=False))) == 1
+    found = info([folder / "one.png", ""], bundle=bundle, sector=False)
+    with pytest.raises(UsageError, match="a path is empty"):  # before the first result
+        next(found)
 
 
 def test_without_a_bundle_or_a_sector(folder):

@@ -78,6 +78,11 @@ def test_every_file_is_one_row_and_the_manifest_says_how(study, settings, tmp_pa
     assert sheet["seconds"] >= 0
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_by_itself_is_one_path(study, settings, kind):
+    assert predict(kind(study), settings).files == 8
+
+
 def test_without_an_output_nothing_is_written(study, settings, tmp_path):
     before = sorted(tmp_path.iterdir())
     assert predict([study], settings).files == 8

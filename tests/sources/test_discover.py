@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from echoplane.errors import RefusedError, UnreadableError
+from echoplane.errors import RefusedError, UnreadableError, UsageError
 from echoplane.sources.discover import discover, natural_key
 from echoplane.sources.open import open_cine
 
@@ -28,6 +28,16 @@ def test_files_first_then_folders_in_natural_order(tmp_path):
     assert listed(tmp_path) == [
         "Clip1.avi", "clip2.avi", "clip10.avi", "IM_0001", "b2/y.dcm", "b2/deep/er/z", "b10/x",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("paths", ["", [""], ["a.dcm", ""]])
+def test_an_empty_path_is_not_the_present_folder(tmp_path, monkeypatch, paths):
+    monkeypatch.chdir(tree(tmp_path, "a.dcm"))
+    with pytest.raises(UsageError, match="a path is empty"):
+        list(discover(paths))
+    with pytest.raises(UsageError, match="a path is empty"):
+        open_cine("")
+    assert len(list(discover("."))) == 1
 
 
 def test_nothing_is_lost_hidden_and_system_files_included(tmp_path):

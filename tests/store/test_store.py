@@ -139,6 +139,7 @@ def test_two_stores_are_read_together(tmp_path):
     fill(tmp_path / "s", ["a"])
     fill(tmp_path / "t", ["b"])
     assert [len(reader) for reader in open_stores([tmp_path / "s", tmp_path / "t"])] == [1, 1]
+    assert [len(reader) for reader in open_stores(str(tmp_path / "s"))] == [1]
     fill(tmp_path / "u", ["a"])
     with pytest.raises(StoreError, match="'a' is in"):
         open_stores([tmp_path / "s", tmp_path / "u"])

@@ -195,12 +195,14 @@ class ViewClassifier:
         """
         return self._alone(_as_source(source, fps), self._jobs or 1)
 
-    def predict_many(self, sources: Iterable[Source], *, jobs: int | None = None) -> Generator[ViewResult, None, None]:
+    def predict_many(
+        self, sources: str | Path | Iterable[Source], *, jobs: int | None = None
+    ) -> Generator[ViewResult, None, None]:
         """Answer for many cines, one result each, in the order given, as soon as each is there.
 
         Parameters
         ----------
-        sources : iterable
+        sources : iterable, or a path by itself
             As for :meth:`predict`; taken from the iterable a few at a time, so it may be endless. For folders that
             hold many files give ``echoplane.sources.discover.discover(folders)``. Arrays are copied as they are taken,
             so that one buffer may be filled again and again; cines and memory maps are not.
@@ -219,16 +221,17 @@ class ViewClassifier:
             For fewer than one job, when the first result is asked for.
         """
         _refuse_fewer_than_one(jobs=jobs)
+        given: Iterable[Source] = [sources] if isinstance(sources, str | Path) else sources
         jobs = jobs or self._jobs or available_cpus()
         engine = self.engine(jobs)
         if jobs == 1:
-            for source in sources:
+            for source in given:
                 yield self._one_of_many(source, lambda known: self._alone(known, 1))
             return
         waiting: deque[Future[ViewResult]] = deque()
         pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")
         try:
-            for source in sources:
+            for source in given:
                 # Its owner may fill a buffer anew while this one waits.
                 kept = source.copy() if _is_buffer(source) else source
                 waiting.append(pool.submit(self._one_of_many, kept, lambda known: self._answer(known, engine)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, each_path
 from echoplane.data.checks import Finding, Level, check, count_views
 from echoplane.data.duplicates import Pair, find_duplicates
 from echoplane.data.manifest import Failure
@@ -49,7 +49,7 @@ class DataReport:
 
 
 def data_report(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     out: str | Path | None,
     *,
     split: str | Path | None = None,
@@ -62,7 +62,7 @@ def data_report(
 
     Parameters
     ----------
-    paths : sequence of str or Path
+    paths : str, Path or sequence of them
         Folders or URLs of stores.
     out : str or Path or None
         The page; None writes none.
@@ -84,7 +84,7 @@ def data_report(
     chosen = Split.load(split) if split else None
     on_start(sum(map(len, stores)))
     pairs = find_duplicates(stores, on_cine=on_cine)
-    failures = tuple(failure for path in paths for failure in read_failures(Path(path) / FAILURES_FILE))
+    failures = tuple(failure for path in each_path(paths) for failure in read_failures(Path(path) / FAILURES_FILE))
     report = DataReport(tuple(check(stores, pairs, split=chosen, min_frames=min_frames)), tuple(pairs), failures)
     if out is not None:
         with atomic_write(out) as stream:
@@ -93,7 +93,7 @@ def data_report(
 
 
 def split_stores(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     folds: int = 0,

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from echoplane._files import atomic_write, write_csv
+from echoplane._files import atomic_write, each_path, write_csv
 from echoplane.errors import StoreError, UsageError
 from echoplane.inference.engine import load_engine
 from echoplane.metrics import plots
@@ -262,7 +262,7 @@ def _misread(s: Summary, pictures: Pictures | None, words: str, most: int) -> li
 
 
 def predictions_from(
-    inputs: Sequence[str | Path],
+    inputs: str | Path | Sequence[str | Path],
     bundle: str | Bundle | None = None,
     split: str | None = None,
     progress: Progress | None = None,
@@ -273,7 +273,7 @@ def predictions_from(
 
     Parameters
     ----------
-    inputs : sequence of path
+    inputs : path or sequence of path
         One ``.npz`` file of predictions, or one or more stores.
     bundle : str, Bundle or None
         For stores; None takes the weights that ship with the package.
@@ -295,25 +295,26 @@ def predictions_from(
     DataError, StoreError, BundleError, UsageError
         When an input cannot be read, or does not fit the bundle.
     """
-    files = [Path(p) for p in inputs if str(p).endswith(".npz")]
+    given = list(each_path(inputs))
+    files = [Path(path) for path in given if path.endswith(".npz")]
     if files:
-        if len(inputs) != 1:
+        if len(given) != 1:
             raise UsageError("give one file of predictions, or stores; not both, and not several files.")
         if split:
             raise UsageError(f"a split ({split}) is for stores; {files[0]} holds answers of which all count.")
         return Predictions.load(files[0]), {}
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     engine = load_engine(loaded)
-    answers = answer_store(loaded, engine, open_stores(inputs), rows_in(split), progress, mirrored=mirrored)
+    answers = answer_store(loaded, engine, open_stores(given), rows_in(split), progress, mirrored=mirrored)
     return answers.predictions, answers.left_out
 
 
-def store_pictures(inputs: Sequence[str | Path], bundle: Bundle | None = None) -> tuple[Pictures, str]:
+def store_pictures(inputs: str | Path | Sequence[str | Path], bundle: Bundle | None = None) -> tuple[Pictures, str]:
     """Return what finds a cine by the name that :func:`predictions_from` gives it, and what to say of the pictures.
 
     Parameters
     ----------
-    inputs : sequence of path
+    inputs : path or sequence of path
         Stores.
     bundle : Bundle, optional
         Whose answers they are: where its network has an activation map of its own, the map of the mistake stands

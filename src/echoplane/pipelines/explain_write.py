@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from echoplane._files import atomic_write
+from echoplane._files import atomic_write, each_path
 from echoplane.errors import PrepareError, ReadError, UsageError
 from echoplane.explain.panel import Caption
 from echoplane.explain.render import Marked, film_strip, frames
@@ -156,7 +156,7 @@ def _card(explanation: Explanation, note: Caption, grey: UInt8Array) -> str:
 
 
 def gallery(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     output: str | Path,
     settings: ExplainSettings | None = None,
     *,
@@ -167,7 +167,7 @@ def gallery(
 
     Parameters
     ----------
-    paths : iterable of str or Path
+    paths : str, Path or iterable of them
         Files and folders.
     output : str or Path
         Ends in ``.html``.
@@ -186,7 +186,7 @@ def gallery(
     UsageError
         Nothing found, or another ending.
     """
-    given = [str(p) for p in paths]
+    given = list(each_path(paths))
     if Path(output).suffix.lower() != ".html":
         raise UsageError(f"{output}: a gallery is a page and ends in .html.")
     explainer = Explainer(settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import absolute_name, safe_name
+from echoplane._files import absolute_name, each_path, safe_name
 from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UnreadableError, UsageError
 from echoplane.pipelines._cine_writers import (
     FORMATS,
@@ -145,7 +145,7 @@ class ExportRun:
 
 
 def export(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     output: str | Path,
     settings: ExportSettings | None = None,
     *,
@@ -157,7 +157,7 @@ def export(
 
     Parameters
     ----------
-    paths : iterable of str or Path
+    paths : str, Path or iterable of them
         Files and folders.
     output : str or Path
         With one input, a file ending in ``.mp4``, ``.avi`` or ``.gif``; else a folder, made when missing.
@@ -183,7 +183,7 @@ def export(
         When the output cannot be written at all: the disk is full or read only. What was exported before is kept.
     """
     settings = settings or ExportSettings()
-    given = [str(path) for path in paths]
+    given = list(each_path(paths))
     items = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
     if not items:
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from echoplane._files import each_path
 from echoplane.errors import BundleError, EchoplaneError, PrepareError, ReadError, TooShortError
 from echoplane.inference.decide import gate
 from echoplane.models.bundle import Bundle
@@ -76,7 +77,7 @@ class FileInfo:
 
 
 def info(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     *,
     bundle: str | Path | None = None,
     sector: bool = True,
@@ -88,7 +89,7 @@ def info(
 
     Parameters
     ----------
-    paths : iterable of str or Path
+    paths : str, Path or iterable of them
     bundle : str, Path or None
         Whose sampling rule tells how a cine will be treated; None takes the weights that ship, if there are any.
     sector : bool
@@ -105,9 +106,12 @@ def info(
     ------
     BundleError
         When a bundle was named and cannot be used.
+    UsageError
+        At an empty path.
     """
+    given = list(each_path(paths))  # an empty one is told before the first result
     facts = _bundle_facts(bundle)
-    for item in discover(paths, follow_links=follow_links, group_frames=group_frames):
+    for item in discover(given, follow_links=follow_links, group_frames=group_frames):
         yield inspect(item, facts, sector=sector, limits=limits)
 
 

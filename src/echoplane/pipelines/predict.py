@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from echoplane import config
-from echoplane._files import absolute_name
+from echoplane._files import absolute_name, each_path
 from echoplane._processes import refuse_unguarded
 from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
@@ -122,7 +122,7 @@ class PredictRun:
 
 
 def predict(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     settings: PredictSettings | None = None,
     *,
     output: str | Path | None = None,
@@ -136,7 +136,7 @@ def predict(
 
     Parameters
     ----------
-    paths : iterable of str or Path
+    paths : str, Path or iterable of them
     settings : PredictSettings
     output : str or Path, optional
         Result file ending in ``.csv``, ``.jsonl`` or ``.parquet``; its manifest is written beside it.
@@ -173,7 +173,7 @@ def predict(
 
 
 def _run(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     settings: PredictSettings,
     table: ResultTable,
     processes: bool,
@@ -260,10 +260,10 @@ def _engine_facts(engine: Engine) -> dict[str, str]:
 
 
 def _to_do(
-    paths: Iterable[str | Path], settings: PredictSettings, done: Mapping[str, str], table: ResultTable
+    paths: str | Path | Iterable[str | Path], settings: PredictSettings, done: Mapping[str, str], table: ResultTable
 ) -> tuple[list[SourceItem], list[str]]:
     """Find the items, once each however spelled; apart from them, the statuses of those that have a row already."""
-    given = [str(path) for path in paths]
+    given = list(each_path(paths))
     found = [
         (absolute_name(table.cell(item.source)), item)
         for item in discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from echoplane._files import each_path
 from echoplane.errors import ReadError, RefusedError, UnreadableError
 from echoplane.sources.dicomdir import is_dicomdir, listed_items
 from echoplane.sources.item import SourceItem, shown
@@ -49,12 +50,16 @@ def discover(
     ------
     SourceItem
         What cannot be read (missing, no permission, broken link) is an item with an `error`.
+
+    Raises
+    ------
+    UsageError
+        At an empty path.
     """
-    given = [paths] if isinstance(paths, str | Path) else paths
     walker = _Walker(follow_links, group_frames)
     folder: Path | None = None
     run: list[tuple[str, str]] = []  # files given one by one (a shell expands *.jpg) are grouped as in a folder
-    for path in _expanded(given):
+    for path in _expanded(each_path(paths)):
         target, parent = Path(path), Path(path).parent
         plain = not _is_folder(target) and os.path.lexists(path) and not is_dicomdir(target.name)
         if run and (not plain or parent != folder):
@@ -86,11 +91,10 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), name
 
 
-def _expanded(paths: Iterable[str | Path]) -> Iterator[str]:
+def _expanded(paths: Iterable[str]) -> Iterator[str]:
     """Yield each path once; patterns are expanded, as not every shell does it."""
     seen: set[str] = set()
-    for given in paths:
-        path = os.fspath(given)
+    for path in paths:
         matches = [path]
         if glob.has_magic(path) and not os.path.lexists(path) and series_named(path) is None:
             matches = sorted(glob.glob(path), key=natural_key) or [path]  # noqa: PTH207 -- may be absolute

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from echoplane._files import each_path
 from echoplane.errors import ReadError, UsageError
 
 
@@ -48,7 +49,7 @@ def item_of(place: str | Path | SourceItem) -> SourceItem:
     Raises
     ------
     UsageError
-        For what is neither.
+        For what is neither, and for an empty path.
     """
     if isinstance(place, SourceItem):
         return place
@@ -59,7 +60,8 @@ def item_of(place: str | Path | SourceItem) -> SourceItem:
             "uint8 frames (T, H, W) or (T, H, W, 3). numpy.asarray makes one of lists and tensors, os.fsdecode a path "
             "of bytes."
         )
-    return SourceItem(shown(place), Path(place))
+    (path,) = each_path(place)
+    return SourceItem(shown(path), Path(path))
 
 
 def shown(path: str | Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from echoplane._files import each_path
 from echoplane._optional import need
 from echoplane.errors import StoreError
 from echoplane.records import IntArray, UInt8Array
@@ -194,7 +195,7 @@ def losses(stores: Iterable[StoreReader]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(loss for store in stores if (loss := store.loss())))
 
 
-def open_stores(paths: Iterable[str | Path], *, checked: bool = True) -> list[StoreReader]:
+def open_stores(paths: str | Path | Iterable[str | Path], *, checked: bool = True) -> list[StoreReader]:
     """Open several stores that are to be used together; `checked` as for :class:`StoreReader`.
 
     Raises
@@ -202,7 +203,7 @@ def open_stores(paths: Iterable[str | Path], *, checked: bool = True) -> list[St
     StoreError
         When a cine key is in two of them, or their frames differ in size.
     """
-    readers = [StoreReader(path, checked=checked) for path in paths]
+    readers = [StoreReader(path, checked=checked) for path in each_path(paths)]
     seen: dict[str, str] = {}
     for reader in readers:
         size, first = (reader.info.height, reader.info.width), readers[0]
