@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from echoplane.prepare import find_sector
+from echoplane.prepare.sector_evidence import like_text
 from echoplane.prepare.sector_letters import without_letters
 from echoplane.records import Cine
 
@@ -75,3 +76,9 @@ def test_letters_on_a_dim_smooth_picture_do_not_make_it_a_page(screen: Paint, in
         painted = screen(seed, "phased", size=(400, 560), overlays=False)
         dim = np.stack([0.45 * cv2.GaussianBlur(frame, (0, 0), 2.5) for frame in painted.frames]).astype(np.uint8)
         assert find_sector(in_memory(lettered(dim, painted.truth, True, 0.8, 0.3, 255))).is_confident
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1)])
+def test_a_row_of_pixels_can_be_asked(shape: tuple[int, int]) -> None:
+    black_and_white = np.random.default_rng(0).integers(0, 2, (3, *shape), np.uint8) * 255
+    assert like_text(black_and_white, np.ones(shape, bool)) == (shape != (1, 1))

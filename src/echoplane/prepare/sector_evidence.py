@@ -217,6 +217,8 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     changes = steps = 0
     for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         both = inside[one] & inside[two]
+        if not both.any():  # nothing has a neighbour that way, as in a picture of one row; OpenCV returns None then
+            continue
         for frame in frames_THW:
             change = cv2.absdiff(frame[one], frame[two])
             changes += int(np.count_nonzero((change > TICK * span) & both))
