@@ -300,6 +300,31 @@ def test_the_table_still_names_what_was_exported_before(tmp_path, sure):
     assert outputs("t.csv", "--overwrite") == (0, [("ok", first)])
 
 
+@pytest.mark.usefixtures("sure")
+@pytest.mark.parametrize("kind", ["mp4", "png"])
+@pytest.mark.parametrize("output", ["films", "films/deep"])
+def test_what_an_export_wrote_is_not_its_input(tmp_path, monkeypatch, output, kind):
+    study = write_frames(tmp_path / "study")
+    monkeypatch.chdir(tmp_path)
+    _, (first,) = run([study], study / output, kind=kind)
+    (study / output / "of_others.avi").write_bytes(b"an original, whose name is not ours")
+    for spelled in ("study", "./study/", study):
+        done, rows = run([spelled], f"study/{output}", kind=kind, overwrite=True)
+        assert [(Path(row.file).name, row.status) for row in rows] == [
+            ("Doe_Jane", Status.OK), ("of_others.avi", Status.NOT_IMAGE),
+        ]  # fmt: skip
+        assert Path(rows[0].output).samefile(first.output)
+        assert done.written == 1
+
+
+@pytest.mark.usefixtures("sure")
+def test_films_in_the_output_are_exported_where_they_are_asked_for(tmp_path):
+    study = write_frames(tmp_path / "study")
+    _, (film,) = run([study], study / "films")
+    for asked in (study / "films", film.output, study / "films" / "*.mp4"):
+        assert run([asked], study / "films", kind="gif", overwrite=True)[0].written >= 1
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_input_is_never_written_over(tmp_path, sure, overwrite):
     _, (made,) = run([write_frames(tmp_path / "in")], tmp_path / "a.mp4")

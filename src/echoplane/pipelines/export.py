@@ -24,6 +24,7 @@ from echoplane.pipelines._cine_writers import (
     write_pictures,
     write_video,
 )
+from echoplane.pipelines._own_films import without_own
 from echoplane.pipelines.export_table import ExportTable
 from echoplane.prepare.deidentify import content_name, mask_outside, require_sure
 from echoplane.prepare.sector import find_sector
@@ -160,7 +161,8 @@ def export(
     paths : str, Path or iterable of them
         Files and folders.
     output : str or Path
-        With one input, a file ending in ``.mp4``, ``.avi`` or ``.gif``; else a folder, made when missing.
+        With one input, a file ending in ``.mp4``, ``.avi`` or ``.gif``; else a folder, made when missing. Where it lies
+        in a folder that is read, films named after their content there are no input, for an earlier export wrote them.
     settings : ExportSettings
     table : str or Path, optional
         A CSV file for the rows, written one by one; with ``overwrite`` it replaces what is there.
@@ -184,7 +186,8 @@ def export(
     """
     settings = settings or ExportSettings()
     given = list(each_path(paths))
-    items = list(discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames))
+    found = discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames)
+    items = without_own(found, output, given)
     if not items:
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
     place = _Place.choose(Path(output), settings, len(items))
