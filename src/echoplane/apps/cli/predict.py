@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, console, printable
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, console, print_error, printable
 
 if TYPE_CHECKING:
     from echoplane.records import ViewResult
@@ -100,7 +100,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.apps.cli._results import Shown, print_results
-        from echoplane.pipelines.predict import PredictSettings, predict
+        from echoplane.pipelines.predict import FAILED, PredictSettings, predict
 
         settings = PredictSettings(
             bundle=bundle,
@@ -122,6 +122,8 @@ def register(app: typer.Typer) -> None:
             def take(result: ViewResult) -> None:
                 shown.add(result)
                 bar.step()
+                if quiet and result.status in FAILED:
+                    print_error(f"{result.file}: {' '.join(result.reasons)}")
 
             run = predict(
                 paths,
@@ -138,6 +140,8 @@ def register(app: typer.Typer) -> None:
             if cam is not None:
                 pictures = "1 overlay" if run.overlays == 1 else f"{run.overlays} overlays"
                 console(stderr=True).print(f"{pictures} in {printable(str(cam))}.", markup=False)
+        elif run.failed_before:
+            print_error(f"{output}: {run.failed_before} of the files in it could not be dealt with by an earlier run.")
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
