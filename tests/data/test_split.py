@@ -141,6 +141,15 @@ def test_a_given_split_of_one_store_is_no_split_of_another(part):
     assert make_split([*ours, *others], validation=0.2)[0].cines(part) == ("g0", "g1")
 
 
+def test_cines_that_follow_their_patient_count_for_the_share_of_their_store():
+    ours = [StoreRow(f"g{n}", label="A4C", group=f"g{n}", split="validation" if n < 3 else "train") for n in range(9)]
+    theirs = [StoreRow(f"q{n}", label="A4C", group=f"g{n}" if n < 3 else f"q{n}") for n in range(20)]
+    split, _ = make_split(
+        [*ours, *theirs], validation=0.3, store_of={row.cine: row.cine[0] for row in (*ours, *theirs)}
+    )
+    assert sum(cine[0] == "q" for cine in split.cines("validation")) == 6
+
+
 def test_a_store_of_one_patient_beside_one_with_a_given_split_trains():
     ours = [StoreRow(f"g{n}", label="A4C", group=f"g{n}", split="validation" if n < 2 else "train") for n in range(6)]
     split, _ = make_split([*ours, StoreRow("q", label="A4C", group="q")], store_of={"q": "other"})

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from echoplane.errors import DataError
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training import dealing
 from echoplane.training.cines import make_folds, open_data, rows_to_split
@@ -72,6 +73,8 @@ def test_cines_too_short_for_a_clip_are_in_no_part(make_store: Any, make_recipe:
     data = open_data(recipe)
     assert data.warnings == warnings
     assert len(data.split.rows) == 24
+    with pytest.raises(DataError, match=r"cannot be dealt to 9 sides.*9 cines are not used, the first being z0"):
+        make_folds(recipe, 9)
 
 
 def test_a_split_given_in_one_store_leaves_the_others_theirs(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -259,9 +259,12 @@ def _fill(
     free = [
         i for i, p in enumerate(parts) if groups.of[i] not in bound and (not p or (part == VALIDATION and p == TRAIN))
     ]
-    if any(settled) and len({groups.of[i] for i in free}) < 2:
+    # Some may be in the part with their patient's cines of a store that is settled.
+    unsettled = [p for p, is_settled in zip(parts, settled, strict=True) if not is_settled]
+    wanted = share * len(unsettled) - unsettled.count(part)
+    if any(settled) and (wanted <= 0 or len({groups.of[i] for i in free}) < 2):
         return  # one patient cannot be parted, and the part has cines of other stores
-    share = min(share * list(settled).count(False) / max(len(free), 1), MOST)
+    share = min(wanted / max(len(free), 1), MOST)
     for i, side in zip(free, _deal(rows, groups, free, [share, 1 - share], rng), strict=True):
         if side == 0:
             parts[i] = part

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from echoplane.data.duplicates import find_duplicates
 from echoplane.data.split import VALIDATION, Split, make_split
-from echoplane.errors import DataError, TooShortError
+from echoplane.errors import DataError, LeakError, TooShortError
 from echoplane.sampling import SamplingRule, plan
 from echoplane.store import StoreReader, StoreRow
 from echoplane.training.recipe import TrainRecipe
@@ -57,9 +57,14 @@ def deal(
     settled = {store_of[row.cine] for row in kept if row.split == VALIDATION}
     is_dealt = folds > 0 or (share > 0 and any(store_of[row.cine] not in settled for row in kept))
     pairs, copies = _copies(stores, tell) if recipe.data.copies and is_dealt else ((), ())
-    split, warnings = make_split(
-        kept, folds=folds, validation=share, seed=recipe.seed, together=pairs, store_of=store_of
-    )
+    try:
+        split, warnings = make_split(
+            kept, folds=folds, validation=share, seed=recipe.seed, together=pairs, store_of=store_of
+        )
+    except LeakError:
+        raise
+    except DataError as error:  # too few patients, it may be for want of these
+        raise DataError(" ".join((str(error), *short))) from error
     return split, (*warnings, *short, *copies)
 
 
