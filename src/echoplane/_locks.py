@@ -13,6 +13,7 @@ from echoplane.errors import UsageError
 
 #: How often a lock file is looked for that others remove at the very moment.
 _TRIES = 10
+_WAIT = "Wait until it ends, or write to another file."
 
 if sys.platform == "win32":
     import msvcrt
@@ -32,7 +33,7 @@ def lock_path(target: Path) -> Path:
 
 
 @contextmanager
-def held(target: Path) -> Iterator[None]:
+def held(target: Path, busy: str = "") -> Iterator[None]:
     """Keep other runs from writing a file while the block runs; a kill lets them in again.
 
     Where the disk knows no such locks (some network shares), nobody is kept out.
@@ -41,6 +42,8 @@ def held(target: Path) -> Iterator[None]:
     ----------
     target : Path
         The file; its folder is made if needed, and removed again if nothing was written into it.
+    busy : str
+        What to say when another run holds it, in place of the usual sentence.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def held(target: Path) -> Iterator[None]:
     handle: int | None = None
     try:
         with suppress(OSError):
-            handle = _taken(lock_path(target), target)
+            handle = _taken(lock_path(target), busy or f"{target}: another run is writing this file. {_WAIT}")
         yield
     finally:
         if handle is not None:
@@ -64,7 +67,7 @@ def held(target: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _taken(place: Path, target: Path) -> int:
+def _taken(place: Path, busy: str) -> int:
     for _ in range(_TRIES):
         handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -77,9 +80,7 @@ def _taken(place: Path, target: Path) -> int:
         except OSError as error:
             os.close(handle)
             if error.errno in (errno.EAGAIN, errno.EACCES):  # the latter is what Windows says
-                raise UsageError(
-                    f"{target}: another run is writing this file. Wait until it ends, or write to another file."
-                ) from None
+                raise UsageError(busy) from None
             raise
         os.close(handle)
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(place))

@@ -28,9 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
-from echoplane import config
+from echoplane import _locks, config
 from echoplane._files import atomic_write, write_csv
 from echoplane.data.split import Split
 from echoplane.errors import ConfigError, UsageError
@@ -47,8 +46,6 @@ HISTORY = "history.csv"
 TIMINGS = "timings.csv"
 VALIDATION = "validation.npz"
 BUNDLE = "bundle"
-#: Empty; held while a training writes into the folder.
-LOCK = ".lock"
 
 _PACKAGES = ("echoplane", "torch", "lightning", "numpy", "opencv-python-headless", "safetensors")
 
@@ -76,20 +73,9 @@ def held(folder: Path) -> Iterator[None]:
     UsageError
         When another process holds the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UsageError(
-            f"{folder}: another training is writing into this folder. Wait until it ends, or choose another folder."
-        ) from None
-    except (OSError, NotImplementedError):  # the latter is what the library says of a disk without locks
-        pass
-    try:
+    busy = f"{folder}: another training is writing into this folder. Wait until it ends, or choose another folder."
+    with _locks.held(folder / "run", busy):
         yield
-    finally:
-        lock.release()
 
 
 def absolute(recipe: TrainRecipe) -> TrainRecipe:

@@ -98,8 +98,8 @@ def _may_hold_colour(header: Header, bits: int, said_twice: bool) -> bool:
     """Tell whether B-mode may have colour Doppler in it.
 
     UltrasoundColorDataPresent says that there is none; where it is missing (type 3), regions of tissue and the mode 2D
-    without colour together do (`said_twice`), either alone does not. Some scanners set the element for tinted B-mode and
-    coloured text too, so that it opens the question and does not answer it.
+    without colour together do (`said_twice`), either alone does not. Some scanners set the element for tinted B-mode
+    and coloured text too, so that it opens the question and does not answer it.
     """
     if header.text("PixelPresentation") in IN_COLOUR or bits & (_BIT_COLOR | _BIT_POWER):
         return True
