@@ -275,9 +275,21 @@ def test_explain_does_not_write_over_the_cine(run, tmp_path):
     frames = [Image.fromarray(np.full((48, 64), 20 * i, np.uint8)) for i in range(6)]
     frames[0].save(cine, save_all=True, append_images=frames[1:], duration=40)
     before = cine.read_bytes()
-    code, _, err = run("explain", cine, "-o", tmp_path / "." / "clip.gif")
-    assert (code, "is the cine itself, or a part of it" in err) == (2, True)
+    for more in ((), ("--overwrite",)):
+        code, _, err = run("explain", cine, "-o", tmp_path / "." / "clip.gif", *more)
+        assert (code, "is the cine itself, or a part of it" in err) == (2, True)
     assert cine.read_bytes() == before
+
+
+def test_explain_replaces_nothing_unasked(run, tmp_path):
+    kept = tmp_path / "why.html"
+    kept.write_text("mine")
+    for words in (("explain", "no-such.dcm"), ("explain", "--gallery", "no-such.dcm")):
+        code, _, err = run(*words, "-o", kept)
+        assert (code, "is there already; use --overwrite to replace it" in err) == (2, True)
+        assert kept.read_text() == "mine"
+        code, _, err = run(*words, "-o", kept, "--overwrite")
+        assert "is there already" not in err
 
 
 def test_names_that_the_output_cannot_spell_are_no_reason_to_stop(bundle, tmp_path):

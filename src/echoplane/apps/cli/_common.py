@@ -31,12 +31,12 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
 
 
-def refuse_what_is_there(target: Path, force: bool) -> None:
-    """Raise UsageError where a file would be written over without ``--force``."""
+def refuse_what_is_there(target: Path, allowed: bool, option: str = "--force") -> None:
+    """Raise UsageError where a file would be written over without the option that allows it."""
     from echoplane.errors import UsageError
 
-    if target.exists() and not force:
-        raise UsageError(f"{target}: is there already; use --force to replace it.")
+    if target.exists() and not allowed:
+        raise UsageError(f"{target}: is there already; use {option} to replace it.")
 
 
 def print_warning(text: str) -> None:

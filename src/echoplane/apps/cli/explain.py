@@ -15,6 +15,7 @@ from echoplane.apps.cli._common import (
     print_error,
     print_warning,
     printable,
+    refuse_what_is_there,
 )
 
 _HELP = """Show what the network looked at in a cine, and which moments mattered.
@@ -66,15 +67,16 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_gallery: Annotated[bool, typer.Option("--gallery", help="One page for all cines given.")] = False,
         blended: Annotated[bool, typer.Option("--blended", help="Leave the plain cine out.")] = False,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.errors import PrepareError, ReadError
         from echoplane.pipelines.explain import Explainer, ExplainSettings
         from echoplane.pipelines.explain_write import check_ending, gallery, write
-        from echoplane.sources.discover import discover
 
         settings = ExplainSettings(bundle, method, view, minus, layer)
         if as_gallery:
+            refuse_what_is_there(output, overwrite, "--overwrite")
             with progress("Explaining", "cines") as bar:
                 shown, failed = gallery(paths, output, settings, on_start=bar.start, on_done=lambda _: bar.step())
             for name, reason in failed:
@@ -86,11 +88,8 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(EXIT_USAGE)
         try:
             check_ending(output)  # before the work
-            if output.exists() and any(
-                file.exists() and output.samefile(file) for item in discover(paths[0]) for file in item.all_files
-            ):
-                print_error(f"{printable(str(output))}: is the cine itself, or a part of it; write elsewhere.")
-                raise typer.Exit(EXIT_USAGE)
+            _refuse_the_cine_itself(output, paths[0])
+            refuse_what_is_there(output, overwrite, "--overwrite")
             found = Explainer(settings).explain(paths[0])
             write(found, output, side_by_side=not blended)
         except (ReadError, PrepareError) as error:
@@ -105,3 +104,12 @@ def register(app: typer.Typer) -> None:
             f"{answer.status}: {answer.best_view} {answer.probabilities[answer.best_view]:.2f}; "
             f"shown: {shown_map.target}, by {shown_map.method}. Written to {printable(str(output))}.", markup=False
         )  # fmt: skip
+
+
+def _refuse_the_cine_itself(output: Path, cine: str) -> None:
+    from echoplane.errors import UsageError
+    from echoplane.sources.discover import discover
+
+    files = (file for item in discover(cine) for file in item.all_files)
+    if output.exists() and any(file.exists() and output.samefile(file) for file in files):
+        raise UsageError(f"{output}: is the cine itself, or a part of it; write elsewhere.")
