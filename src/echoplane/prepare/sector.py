@@ -124,7 +124,7 @@ def _doubted_if_text(sector: Sector, small_THW: UInt8Array, scale: float) -> Sec
 
 def _guessed(fan: Fan) -> str:
     opening = round(math.degrees(fan.right - fan.left))
-    return f"The sides of the sector lie in the dark; that it opens {opening} degrees, as most do, is a guess."
+    return f"The sides of the sector lie in the dark; it is taken to open {opening} degrees, as most do."
 
 
 def _shrink(frames_THW: UInt8Array) -> UInt8Array:
