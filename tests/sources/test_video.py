@@ -184,6 +184,24 @@ def test_grey_is_bt601_luma_of_the_colours_for_each_matrix_and_range(tmp_path, s
     assert np.abs(grey[45:70, 40:90].mean() - (0.299 * 200 + 0.587 * 60 + 0.114 * 40)) <= COLOR_LUMA_TOLERANCE
 
 
+@pytest.mark.parametrize("said", [0, 1, 2])
+def test_pixels_of_grey_alone_are_full_range_whatever_is_said(tmp_path, said):
+    """FFmpeg's encoders of H.265 and AV1 say "limited" of the full range that FFmpeg writes into them."""
+    path, grey = tmp_path / "a.mkv", np.ascontiguousarray(numbered(5)[..., 0])
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "gray"
+        stream.codec_context.color_range = said
+        frame = av.VideoFrame.from_ndarray(grey, format="gray")
+        frame.pts = 0
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            container.mux(packet)
+    cine = open_video(path, "mkv")
+    np.testing.assert_array_equal(cine.reader.read([0])[0], grey)
+    np.testing.assert_array_equal(cine.reader.read([0], color=True)[0, ..., 1], grey)
+    assert cine.facts["pixels"] == "gray, full range"
+
+
 def test_uneven_frame_times_are_said_and_averaged(tmp_path):
     times = [0, 20, 40, 60, 80, 200, 220, 240, 260, 400]
     path = write(tmp_path / "a.mkv", "libx264", n=10, times=times, options={"crf": "10", "bf": "0"})

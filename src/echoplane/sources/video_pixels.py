@@ -19,9 +19,10 @@ from echoplane.sources.luma import luma
 
 #: Formats whose first plane holds 8-bit luma.
 _LUMA_FIRST = re.compile(r"yuva?4\d\dp|yuvj4\d\dp|nv12|nv21|nv16|gray8?")
-#: Formats that are full range whatever the stream says or leaves out.
+#: Formats that are full range whatever the stream says: FFmpeg writes grey so, and its encoders of H.265 and AV1 say
+#: "limited" all the same, where nobody told them otherwise. Its conversion to R, G, B takes these as full, too.
 _ALWAYS_FULL = re.compile(r"yuvj4\d\dp|gray8?")
-_LIMITED, _FULL = 1, 2  # AVColorRange
+_FULL = 2  # AVColorRange
 #: Numbers in a display matrix.
 _MATRIX = 9
 #: AVColorSpace values whose luma has the BT.601 weights: unspecified, FCC, BT.470BG, SMPTE 170M.
@@ -33,9 +34,7 @@ _STRETCH: UInt8Array = np.clip(np.rint((np.arange(256) - 16.0) * (255 / 219)), 0
 
 def is_full_range(frame: Any) -> bool:
     """Tell whether black and white are 0 and 255 in this frame (else 16 and 235)."""
-    if _ALWAYS_FULL.fullmatch(frame.format.name):
-        return int(frame.color_range) != _LIMITED
-    return int(frame.color_range) == _FULL
+    return _ALWAYS_FULL.fullmatch(frame.format.name) is not None or int(frame.color_range) == _FULL
 
 
 def grey_of(frame: Any) -> UInt8Array:
