@@ -164,6 +164,30 @@ def test_a_computer_that_shuts_down_is_an_interrupt(run, study, bundle, tmp_path
     assert '"interrupted"' in (tmp_path / "o.csv.manifest.json").read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("becomes", [KeyboardInterrupt, ImportError])
+def test_an_interrupt_while_libraries_are_imported_is_no_traceback(run, monkeypatch, number, becomes):
+    def app(*_, **__):
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise becomes from None
+
+    monkeypatch.setattr(module, "build_app", lambda: app)
+    usual = signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler
+    before = signal.signal(number, usual)
+    try:
+        assert run("views") == (130, "", "")
+    finally:
+        signal.signal(number, before)
+
+
+def test_an_error_of_the_program_is_still_shown_whole(run, monkeypatch):
+    monkeypatch.setattr(module, "build_app", lambda: lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("views")
+
+
 def test_quiet_prints_nothing(run, study, bundle, tmp_path):
     assert run("predict", study, "--bundle", bundle, "-q", "-o", tmp_path / "o.jsonl") == (0, "", "")
     assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2

@@ -36,7 +36,7 @@ from echoplane.apps.cli import (
     train,
     views,
 )
-from echoplane.apps.cli._common import EXIT_USAGE, print_error
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_USAGE, print_error
 from echoplane.errors import EchoplaneError
 
 #: Verb modules, in the order of the help.
@@ -58,6 +58,9 @@ VERBS = (
     bundle,
     doctor,
 )
+
+#: Signals that asked this run to end.
+_interrupts: list[int] = []
 
 _HELP = """Which view of the heart does this echocardiogram clip show?
 
@@ -105,11 +108,11 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's letters cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
-    # A shutdown, a container or a cluster ends programs so; what is under way is tidied up all the same.
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _hear_interrupts()
     try:
         build_app()(arguments, prog_name="echoplane")
+    except KeyboardInterrupt:  # before the command began; from then on typer catches it
+        sys.exit(EXIT_INTERRUPTED)
     except EchoplaneError as error:
         print_error(str(error))
         sys.exit(EXIT_USAGE)
@@ -120,6 +123,31 @@ def main(arguments: list[str] | None = None) -> None:
         where = f"{name}: " if name else ""
         print_error(f"{where}{error.strerror or error}.")
         sys.exit(EXIT_USAGE)
+    except Exception:
+        # A library in C that is interrupted while it is imported makes an ImportError of it.
+        if not _interrupts:
+            raise
+        logging.getLogger("echoplane").debug("The interrupt became this.", exc_info=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _hear_interrupts() -> None:
+    """Take TERM for Ctrl-C, and remember either.
+
+    A shutdown, a container or a cluster ends programs by TERM; what is under way is tidied up all the same.
+    """
+    _interrupts.clear()
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number, usual in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    del frame
+    _interrupts.append(number)
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:
