@@ -264,7 +264,7 @@ def test_a_sector_that_is_a_guess_is_said_before_pictures_are_shared(bundle: str
     )
 
     def said(cine: str) -> str:
-        words = ["explain", cine, "-o", str(tmp_path / "a.png"), "--bundle", bundle]
+        words = ["explain", cine, "-o", str(tmp_path / "a.png"), "--bundle", bundle, "--overwrite"]
         done = CliRunner().invoke(build_app(), words)
         assert done.exit_code == 0, done.output
         return done.output
