@@ -62,6 +62,23 @@ def atomic_write(path: str | Path, mode: str = "w", *, durable: bool = True) -> 
         raise
 
 
+def put_whole(stream: IO[bytes], text: str, path: Path) -> None:
+    """Hand all of a text to the system, through a stream that keeps nothing back.
+
+    Raises
+    ------
+    OSError
+        As the system says it, with `path` for its file.
+    """
+    data = memoryview(text.encode("utf-8", "replace"))
+    try:
+        while data:  # a disk that is nearly full takes a part, and says only the next time that it is full
+            data = data[stream.write(data) :]
+    except OSError as error:
+        name_target(error, path)
+        raise
+
+
 def name_target(error: OSError, target: Path, temporary: Path | None = None) -> None:
     """Make the system's error name the file that was to be written: a full disk names none, others `temporary`."""
     if error.filename is None or (error.filename == str(temporary) and error.filename2 is None):

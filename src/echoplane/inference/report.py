@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from echoplane._files import atomic_write, csv_line, name_target
+from echoplane._files import atomic_write, csv_line, put_whole
 from echoplane._optional import need
 from echoplane.errors import UsageError
 from echoplane.inference.rows import Row, columns, to_row
@@ -137,13 +137,7 @@ class _LineWriter:
         self._is_new = self._stream.tell() == 0
 
     def _put(self, line: str) -> None:
-        data = memoryview(line.encode("utf-8", "replace"))
-        try:
-            while data:  # a disk that is nearly full takes a part, and says only the next time that it is full
-                data = data[self._stream.write(data) :]
-        except OSError as error:
-            name_target(error, self._path)
-            raise
+        put_whole(self._stream, line, self._path)
 
     def _row(self, result: ViewResult) -> Row:
         row = to_row(result, self._vocabulary)

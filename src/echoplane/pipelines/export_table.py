@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from echoplane._files import csv_line, name_target
+from echoplane._files import csv_line, put_whole
 from echoplane.errors import UsageError
 from echoplane.inference.report import file_cell
 
@@ -67,10 +67,4 @@ class ExportTable:
         self._put((name, str(row.status), row.output, row.n_frames or "", rate, masked, sure, reason))
 
     def _put(self, cells: tuple[object, ...]) -> None:
-        data = memoryview(csv_line(cells).encode("utf-8", "replace"))
-        try:
-            while data:  # a disk that is nearly full takes a part, and says only the next time that it is full
-                data = data[self._stream.write(data) :]
-        except OSError as error:
-            name_target(error, self._path)
-            raise
+        put_whole(self._stream, csv_line(cells), self._path)
