@@ -101,6 +101,17 @@ def test_a_run_goes_on_with_the_recipe_that_it_wrote_down(make_store: Any, make_
     same(whole, fit(recipe, run, resume=True))  # and again with the one it was started with
 
 
+@pytest.mark.parametrize("here", ["bf16", "f32"])
+def test_a_run_that_goes_on_in_another_precision_says_so(
+    stopped: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str
+) -> None:
+    monkeypatch.setattr("echoplane.training.fit.precision_of", lambda fabric: here)
+    events: list[Event] = []
+    fit(stopped, tmp_path / "run", resume=True, report=events.append)
+    started = next(event for event in events if isinstance(event, Started))
+    assert any("computed in f32 so far" in warning for warning in started.warnings) == (here == "bf16")
+
+
 def test_a_run_without_its_last_state_is_not_begun_anew(stopped: Any, tmp_path: Path) -> None:
     (tmp_path / "run" / "last.ckpt").unlink()
     before = (tmp_path / "run" / "best.safetensors").read_bytes()

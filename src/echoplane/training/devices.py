@@ -21,6 +21,30 @@ T = TypeVar("T")
 _PRECISION = {"f32": "32-true", "bf16": "bf16-mixed", "f16": "16-mixed"}
 
 
+def computed_in(precision: str, device: str) -> str:
+    """Return the precision that a recipe's one means on a device.
+
+    Parameters
+    ----------
+    precision : {"auto", "f32", "bf16", "f16"}
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    {"f32", "bf16", "f16"}
+        For ``auto``, bf16 where the device computes in it. Elsewhere it is imitated, on a processor with AVX2 only 15
+        to 25 times slower than f32, and f32 is returned.
+    """
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
+    try:
+        return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "f32"
+    except (AttributeError, RuntimeError):  # a torch without oneDNN
+        return "f32"
+
+
 def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "auto") -> Fabric:
     """Choose the processors and start the processes.
 
@@ -69,10 +93,16 @@ def make_fabric(fit: Fit, devices: int = 1, nodes: int = 1, accelerator: str = "
             devices=devices,
             num_nodes=nodes,
             strategy="ddp" if many else "auto",
-            precision=_PRECISION[fit.precision],  # type: ignore[arg-type]
+            precision=_PRECISION[computed_in(fit.precision, accelerator)],  # type: ignore[arg-type]
         )
         fabric.launch()
     return fabric
+
+
+def precision_of(fabric: Fabric) -> str:
+    """Return the precision in which a Fabric computes, as recipes call it."""
+    used = str(fabric.strategy.precision.precision)
+    return next((name for name, theirs in _PRECISION.items() if theirs == used), used)
 
 
 def gather_objects(value: T, world: int) -> list[T]:

@@ -30,7 +30,7 @@ from echoplane.training.answers import answer_clips, as_predictions, ready
 from echoplane.training.averaging import WeightMean
 from echoplane.training.checkpoint import BEST, LAST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data
-from echoplane.training.devices import gather_objects, make_fabric, share_buffers
+from echoplane.training.devices import gather_objects, make_fabric, precision_of, share_buffers
 from echoplane.training.events import EpochEnded, Noted, Report, Started, Stepped
 from echoplane.training.loading import Batches
 from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
@@ -151,6 +151,7 @@ class _Run:
         self, recipe: TrainRecipe, folder: Path, data: TrainingData, fabric: Fabric, report: Report | None
     ) -> None:
         self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
+        self.computed_in = precision_of(fabric)
         self.plain = self.started_with = config.to_mapping(recipe)
         self.data_hash = data_hash(data.stores, data.split)
         self.first = fabric.global_rank == 0
@@ -209,7 +210,7 @@ class _Run:
                 write_start(self.folder, self.recipe, self.data, table)
             for tracker in self.trackers:
                 tracker.log_hyperparams(flatten(self.plain))
-        where = device_line(self.fabric.device, self.fabric.world_size, fit.precision)
+        where = device_line(self.fabric.device, self.fabric.world_size, self.computed_in)
         warnings = (*self.data.warnings, *self.weight_notes)
         counts = self.data.counts()
         self.report(
@@ -335,6 +336,7 @@ class _Run:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
+            "computed_in": self.computed_in,
         }
         if self.mean:
             states["mean"] = self.mean.network.state_dict()
@@ -351,6 +353,12 @@ class _Run:
         self.network.load_state_dict(states["network"])
         self.optimizer.load_state_dict(states["optimizer"])
         self.fabric.strategy.precision.load_state_dict(states["precision"])
+        before = states.get("computed_in", self.computed_in)
+        if before != self.computed_in:
+            self.weight_notes += (
+                f"The run was computed in {before} so far and goes on in {self.computed_in}, as suits this machine: "
+                "its figures will differ a little from those of a run on one machine.",
+            )
         if self.mean:
             self.mean.network.load_state_dict(states["mean"])
             self.mean.steps = int(states["mean_steps"])

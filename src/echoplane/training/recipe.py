@@ -229,8 +229,9 @@ class Fit:
     epochs : int
     batch : int
         Clips of a step, over all devices together; a multiple of their number.
-    precision : {"f32", "bf16", "f16"}
-        ``bf16`` and ``f16`` are mixed: weights and sums stay in 32 bits. ``f16`` is for GPUs.
+    precision : {"auto", "f32", "bf16", "f16"}
+        ``bf16`` and ``f16`` are mixed: weights and sums stay in 32 bits. ``f16`` is for GPUs. ``auto`` is bf16 where
+        the device computes in it, else f32.
     channels_last : bool
         Memory layout with the channels innermost; the same numbers, faster on CPUs.
     clip_gradient : float
@@ -251,7 +252,7 @@ class Fit:
 
     epochs: int = 40
     batch: int = 32
-    precision: Literal["f32", "bf16", "f16"] = "bf16"
+    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
     channels_last: bool = True
     clip_gradient: float = 0.0
     ema: float = 0.0
