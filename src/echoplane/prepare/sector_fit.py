@@ -87,7 +87,10 @@ def lost_in_the_dark(fan: Fan) -> bool:
 
 def usual(evidence: Evidence) -> Fan | None:
     """Find the level fan of a usual opening that holds what is live most tightly; None where there is none."""
-    scene = _Scene(evidence)
+    return _usual(_Scene(evidence), evidence)
+
+
+def _usual(scene: _Scene, evidence: Evidence) -> Fan | None:
     fans: list[Fan] = []
     for opening in USUAL:
         half = math.radians(opening / 2)
@@ -98,9 +101,11 @@ def usual(evidence: Evidence) -> Fan | None:
 
 def usual_beats_box(evidence: Evidence) -> Fan | None:
     """Return a fan as of :func:`usual` where it fits fairly, and much better than a box does; else None."""
-    fan, scene = usual(evidence), _Scene(evidence)
-    fair = fan is not None and fan.score >= FAIR and fan.score >= scene.judge(scene.weigh(scene.flat())).score + BETTER
-    return fan if fair else None
+    scene = _Scene(evidence)
+    fan = _usual(scene, evidence)
+    if fan is None or fan.score < max(FAIR, scene.judge(scene.weigh(scene.flat())).score + BETTER):
+        return None
+    return fan
 
 
 def _score(fan: Fan) -> float:

@@ -28,7 +28,7 @@ REACHES_OVER, FAR_APEX = 0.22, 0.25
 #: was seen on the whole screen, and its apex lies so far from the sides of its panel (half a fan has it at the cut).
 LEANS, CLEARER, AMID = 25, 0.05, 0.25
 #: No probe opens further than this, degrees: below a dark band, the rest of a fan may seem to.
-WIDEST = 120
+OPENS_AT_MOST = 120
 #: A fan of which no more than this fraction lies in the other panel keeps to one.
 RIM = 0.05
 #: When a fan leaves out this fraction of what is live, there is a second panel.
@@ -162,7 +162,7 @@ def _holds_a_fan(small_THW: UInt8Array, part: Part, other: Part, whole: Seen | N
     most = LEANS if clearer and AMID * width <= fan.x <= (1 - AMID) * width else ALMOST_LEVEL
     if abs(math.degrees(fan.left + fan.right)) > most or fan.y < -FAR_APEX * height:
         return False
-    if math.degrees(fan.right - fan.left) > WIDEST:
+    if math.degrees(fan.right - fan.left) > OPENS_AT_MOST:
         return False
     # With its box opened towards the other part: how much of it would lie there?
     (top, left), (rows_all, columns_all) = (rows.start or 0, columns.start or 0), small_THW.shape[1:]
