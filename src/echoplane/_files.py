@@ -17,6 +17,9 @@ from typing import IO, Any
 
 from echoplane.errors import DataError, UsageError
 
+#: What is said of a path that is the empty text.
+EMPTY_PATH = "a path is empty: name a file or a folder; '.' is the folder you are in."
+
 _RESERVED = {
     "con",
     "prn",
@@ -104,7 +107,7 @@ def each_path(paths: str | Path | Iterable[str | Path]) -> Iterator[str]:
     """
     for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
         if not (text := os.fspath(path)):
-            raise UsageError("a path is empty: name a file or a folder; '.' is the folder you are in.")
+            raise UsageError(EMPTY_PATH)
         yield text
 
 

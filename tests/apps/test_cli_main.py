@@ -128,6 +128,24 @@ def test_wrong_usage_is_exit_code_two_and_a_sentence(run, study, bundle, argumen
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "{study}", "-o", ""],
+        ["organize", "{study}", "--output", ""],
+        ["prepare", "{study}", "--output="],
+        ["prepare", "", "-o", "store"],
+        ["bundle", "verify", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_folder_one_is_in(run, study, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*(a.format(study=study) for a in arguments))
+    assert code == 2
+    assert err == "error: a path is empty: name a file or a folder; '.' is the folder you are in.\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["bundle", "here.csv"])
 def test_an_output_that_cannot_be_written_is_a_sentence_naming_it(run, study, bundle, tmp_path, name):
     (tmp_path / "here.csv").mkdir()

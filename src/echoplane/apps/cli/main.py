@@ -14,10 +14,12 @@ import os
 import signal
 import sys
 import threading
+from itertools import pairwise
 from typing import Annotated
 
 import typer
 
+from echoplane._files import EMPTY_PATH
 from echoplane.apps.cli import (
     bundle,
     crossval,
@@ -37,7 +39,7 @@ from echoplane.apps.cli import (
     views,
 )
 from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_USAGE, print_error
-from echoplane.errors import EchoplaneError
+from echoplane.errors import EchoplaneError, UsageError
 
 #: Verb modules, in the order of the help.
 VERBS = (
@@ -110,6 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     _hear_interrupts()
     try:
+        _refuse_empty_paths(sys.argv[1:] if arguments is None else arguments)
         build_app()(arguments, prog_name="echoplane")
     except KeyboardInterrupt:  # before the command began; from then on typer catches it
         sys.exit(EXIT_INTERRUPTED)
@@ -129,6 +132,16 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         logging.getLogger("echoplane").debug("The interrupt became this.", exc_info=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _refuse_empty_paths(arguments: list[str]) -> None:
+    """Raise UsageError where an output, or an input, is the empty text.
+
+    That is what a shell makes of a variable which is not set, and Python takes it for the folder one is in.
+    """
+    for before, argument in pairwise(["", *arguments]):
+        if argument == "--output=" or (not argument and (before in ("-o", "--output") or not before.startswith("-"))):
+            raise UsageError(EMPTY_PATH)
 
 
 def _hear_interrupts() -> None:
