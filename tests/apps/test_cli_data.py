@@ -70,6 +70,20 @@ def test_some_files_fail(clips: Path) -> None:
     assert "failures.csv" in text
 
 
+def test_quiet_runs_still_say_what_failed(clips: Path, tmp_path: Path) -> None:
+    (clips / "A4C" / "broken.avi").write_bytes(b"RIFF")
+    code, text = prepare(clips, "-q", "--patients", "none")
+    assert code == 1, text
+    assert text.startswith("error: A4C/broken.avi: ")
+    assert text.count("\n") == 1
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("file,label\nA4C/p0_0.avi,A4C\nA4C/gone.avi,A4C\n")
+    code, text = run("organize", clips, "-o", tmp_path / "sorted", "--sheet", sheet, "-q")
+    assert code == 1
+    assert text.startswith("error: A4C/gone.avi: ")
+    assert text.count("\n") == 1
+
+
 def test_unknown_labels_get_a_table_to_fill_in(clips: Path) -> None:
     (clips / "A2C").rename(clips / "apical 2 chambre")
     code, text = prepare(clips)

@@ -7,9 +7,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from rich.console import Console
+
+    from echoplane.data.manifest import Failure
 
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
@@ -47,6 +50,13 @@ def print_warning(text: str) -> None:
 def print_error(text: str) -> None:
     """Print an error to stderr."""
     print(f"error: {printable(text)}", file=sys.stderr)
+
+
+def print_failures(failures: Iterable[Failure]) -> None:
+    """Print to stderr what ``--quiet`` leaves of a run over labelled cines: what failed, a line each."""
+    for failure in failures:
+        if failure.status != "left_out":
+            print_error(f"{failure.file}: {failure.reason}")
 
 
 def json_text(value: object) -> str:

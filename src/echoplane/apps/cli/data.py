@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, print_failures
 
 if TYPE_CHECKING:
     from echoplane.data.split import Split
@@ -218,7 +218,9 @@ def _register_legacy(data: typer.Typer) -> None:
                 on_start=bar.start,
                 on_cine=bar.step,
             )
-        if not quiet:
+        if quiet:
+            print_failures(run.failures)
+        else:
             print_run(run, output)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)

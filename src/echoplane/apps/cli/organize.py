@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
 
 if TYPE_CHECKING:
     from echoplane.pipelines.organize import OrganizeRun
@@ -76,7 +76,9 @@ def register(app: typer.Typer) -> None:
             except UnknownLabelsError as error:
                 offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
                 raise typer.Exit(EXIT_USAGE) from None
-        if not quiet:
+        if quiet:
+            print_failures(run.failures)
+        else:
             _print(run, how, dry_run=dry_run, undone=undo is not None)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
 
 if TYPE_CHECKING:
     from echoplane.data.labels import UnknownLabelsError
@@ -96,7 +96,9 @@ def register(app: typer.Typer) -> None:
         except UnknownLabelsError as error:
             offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
             raise typer.Exit(EXIT_USAGE) from None
-        if not quiet:
+        if quiet:
+            print_failures(run.failures)
+        else:
             print_run(run, output)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
