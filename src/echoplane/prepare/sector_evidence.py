@@ -211,19 +211,24 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     """
     if not inside.any():
         return False
-    counts = np.bincount(frames_THW[:, inside].ravel(), minlength=256).cumsum()
+    mask = inside.view(np.uint8)
+    counts = np.sum([_histogram(frame, mask) for frame in frames_THW], axis=0).cumsum()
     darkest, brightest = np.searchsorted(counts, [0.01 * counts[-1], 0.99 * counts[-1]])
     span = max(int(brightest - darkest), 1)
-    changes = steps = 0
+    by_size = np.zeros(256, np.int64)
     for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        both = inside[one] & inside[two]
+        both = mask[one] & mask[two]
         if not both.any():  # nothing has a neighbour that way, as in a picture of one row; OpenCV returns None then
             continue
-        for frame in frames_THW:
-            change = cv2.absdiff(frame[one], frame[two])
-            changes += int(np.count_nonzero((change > TICK * span) & both))
-            steps += int(np.count_nonzero((change > STEP * span) & both))
-    return steps > TEXT * changes
+        by_size += np.sum([_histogram(cv2.absdiff(frame[one], frame[two]), both) for frame in frames_THW], axis=0)
+    size = np.arange(256)
+    changes, steps = by_size[size > TICK * span].sum(), by_size[size > STEP * span].sum()
+    return bool(steps > TEXT * changes)
+
+
+def _histogram(picture: UInt8Array, mask: UInt8Array) -> IntArray:
+    """Count the pixels of each of 256 levels, where the mask is not zero."""
+    return cv2.calcHist([picture], [0], mask, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def ground_level(low: UInt8Array) -> int:
