@@ -70,6 +70,17 @@ def test_some_files_fail(clips: Path) -> None:
     assert "failures.csv" in text
 
 
+def test_a_table_that_was_filled_in_is_not_written_over(clips: Path) -> None:
+    (clips / "A2C").rename(clips / "foo")
+    names = ["s.labels.csv", "s.labels.new.csv", "s.labels.new2.csv"]
+    for name in names:
+        code, text = prepare(clips)
+        assert code == 2
+        assert f"A table to fill in was written: {clips.parent / name}." in " ".join(text.split())
+        (clips.parent / name).write_text(f"given,label\nfoo,{name}\n")
+    assert [name in (clips.parent / name).read_text() for name in names] == [True] * 3
+
+
 def test_quiet_runs_still_say_what_failed(clips: Path, tmp_path: Path) -> None:
     (clips / "A4C" / "broken.avi").write_bytes(b"RIFF")
     code, text = prepare(clips, "-q", "--patients", "none")

@@ -66,6 +66,57 @@ def test_a_malicious_pickle_does_not_run(tmp_path, protocol):
     assert not victim.exists()
 
 
+#: numpy.dtype("O8"), whose flags are then cleared: NumPy takes the bytes of such an array for addresses of objects.
+FORGED = b"cnumpy\ndtype\nX\x02\0\0\0O8\x89\x88\x87R(K\x03X\x01\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+SHAPE = b"(J\xa0\x86\x01\0K\x20K\x20t"  # (100000, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("stream", "error"),
+    [
+        (b"cnumpy.core.multiarray\nscalar\n" + FORGED + b"C\x08AAAAAAAA\x86R.", UnreadableError),
+        (b"cnumpy.core.numeric\n_frombuffer\n(C\x08AAAAAAAA" + FORGED + b"K\x01X\x01\0\0\0CtR.", UnreadableError),
+        (b"cnumpy\nndarray\n" + SHAPE + b"X\x02\0\0\0u1\x86R.", RefusedError),
+        (
+            b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\x01btR(K\x01" + SHAPE
+            + b"cnumpy\ndtype\nX\x02\0\0\0u1\x85R\x89C\x04AAAAtb.",
+            RefusedError,
+        ),
+        (b"c_codecs\nencode\n}X\x08\0\0\0__call__Nsb.", RefusedError),  # BUILD on a name
+        (b"]r\xff\xff\xff\x7f.", RefusedError),  # LONG_BINPUT, whose table would take 32 GB
+    ],
+    ids=["scalar", "buffer", "ndarray", "bytes that are not there", "name", "memo"],
+)  # fmt: skip
+def test_forged_arrays(tmp_path, stream, error):
+    """Streams that NumPy's own functions follow to an address, or to memory that the file does not fill."""
+    pickletools.dis(b"\x80\x03" + stream, out=io.StringIO())
+    (tmp_path / "x.pickle").write_bytes(b"\x80\x03" + stream)
+    with pytest.raises(error):
+        load_clip(tmp_path / "x.pickle")
+
+
+def test_numbers_of_every_kind_and_order(tmp_path):
+    numbers = np.arange(24).reshape(2, 3, 4)
+    for code in ("u1", "i1", ">u2", "<i2", ">i4", "<u8", ">f2", "<f4", ">f8"):
+        for protocol in (0, 2, 3, 4, 5):
+            for value in (numbers.astype(code), np.asfortranarray(numbers.astype(code)), numbers.astype(code)[:, ::-1]):
+                expected = np.rint(value.astype(float)).astype(np.uint8)
+                np.testing.assert_array_equal(load_clip(write(tmp_path, value, protocol)), expected)
+
+
+def test_a_pickle_of_python_2(tmp_path):
+    """Bytes are texts there, and numbers of NumPy stand beside the array."""
+    stream = (
+        b"\x80\x02(cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02i8K\0K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xff"
+        b"J\xff\xff\xff\xffK\0tbU\x08\x03\0\0\0\0\0\0\0\x86R"
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R(K\x01K\x01K\x02K\x03\x87"
+        b"cnumpy\ndtype\nU\x02u1K\0K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+        b"\x89U\x06\0\x7f\x80\xff\x01\x02tbt."
+    )
+    (tmp_path / "x.pickle").write_bytes(stream)
+    np.testing.assert_array_equal(load_clip(tmp_path / "x.pickle"), [[[0, 127, 128], [255, 1, 2]]])
+
+
 def test_names_with_dots_do_not_reach_further(tmp_path):
     # STACK_GLOBAL "numpy" "ndarray.__class__": protocol 4 lets names walk through attributes.
     stream = b"\x80\x04\x8c\x05numpy\x8c\x11ndarray.__class__\x93."
@@ -81,7 +132,10 @@ def test_names_with_dots_do_not_reach_further(tmp_path):
         ("text", "no NumPy array"),
         (np.zeros((3, 4)), r"shape \(3, 4\)"),
         (np.zeros((0, 4, 4)), r"shape \(0, 4, 4\)"),
-        (np.array(["a"]), "expected grey frames"),
+        (np.array(["a"]), "no NumPy array of numbers"),
+        (np.array([None, "a"], object), "no NumPy array of numbers"),
+        (np.zeros((2, 3, 3), complex), "no NumPy array of numbers"),
+        (np.zeros((2, 3, 3), bool), "expected grey frames"),
         (CLIP.astype(np.float32) / 100 - 1, "was it normalised"),
         (np.full((2, 3, 3), np.nan), "values from nan"),
     ],

@@ -257,6 +257,13 @@ def test_too_few_patients():
         make_split(cohort(1), folds=2)
 
 
+def test_patients_that_the_test_part_took_are_told() -> None:
+    with pytest.raises(DataError, match="of 1 patient, beside 1 whose part is settled, which"):
+        make_split(cohort(2), test=0.2, validation=0.2)
+    with pytest.raises(UsageError, match="seed -1: use 0 or more"):
+        make_split(cohort(9), seed=-1)
+
+
 @pytest.mark.parametrize(
     ("patients", "says"),
     [(0, "there is no cine to split"), (1, "are of 1 patient, which cannot be dealt to 3 sides.*Ask for fewer folds")],

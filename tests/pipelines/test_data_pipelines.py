@@ -13,6 +13,7 @@ from echoplane.data.split import Split
 from echoplane.errors import DataError, StoreError, UsageError
 from echoplane.pipelines.data import data_report, split_stores
 from echoplane.pipelines.import_legacy import import_legacy
+from echoplane.pipelines.prepare import read_failures
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 
@@ -118,3 +119,23 @@ def test_import_of_pickled_clips(tmp_path):
     (tmp_path / "none" / "A4C").mkdir(parents=True)
     with pytest.raises(DataError, match="no readable pickled clip"):
         import_legacy(tmp_path / "none", tmp_path / "u")
+
+
+def test_import_keeps_to_the_labels_it_began_with(tmp_path):
+    for n in range(6):
+        path = tmp_path / "old" / ("aaa", "2CH")[n % 2] / f"video_{n}.pickle"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One clip of another size comes first, and those of a folder that is left out are of another size too.
+        size = slice(0, 9) if n == 0 else slice(None)
+        path.write_bytes(pickle.dumps(picture(n)[:, size]))
+    import_legacy(tmp_path / "old", tmp_path / "s", LabelTable({"aaa": "A4C"}))
+    assert [f.file for f in read_failures(tmp_path / "s" / "failures.csv")] == ["aaa/video_0.pickle"]
+    before = {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()}
+    for table in ({"aaa": "A3C"}, {"aaa": "skip"}):
+        with pytest.raises(DataError, match=r"'aaa/video_.*was stored as 'A4C'"):
+            import_legacy(tmp_path / "old", tmp_path / "s", LabelTable(table))
+    assert {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()} == before
+    for n in range(0, 6, 2):
+        (tmp_path / "old" / "aaa" / f"video_{n}.pickle").write_bytes(pickle.dumps(picture(n)[:, :9]))
+    run = import_legacy(tmp_path / "old", tmp_path / "t", LabelTable({"aaa": "skip"}))
+    assert (run.stored, StoreReader(tmp_path / "t").info.views) == (3, ("A2C",))

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from pydicom import examples
+from pydicom.data import get_testdata_file
 
 from echoplane.data.labels import LabelTable, UnknownLabelsError
 from echoplane.errors import DataError, StoreError, UsageError
@@ -155,27 +157,90 @@ def test_patients_by_a_pattern(clips, tmp_path):
             prepare_dataset(clips, tmp_path / "t", PrepareSettings(recipe=SMALL, patients=pattern))
 
 
-def test_patients_by_the_header(tmp_path):
-    pydicom = pytest.importorskip("pydicom")
-    from pydicom.data import get_testdata_file
-
+def dicoms(folder, *patients):
+    """Write a DICOM cine for each patient."""
     source = pydicom.dcmread(get_testdata_file("examples_ybr_color.dcm"))
-    for n, patient in enumerate(("IDENT-1", "IDENT-1", "IDENT-2")):
+    (folder / "A4C").mkdir(parents=True, exist_ok=True)
+    for n, patient in enumerate(patients):
         source.PatientID = patient
-        (tmp_path / "clips" / "A4C").mkdir(parents=True, exist_ok=True)
-        source.save_as(tmp_path / "clips" / "A4C" / f"{n}.dcm")
-    settings = PrepareSettings(recipe=SMALL, patient_key=b"secret")
-    prepare_dataset(tmp_path / "clips", tmp_path / "s", settings)
+        source.save_as(folder / "A4C" / f"{n}.dcm")
+    return folder
+
+
+SECRET = b"a secret of 24 letters.."
+
+
+def test_patients_by_the_header(tmp_path):
+    clips = dicoms(tmp_path / "clips", "IDENT-1", "IDENT-1", "IDENT-2")
+    settings = PrepareSettings(recipe=SMALL, patient_key=SECRET)
+    prepare_dataset(clips, tmp_path / "s", settings)
     rows = StoreReader(tmp_path / "s").rows
     assert rows[0].group == rows[1].group != rows[2].group
     assert not any(b"IDENT" in file.read_bytes() for file in (tmp_path / "s").iterdir())
     assert len(rows[0].group) == 16
     assert rows[0].study == rows[2].study != ""
-    prepare_dataset(tmp_path / "clips", tmp_path / "t", PrepareSettings(recipe=SMALL))
+    prepare_dataset(clips, tmp_path / "t", PrepareSettings(recipe=SMALL))
     assert StoreReader(tmp_path / "t").rows[0].group != rows[0].group
     assert (tmp_path / "t" / ".patient-key").stat().st_mode & 0o077 == 0
-    prepare_dataset(tmp_path / "clips", tmp_path / "u", PrepareSettings(recipe=SMALL, patients="none"))
+    prepare_dataset(clips, tmp_path / "u", PrepareSettings(recipe=SMALL, patients="none"))
     assert StoreReader(tmp_path / "u").rows[0].group == ""
+
+
+def test_one_patient_is_never_hashed_with_two_secrets(tmp_path):
+    clips = dicoms(tmp_path / "clips", "P1", "P2")
+    given = PrepareSettings(recipe=SMALL, patient_key=SECRET)
+    own = PrepareSettings(recipe=SMALL)
+    prepare_dataset(clips, tmp_path / "given", given)
+    prepare_dataset(clips, tmp_path / "own", own)
+    dicoms(clips, "P1", "P2", "P1")
+    for store, settings in (("given", own), ("own", given), ("given", replace(given, patient_key=SECRET[::-1]))):
+        before = content(tmp_path / store)
+        with pytest.raises(StoreError, match=r"hashed with .* secret.*new folder"):
+            prepare_dataset(clips, tmp_path / store, settings)
+        assert content(tmp_path / store) == before
+    for store, settings in (("given", given), ("own", own)):
+        assert prepare_dataset(clips, tmp_path / store, settings).stored == 1
+        rows = StoreReader(tmp_path / store).rows
+        assert rows[0].group == rows[2].group != rows[1].group
+    (tmp_path / "own" / ".patient-key").unlink()
+    with pytest.raises(StoreError, match="secret that is not here"):
+        prepare_dataset(clips, tmp_path / "own", own)
+    with pytest.raises(UsageError, match="holds 0 bytes; a secret needs 16"):
+        prepare_dataset(clips, tmp_path / "new", replace(given, patient_key=b""))
+
+
+def test_nobody_is_known_by_a_name_here_and_a_hash_there(tmp_path):
+    clips = dicoms(tmp_path / "clips", "P1", "P1")
+    table = tmp_path / "sheet.csv"
+    table.write_text("file,view,patient\nA4C/0.dcm,A4C,anna\nA4C/1.dcm,A4C,\n")
+    settings = PrepareSettings(recipe=SMALL, layout="sheet", sheet=table)
+    with pytest.raises(DataError, match=r"1 of 2 cines come without a patient, for example 'A4C/1.dcm'"):
+        prepare_dataset(clips, tmp_path / "s", settings)
+    assert not (tmp_path / "s").exists()
+    assert prepare_dataset(clips, tmp_path / "s", replace(settings, patients="none")).stored == 2
+    for name in ("0.avi", "1.avi"):  # nothing but names can tell whose these are
+        avi(clips / name)
+    table.write_text("file,view,patient\n0.avi,A4C,anna\n1.avi,A4C,\n")
+    assert prepare_dataset(clips, tmp_path / "t", settings).stored == 2
+
+
+def test_a_run_that_is_refused_changes_nothing(clips, tmp_path):
+    prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()}
+    with pytest.raises(DataError, match="something else is said now"):
+        prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, labels=LabelTable({"2ch": "A3C"})))
+    assert {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()} == before
+
+
+def test_failures_as_a_spreadsheet_saves_them(tmp_path):
+    (tmp_path / "failures.csv").write_text(
+        "\ufefffile;status;reason\na.avi;missing;Is gone, or was.\n", encoding="utf-8"
+    )
+    (failure,) = read_failures(tmp_path / "failures.csv")
+    assert (failure.file, failure.status, failure.reason) == ("a.avi", "missing", "Is gone, or was.")
+    (tmp_path / "failures.csv").write_text("file;why\na;b\n")
+    with pytest.raises(DataError, match="has no column 'status'"):
+        list(read_failures(tmp_path / "failures.csv"))
 
 
 def test_ctrl_c_keeps_what_is_done(clips, tmp_path):

@@ -1,15 +1,18 @@
 """Read old pickled clips without running what is in them.
 
-A pickle is a program. This reader lets it build NumPy arrays, tuples, lists, dictionaries, numbers and texts, and
-refuses every other name before it is looked up.
+A pickle is a program. This reader lets it build tuples, lists, dictionaries, numbers and texts; NumPy's names mean
+stand-ins, which keep an array's bytes, shape and kind of number and make the array themselves. NumPy's own functions
+would believe a pickle that hands them addresses instead of objects, or asks for an array larger than its file.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import io
+import math
 import pickle
+import pickletools
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,71 @@ import numpy as np
 
 from echoplane.errors import RefusedError, UnreadableError
 from echoplane.records import UInt8Array
+
+#: Kinds of numbers that arrays are made of; others are passed over.
+_NUMBERS = re.compile(r"[<>=|]?([biuf]\d{1,2})")
+
+
+class _Name:
+    """What one of the admitted names means. A pickle can call it, and not change it."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> object:
+        return self._call(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("asks to change a name of NumPy")
+
+
+class _Numbers:
+    """Stands in for ``numpy.dtype``: the kind of number, and in which order its bytes lie."""
+
+    __slots__ = ("_code", "_order")
+
+    def __init__(self, code: object, *flags: object) -> None:
+        del flags
+        match = _NUMBERS.fullmatch(code) if isinstance(code, str) else None
+        self._code = match[1] if match else ""
+        self._order = ""
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+        if order not in ("<", ">", "|", "="):
+            raise pickle.UnpicklingError("asks for an array of unknown byte order")
+        self._order = "" if order == "|" else str(order)
+
+    def dtype(self) -> np.dtype[Any] | None:
+        """Return what it stands for; None for texts, objects and records."""
+        return np.dtype(self._order + self._code) if self._code else None
+
+
+class _Array:
+    """Stands in for ``numpy.ndarray``; `value` is None for one that holds no numbers."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: np.ndarray[Any, np.dtype[Any]] | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        # Of NumPy before 1.0 the version was left out.
+        shape, numbers, fortran, data = state[-4:]
+        data = data.encode("latin1") if isinstance(data, str) else data  # written by Python 2
+        self.fill(data, numbers, shape, "F" if fortran else "C")
+
+    def fill(self, data: Any, numbers: Any, shape: Any, order: Any) -> None:
+        """Make the array, of exactly the bytes that the pickle holds for it."""
+        kind = numbers.dtype() if isinstance(numbers, _Numbers) else None
+        if kind is None or not isinstance(data, bytes | bytearray):
+            return
+        shape = shape if isinstance(shape, tuple) else (shape,)
+        if math.prod(shape) * kind.itemsize != len(data):
+            raise pickle.UnpicklingError(f"asks for an array of shape {shape}, of {len(data)} bytes")
+        self.value = np.frombuffer(data, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
@@ -26,17 +94,39 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-def _admitted() -> dict[tuple[str, str], Any]:
-    """Return what a pickled NumPy array needs, under its names in NumPy 1 and 2."""
-    home = "numpy._core" if importlib.util.find_spec("numpy._core") else "numpy.core"
-    names: dict[tuple[str, str], Any] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("_codecs", "encode"): _latin1,
+def _empty(*arguments: object) -> _Array:
+    del arguments
+    return _Array()
+
+
+def _from_buffer(data: Any, numbers: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
+    made = _Array()
+    made.fill(data, numbers, shape, order)
+    if made.value is not None and order == "K" and axes is not None:
+        made.value = made.value.transpose(axes)
+    return made
+
+
+def _no_number(*arguments: object) -> None:
+    """Stand in for NumPy's single numbers: no clip is made of them."""
+    del arguments
+
+
+def _no_array(*arguments: object) -> object:
+    raise pickle.UnpicklingError("asks for an array without its numbers")
+
+
+def _admitted() -> dict[tuple[str, str], _Name]:
+    """Return the names that a pickled array needs, as NumPy 1 and 2 spell them."""
+    names = {
+        ("numpy", "ndarray"): _Name(_no_array),
+        ("numpy", "dtype"): _Name(_Numbers),
+        ("_codecs", "encode"): _Name(_latin1),
     }
-    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer")):
-        value = getattr(importlib.import_module(f"{home}.{module}"), name)
-        names.update({(f"{package}.{module}", name): value for package in ("numpy.core", "numpy._core")})
+    for package in ("numpy.core", "numpy._core"):
+        names[f"{package}.multiarray", "_reconstruct"] = _Name(_empty)
+        names[f"{package}.multiarray", "scalar"] = _Name(_no_number)
+        names[f"{package}.numeric", "_frombuffer"] = _Name(_from_buffer)
     return names
 
 
@@ -61,6 +151,11 @@ class _ArraysOnly(pickle.Unpickler):
 def load_pickled(path: str | Path) -> object:
     """Read a pickle that may hold NumPy arrays and plain data, nothing else.
 
+    Returns
+    -------
+    object
+        Of tuples, lists, dictionaries, numbers and texts; arrays are stand-ins (see :func:`load_clip`).
+
     Raises
     ------
     RefusedError
@@ -72,15 +167,24 @@ def load_pickled(path: str | Path) -> object:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RefusedError(path, f"Is larger than {MAX_BYTES:,} bytes.")
-        return _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        data = path.read_bytes()
+        _refuse_gaps(data)
+        return _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
     except RefusedError:
         raise
     except pickle.UnpicklingError as error:
-        if "asks for" in str(error):
+        if "asks " in str(error):
             raise RefusedError(path, f"Holds more than NumPy arrays: it {error}.", "It was not run.") from None
         raise UnreadableError(path, "Is no pickle, or a damaged one.") from None
     except Exception as error:  # noqa: BLE001 - damaged pickles raise about every kind there is
         raise UnreadableError(path, f"Is no pickle, or a damaged one ({type(error).__name__}).") from None
+
+
+def _refuse_gaps(data: bytes) -> None:
+    """Refuse memory for more remembered objects than there are bytes: they are numbered one after the other."""
+    for code, place, _ in pickletools.genops(data):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(place, int) and place > len(data):
+            raise pickle.UnpicklingError(f"asks to remember object number {place}")
 
 
 def load_clip(path: str | Path) -> UInt8Array:
@@ -100,13 +204,13 @@ def load_clip(path: str | Path) -> UInt8Array:
     """
     array = _first_array(load_pickled(path))
     if array is None:
-        raise UnreadableError(path, "Holds no NumPy array.")
+        raise UnreadableError(path, "Holds no NumPy array of numbers.")
     frames = array[0] if array.ndim == 4 and array.shape[0] == 1 else array
     frames = frames[..., 0] if frames.ndim == 4 and frames.shape[-1] == 1 else frames
     if frames.ndim != 3 or 0 in frames.shape or frames.dtype.kind not in "uif":
         raise UnreadableError(path, f"Is {array.dtype} of shape {array.shape}; expected grey frames (T, H, W).")
     if frames.dtype == np.uint8:
-        return np.ascontiguousarray(frames)
+        return np.array(frames, order="C")
     low, high = float(frames.min()), float(frames.max())
     if not (low >= 0 and high <= 255):
         reason = f"Holds values from {low:g} to {high:g}; expected 0 to 1 or 0 to 255 (was it normalised?)."
@@ -122,8 +226,8 @@ def _first_array(value: object) -> np.ndarray[Any, np.dtype[Any]] | None:
     seen: set[int] = set()
     while todo:
         item = todo.pop()
-        if isinstance(item, np.ndarray) and item.dtype.kind != "O":
-            return item
+        if isinstance(item, _Array) and item.value is not None:
+            return item.value
         if isinstance(item, dict | tuple | list) and id(item) not in seen:
             seen.add(id(item))
             todo.extend(reversed(list(item.values() if isinstance(item, dict) else item)))

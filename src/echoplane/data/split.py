@@ -197,6 +197,8 @@ def make_split(
         raise UsageError(f"{folds} folds: use 0 for none, or at least 2.")
     if not (0 <= validation < 1 and 0 <= test < 1 and (folds or validation + test < 1)):
         raise UsageError(f"validation {validation} and test {test}: shares in [0, 1), below 1 together.")
+    if seed < 0:
+        raise UsageError(f"seed {seed}: use 0 or more.")
     rows = sorted(rows, key=lambda row: row.cine)
     groups = group_rows(rows, together)
     parts: list[str] = [row.split if given else "" for row in rows]
@@ -281,9 +283,11 @@ def _deal(
         raise DataError("there is no cine to split: the stores are empty, or none of their cines has a view in use.")
     if len(members) < len(shares):
         patients = "1 patient" if len(members) == 1 else f"{len(members)} patients"
+        elsewhere = len(set(groups.of)) - len(members)
+        beside = f", beside {elsewhere} whose part is settled" if elsewhere else ""
         raise DataError(
-            f"the cines are of {patients}, which cannot be dealt to {len(shares)} sides: a patient is never parted. "
-            "Ask for fewer folds or no validation cines, add other patients, or, where these cines are of more "
+            f"the cines are of {patients}{beside}, which cannot be dealt to {len(shares)} sides: a patient is never "
+            "parted. Ask for fewer folds or no validation cines, add other patients, or, where these cines are of more "
             "patients than that, say whose each one is (`echoplane prepare --patients`)."
         )
     counts = np.zeros((len(members), len(views)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from echoplane.config import to_mapping
@@ -16,8 +17,11 @@ from echoplane.pipelines.prepare import FAILURES_FILE, LABELS_FILE, PrepareRun, 
 from echoplane.prepare.recipe import LEGACY, PrepareRecipe, recipe_named
 from echoplane.sources.item import shown
 from echoplane.store import StoreReader, StoreRow, StoreWriter
+from echoplane.store.schema import INFO_FILE
 
 _ENDINGS = (".pickle", ".pkl", ".p", ".pck")
+#: Clips whose size is looked at before one is chosen.
+LOOKED_AT = 15
 
 
 def import_legacy(
@@ -34,13 +38,13 @@ def import_legacy(
     `recipe` says how the clips were prepared, by whoever knows: a network trained on them wants others prepared alike.
     Without it the store does not say, and cannot be trained on.
 
-    All must be of one frame size. The clips carry no patient: the study is the name before the last underscore
-    (``<video>_<clip number>``), so that clips of one video stay together in a split.
+    All must be of one frame size: that of most, where they differ. The clips carry no patient: the study is the name
+    before the last underscore (``<video>_<clip number>``), so that clips of one video stay together in a split.
 
     Raises
     ------
     DataError
-        No view folders, or no readable pickle.
+        No view folders, no readable pickle, or clips that were stored under another label.
     UnknownLabelsError
         Folder names that nobody knows.
     StoreError
@@ -57,8 +61,8 @@ def import_legacy(
     given = {folder.name: len(found) for folder, found in files.items() if found}
     meanings = (labels or LabelTable()).resolve_all(given)
     todo = [(path, folder.name) for folder, found in files.items() for path in found]
-    views = in_order(meanings.values())
-    size = _frame_size([path for path, _ in todo], root)
+    views = in_order(view for view in meanings.values() if view != SKIP)
+    size = _frame_size([path for path, label in todo if meanings[label] != SKIP], root)
     stored, skipped, interrupted = 0, 0, True
     known = recipe_named(recipe) if isinstance(recipe, str) else recipe
     if known is not None and known.size != size:
@@ -67,6 +71,8 @@ def import_legacy(
             f"{known.size[0]} x {known.size[1]}."
         )
     said = LEGACY if known is None else to_mapping(known)
+    if (Path(out) / INFO_FILE).exists():  # before the writer adds views that are new
+        _refuse_other_labels(StoreReader(out), meanings)
     with StoreWriter(out, recipe=said, views=views, height=size[0], width=size[1]) as writer:
         save_table(meanings, Path(out) / LABELS_FILE, given)
         on_start(len(todo))
@@ -92,13 +98,28 @@ def import_legacy(
 
 
 def _frame_size(paths: list[Path], root: Path) -> tuple[int, int]:
-    for path in paths:
-        try:
+    """Return the size that most of a few clips have, spread over all that are read."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    # Spread ones first, and then as many as it takes.
+    for path in dict.fromkeys((*paths[:: -(-len(paths) // LOOKED_AT) or 1], *paths)):
+        with contextlib.suppress(ReadError):
             _, height, width = load_clip(path).shape
-        except ReadError:
-            continue
-        return height, width
-    raise DataError(f"{root}: holds no readable pickled clip ({', '.join(_ENDINGS)}) in its view folders.")
+            sizes[height, width] += 1
+            if sizes.total() >= min(LOOKED_AT, len(paths)):
+                break
+    if not sizes:
+        raise DataError(f"{root}: holds no readable pickled clip ({', '.join(_ENDINGS)}) in its view folders.")
+    return max(sizes, key=lambda size: sizes[size])
+
+
+def _refuse_other_labels(store: StoreReader, meanings: Mapping[str, str]) -> None:
+    for row in store:
+        now = meanings.get(row.given_label, row.label)
+        if now != row.label:
+            raise DataError(
+                f"{store.path}: {row.cine!r} was stored as {row.label!r}, and the label table says {now!r} now. "
+                "Use the table of then, or a new folder."
+            )
 
 
 def _row(path: Path, root: Path, given: str, label: str) -> StoreRow | Failure:

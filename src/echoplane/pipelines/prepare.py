@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import functools
-import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from echoplane._files import atomic_write, write_csv
+from echoplane._files import write_csv
 from echoplane._processes import refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
+from echoplane.data.adapters._tables import read_table
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
-from echoplane.data.secrets import KEY_FILE
+from echoplane.data.secrets import checked, fingerprint, fitting, own_secret
 from echoplane.errors import DataError, PrepareError, ReadError, UsageError
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
@@ -28,6 +25,7 @@ from echoplane.sources.dicom.identity import LENGTH, patient_and_study
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.open import open_cine
 from echoplane.store import StoreReader, StoreRow, StoreWriter
+from echoplane.store.schema import INFO_FILE
 
 FAILURES_FILE = "failures.csv"
 LABELS_FILE = "labels.csv"
@@ -123,6 +121,7 @@ class _Task:
 class _Done:
     row: StoreRow
     frames: UInt8Array
+    hashed: bool
 
 
 def prepare_dataset(
@@ -173,24 +172,30 @@ def prepare_dataset(
     given = manifest.given_labels()
     meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
     tasks, failures = _label(manifest, meanings)
+    if settings.patients == "header":
+        _refuse_half_named([task.row for task in tasks])
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
     stored, done, interrupted = 0, 0, True
+    if (Path(out) / INFO_FILE).exists():  # before the writer adds views that are new
+        _refuse_what_changed(StoreReader(out), tasks, failures, settings)
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
-        _refuse_what_changed(StoreReader(out), tasks, failures, settings)
+        secret = _secret(StoreReader(out), settings)
         save_table(meanings, Path(out) / LABELS_FILE, given)
         todo = [task for task in tasks if task.row.cine not in writer]
         done = len(tasks) - len(todo)
         on_start(len(todo))
-        work = functools.partial(_one, recipe=recipe, settings=settings, key=_patient_key(Path(out), settings))
+        work = functools.partial(_one, recipe=recipe, settings=settings, secret=secret)
         results = spread(work, todo, settings.jobs, _crashed)
         try:
             for result in results:
                 if isinstance(result, Failure):
                     failures.append(result)
                 else:
+                    if result.hashed and secret is not None:
+                        writer.use_secret(fingerprint(secret))
                     writer.append(result.frames, result.row)
                     stored += 1
                 on_cine()
@@ -232,6 +237,27 @@ def _with_patients(manifest: Manifest, patients: str) -> Manifest:
     if misses:
         raise DataError(f"--patients {patients!r} finds no patient in {len(misses)} cines, for example {misses[0]!r}.")
     return Manifest(tuple(rows), manifest.failures)
+
+
+def _refuse_half_named(rows: list[ManifestRow]) -> None:
+    """Make sure that nobody is known by a name in one cine and by a hash in another.
+
+    Raises
+    ------
+    DataError
+        Where the layout names the patients of some cines, and the header those of others.
+    """
+    unnamed = [row for row in rows if not row.patient]
+    if len(unnamed) == len(rows):
+        return
+    for row in unnamed:
+        # Only whether it names anyone matters here.
+        if row.item.path.is_file() and patient_and_study(row.item.path, b"")[0]:
+            raise DataError(
+                f"{len(unnamed)} of {len(rows)} cines come without a patient, for example {row.cine!r}, and the others "
+                "with one: whoever is in both would count as two persons. Fill in the patients; or leave them all out, "
+                "so that those of the headers count; or take --patients none, for each of these is another's."
+            )
 
 
 def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task], list[Failure]]:
@@ -293,22 +319,16 @@ def _from_header(group: str, settings: PrepareSettings) -> bool:
     return not group or re.fullmatch(f"[0-9a-f]{{{LENGTH}}}", group) is not None
 
 
-def _patient_key(out: Path, settings: PrepareSettings) -> bytes:
-    """Return the secret for patient hashes; a store keeps its own, so that going on gives the same patients."""
+def _secret(store: StoreReader, settings: PrepareSettings) -> bytes | None:
+    """Return the secret for patient hashes, None where nothing is hashed; a store keeps to the one it began with."""
     if settings.patients != "header":
-        return b""
-    if settings.patient_key is not None:
-        return settings.patient_key
-    file = out / KEY_FILE
-    if not file.exists():
-        with atomic_write(file, "wb") as stream:
-            stream.write(secrets.token_bytes(32))
-        with contextlib.suppress(OSError):  # a disk without rights
-            file.chmod(0o600)
-    return file.read_bytes()
+        return None
+    if settings.patient_key is None:
+        return own_secret(store)
+    return fitting(store, checked(settings.patient_key, "--patient-key"))
 
 
-def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: bytes) -> _Done | Failure:
+def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: bytes | None) -> _Done | Failure:
     """Read and prepare one cine; whatever goes wrong becomes its row."""
     row = task.row
     try:
@@ -326,9 +346,9 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: byt
     frames, sector = prepared.frames, prepared.sector
     if sector.upside_down:
         frames, sector = frames[:, ::-1].copy(), sector.turned(prepared.crop)
-    patient, study = row.patient, row.study
-    if key and not patient:
-        patient, hashed = patient_and_study(row.item.path, key) if row.item.path.is_file() else ("", "")
+    patient, study, hashed = row.patient, row.study, ""
+    if secret is not None and not patient:
+        patient, hashed = patient_and_study(row.item.path, secret) if row.item.path.is_file() else ("", "")
         study = study or hashed
     return _Done(
         StoreRow(
@@ -347,6 +367,7 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, key: byt
             extra=row.extra,
         ),
         frames,
+        bool(hashed or patient != row.patient),
     )
 
 
@@ -375,9 +396,13 @@ def write_failures(failures: list[Failure], path: Path) -> None:
 
 
 def read_failures(path: str | Path) -> Iterator[Failure]:
-    """Read ``failures.csv`` of a store back; nothing when there is none."""
-    if not os.path.exists(path):  # noqa: PTH110
-        return
-    with Path(path).open(encoding="utf-8", newline="") as stream:
-        for line in csv.DictReader(stream):
+    """Read ``failures.csv`` of a store back, also as a spreadsheet saved it; nothing when there is none.
+
+    Raises
+    ------
+    DataError
+        When it has lost a column.
+    """
+    if Path(path).exists():
+        for line in read_table(Path(path), ("file", "status", "reason")):
             yield Failure(line["file"], line["status"], line["reason"])

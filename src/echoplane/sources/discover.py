@@ -152,7 +152,9 @@ class _Walker:
                 reason = "Is a link to a folder; such links are not followed."
                 where = _join(name, link)
                 yield _failed(
-                    path / link, where, RefusedError(where, reason, "Give its target, or allow links (--follow-links).")
+                    path / link,
+                    where,
+                    RefusedError(where, reason, "Give its target (or, where there is that option, --follow-links)."),
                 )
             below = sorted(folders + (links if self._follow_links else []), key=natural_key, reverse=True)
             waiting.extend((path / folder, _join(name, folder)) for folder in below)

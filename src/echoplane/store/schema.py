@@ -127,6 +127,8 @@ class StoreInfo:
         Size of every stored frame, pixels.
     origin : str
         Name and licence of the data in one line, for the model card.
+    secret : str
+        Fingerprint of the secret that patients are hashed with; empty where none are.
     format, version : str, int
     """
 
@@ -135,6 +137,7 @@ class StoreInfo:
     height: int
     width: int
     origin: str = ""
+    secret: str = ""
     format: str = FORMAT
     version: int = VERSION
 

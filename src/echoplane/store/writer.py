@@ -26,6 +26,7 @@ from echoplane.store.schema import (
     decode_info,
     digest,
     encode_info,
+    read_info,
 )
 
 #: A part is written when it holds this many bytes: few files, and little to do again after a kill.
@@ -109,8 +110,7 @@ class StoreWriter:
         elif self.path.exists() and any(not p.name.startswith(".") for p in self.path.iterdir()):
             raise StoreError(f"{self.path}: is not empty and not a clip store; choose an empty or new folder.")
         if before != encode_info(self.info):
-            with atomic_write(file, "wb") as stream:
-                stream.write(encode_info(self.info))
+            self._write_info()
         self._sweep()
         for part in sorted(self.path.glob(PART_GLOB)):
             self.keys.update(entry.row.cine for entry in MappedPart(part).entries())
@@ -119,6 +119,31 @@ class StoreWriter:
         listed = keys_in(ledger.read_bytes()) if ledger.exists() else set()
         if unlisted := self.keys - listed:  # of an older store, or of a writer killed between part and line
             append_keys(ledger, unlisted)
+
+    def _write_info(self) -> None:
+        with atomic_write(self.path / INFO_FILE, "wb") as stream:
+            stream.write(encode_info(self.info))
+
+    def use_secret(self, fingerprint: str) -> None:
+        """Say with which secret patients are hashed from now on.
+
+        Parameters
+        ----------
+        fingerprint : str
+            See :func:`echoplane.data.secrets.fingerprint`.
+
+        Raises
+        ------
+        StoreError
+            When those who are there already were hashed with another: one patient would count as two.
+        """
+        if self.info.secret == fingerprint:
+            return
+        before = read_info(self.path).secret  # another writer may have said it since this one began
+        if before not in ("", fingerprint):
+            raise StoreError(f"{self.path}: another run hashes its patients with another secret.")
+        self.info = dataclasses.replace(self.info, secret=fingerprint)
+        self._write_info()
 
     def _sweep(self) -> None:
         """Remove what a killed writer left half written; not what another may be writing now."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, print_failures
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
 
 if TYPE_CHECKING:
     from echoplane.data.split import Split
@@ -120,7 +120,7 @@ def _register_split(data: typer.Typer) -> None:
         folds: Annotated[int, typer.Option("--folds", "-k", min=0, help="Folds; 0: train and validation.")] = 0,
         validation: Annotated[float, typer.Option(help="Share of the cines; not used with folds.")] = 0.2,
         test: Annotated[float, typer.Option(help="Share of the cines kept for the end.")] = 0.0,
-        seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
+        seed: Annotated[int, typer.Option(min=0, help="Another seed, another split.")] = 0,
         ignore_given: Annotated[
             bool, typer.Option("--ignore-given", help="Do not keep to the split that the data came with.")
         ] = False,
@@ -205,19 +205,23 @@ def _register_legacy(data: typer.Typer) -> None:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
-        from echoplane.apps.cli.prepare import print_run
-        from echoplane.data.labels import LabelTable
+        from echoplane.apps.cli.prepare import offer_template, print_run
+        from echoplane.data.labels import LabelTable, UnknownLabelsError
         from echoplane.pipelines.import_legacy import import_legacy
 
-        with progress("Importing", "clips", quiet=quiet) as bar:
-            run = import_legacy(
-                source,
-                output,
-                LabelTable.load(labels) if labels else LabelTable(),
-                recipe=recipe,
-                on_start=bar.start,
-                on_cine=bar.step,
-            )
+        try:
+            with progress("Importing", "clips", quiet=quiet) as bar:
+                run = import_legacy(
+                    source,
+                    output,
+                    LabelTable.load(labels) if labels else LabelTable(),
+                    recipe=recipe,
+                    on_start=bar.start,
+                    on_cine=bar.step,
+                )
+        except UnknownLabelsError as error:
+            offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
+            raise typer.Exit(EXIT_USAGE) from None
         if quiet:
             print_failures(run.failures)
         else:

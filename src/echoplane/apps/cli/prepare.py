@@ -75,6 +75,7 @@ def register(app: typer.Typer) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.config import load
         from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.data.secrets import read_secret
         from echoplane.inference.engine import available_cpus
         from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset
         from echoplane.prepare import PrepareRecipe
@@ -85,7 +86,7 @@ def register(app: typer.Typer) -> None:
             labels=LabelTable.load(labels) if labels else LabelTable(),
             sheet=sheet,
             patients=patients,
-            patient_key=patient_key.read_bytes()[:64] if patient_key else None,
+            patient_key=read_secret(patient_key) if patient_key else None,
             include_color=include_color,
             include_stills=include_stills,
             jobs=jobs or available_cpus(),
@@ -111,7 +112,8 @@ def offer_template(error: UnknownLabelsError, path: Path) -> None:
     from echoplane.data.labels import save_table
 
     print_error(str(error))
-    target = path.with_name(path.stem + ".new.csv") if path.exists() else path
+    names = (path.with_name(f"{path.stem}.new{number}.csv") for number in ("", *range(2, 1000)))
+    target = next((name for name in (path, *names) if not name.exists()), path)  # what is there was filled in by hand
     save_table(error.template, target, error.unknown)
     print_error(f"A table to fill in was written: {target}. Check every line, then give it as --labels {target}.")
 
