@@ -139,6 +139,18 @@ def test_what_changed_since_is_left(exams, tmp_path):
     assert run.undo.exists()
 
 
+def test_a_link_that_leads_elsewhere_since_is_left(exams, tmp_path):
+    run = organize(exams, tmp_path / "sorted", how="link")
+    link = tmp_path / "sorted/A2C/s1/b.dcm"
+    link.unlink()
+    link.symlink_to(exams / "s2/b.dcm")
+    taken_back = undo(run.undo)
+    assert taken_back.done == 3
+    assert [f.reason for f in taken_back.failures] == ["Was left as it is: it is a link to another file now."]
+    assert link.samefile(exams / "s2/b.dcm")
+    assert run.undo.exists()
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stop=st.integers(0, 30), how=st.sampled_from(["copy", "move"]))
 def test_stopped_anywhere_it_can_be_repeated_or_taken_back(exams, tmp_path_factory, stop, how):

@@ -132,13 +132,17 @@ def _is_done(step: Step) -> bool:
         return True
     if source.exists() and not target.is_symlink() and source.samefile(target):
         return True  # it lies where it belongs
-    # Windows puts a mark in front of what a link holds.
-    if target.is_symlink() and step.how == "link" and os.readlink(target).removeprefix("\\\\?\\") == step.source:  # noqa: PTH115
+    if target.is_symlink() and step.how == "link" and _leads_to(target) == step.source:
         return True
     if step.how != "link" and not target.is_symlink() and sha256(source) == sha256(target):
         # To be moved, it was copied before: by a copy, or by a move across disks that was stopped between its halves.
         return step.how != "move"
     raise FileExistsError(17, "another file is there already")
+
+
+def _leads_to(link: Path) -> str:
+    # Windows puts a mark in front of what a link holds.
+    return os.readlink(link).removeprefix("\\\\?\\")  # noqa: PTH115
 
 
 def _do(step: Step) -> None:
@@ -217,6 +221,8 @@ def _undo(step: Step) -> bool:
     if step.how == "link":
         if not target.is_symlink():
             raise OSError(0, "it is no link any more")
+        if _leads_to(target) != step.source:
+            raise OSError(0, "it is a link to another file now")
         target.unlink()
     elif step.how == "copy":
         if not source.exists() or sha256(source) != sha256(target):
