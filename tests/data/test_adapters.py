@@ -252,6 +252,8 @@ def test_ev9v(tmp_path):
     (tmp_path / "Images" / "v3").rename(tmp_path / "Images" / "video 3")
     text(tmp_path / "labels.csv", f"names,labels\nvideo 3,PASA\n{tmp_path},A4C\n../Images/v1,A4C\n")
     (tmp_path / "test.txt").write_text("video 3\n", encoding="utf-16")
+    for file in ("train.txt", "validation.txt"):
+        (tmp_path / file).unlink()
     manifest = read_manifest("ev9v", tmp_path)
     assert [(row.cine, row.split) for row in manifest.rows] == [("Images/video 3", "test")]
     assert failures(manifest) == {str(tmp_path): "missing", "../Images/v1": "missing"}

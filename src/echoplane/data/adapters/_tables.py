@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from echoplane._files import csv_mark, read_table_text
 from echoplane.errors import DataError
@@ -43,13 +44,19 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
     DataError
         When the file is missing or no CSV, or a column is not there: names file, column, and what there is.
     """
-    text, _ = read_table_text(path, "a CSV table")
+    return [line for _, line in read_numbered(path, needs)]
+
+
+def read_numbered(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV as :func:`read_table` does, each line with its number in the file."""
+    text, first = read_table_text(path, "a CSV table")
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=csv_mark(text.partition("\n")[0]))
         header = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = header
+        numbered = ((reader.line_num + first - 1, line) for line in reader)
         # Spreadsheets write the empty rows below a table too, as nothing but separators.
-        lines = [line for line in reader if any(isinstance(v, str) and v.strip() for v in line.values())]
+        lines = [(n, line) for n, line in numbered if any(isinstance(v, str) and v.strip() for v in line.values())]
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read as a CSV table ({error}).") from error
     folded = {name.casefold(): name for name in header}
@@ -64,8 +71,8 @@ def read_table(path: Path, needs: Sequence[str | tuple[str, ...]]) -> list[dict[
             )
         renamed[found] = spellings[0]
     return [
-        {renamed.get(name, name): (value or "").strip() for name, value in line.items() if isinstance(name, str)}
-        for line in lines
+        (n, {renamed.get(name, name): (value or "").strip() for name, value in line.items() if isinstance(name, str)})
+        for n, line in lines
     ]
 
 
@@ -111,14 +118,24 @@ def number(text: str) -> float | None:
 def safe_below(root: Path, *parts: str) -> Path | None:
     """Join parts below `root`; None when they would lead out of it."""
     clean = PurePosixPath(*(part.replace("\\", "/") for part in parts))
-    if clean.is_absolute() or ".." in clean.parts or ":" in (clean.parts[0] if clean.parts else ""):
+    if clean.is_absolute() or ".." in clean.parts or PureWindowsPath(clean).drive:
         return None
     return root / clean
 
 
 def first_file(candidates: Iterable[Path]) -> Path | None:
     """Return the first path that is a file."""
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file; what the system refuses (a name too long) is none."""
+    return os.path.isfile(path)  # noqa: PTH113 -- Path.is_file() raises there
+
+
+def files_ending(root: Path, ending: str) -> list[Path]:
+    """Return what has this ending, in small letters or capitals, anywhere below `root`; broken links too."""
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() == ending and not path.is_dir())
 
 
 def key_of(path: Path, root: Path) -> str:

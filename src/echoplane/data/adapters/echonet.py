@@ -16,7 +16,7 @@ EchoNet-LVH (PLAX)            ``MeasurementsList.csv``: HashedFileName,   ``Batc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from echoplane.data.adapters._tables import (
@@ -65,28 +65,48 @@ def read_lvh(root: Path, options: Options) -> Manifest:
 
 
 def _videos(table: Path, root: Path, view: str, folders: tuple[str, ...], *, folds: bool = False) -> Manifest:
-    rows: dict[str, ManifestRow] = {}
+    rows: list[ManifestRow] = []
     failures: dict[str, Failure] = {}
+    places: dict[str, Path | None] = {}
     for line in read_table(table, [_NAME, "Split"]):
         name = line["FileName"]
-        if name in rows or name in failures:
-            continue  # EchoNet-LVH has a line for each measurement
-        path = first_file(_places(table.parent, folders, name))
+        if name not in places:  # EchoNet-LVH has a line for each measurement
+            places[name] = first_file(_places(table.parent, folders, name))
+        path = places[name]
         if path is None:
             where = " or ".join(f"{folder}/" for folder in folders)
             reason = f"Is named in {key_of(table, root)} and is not in {where}."
             failures[name] = Failure(name, "missing", reason)
             continue
         fold = folds and line["Split"].isdecimal()
-        rows[name] = ManifestRow(
-            key_of(path, root),
-            item_of(path, root),
-            view,
-            split="" if fold else column_split(line["Split"], table, "Split"),
-            fps=number(line.get("FPS", "")),
-            extra={"given_fold": int(line["Split"])} if fold else {},
+        rows.append(
+            ManifestRow(
+                key_of(path, root),
+                item_of(path, root),
+                view,
+                split="" if fold else column_split(line["Split"], table, "Split"),
+                fps=number(line.get("FPS", "")),
+                extra={"given_fold": int(line["Split"])} if fold else {},
+            )
         )
-    return Manifest(tuple(rows.values()), tuple(failures.values()))
+    conflicts = _fold_conflicts(rows)
+    kept = tuple(row for row in rows if row.cine not in conflicts)
+    return Manifest(kept, (*failures.values(), *conflicts.values()))
+
+
+def _fold_conflicts(rows: Sequence[ManifestRow]) -> dict[str, Failure]:
+    """Return the cines with two folds, or a fold and a part: what `settle`, which compares parts, does not see."""
+    said: dict[str, set[str]] = {}
+    for row in rows:
+        fold = row.extra.get("given_fold")
+        said.setdefault(row.cine, set()).add(row.split if fold is None else f"fold {fold}")
+    found = {}
+    for key, places in said.items():
+        names = sorted(places - {""})
+        if len(names) > 1 and any(name.startswith("fold") for name in names):
+            reason = f"Is for {' and '.join(map(repr, names))}. Correct that; it is not used."
+            found[key] = Failure(key, "label_conflict", reason)
+    return found
 
 
 def _places(home: Path, folders: tuple[str, ...], name: str) -> Iterator[Path]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from echoplane.data.adapters._tables import key_of
+from echoplane.data.adapters._tables import is_file, key_of
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.discover import discover
 from echoplane.sources.item import SourceItem, shown
 from echoplane.sources.sniff import SYSTEM_FILES
+from echoplane.store.schema import INFO_FILE
 
 
 def view_folders(root: Path) -> tuple[list[Path], list[Failure]]:
     """Return the view folders, and the files beside them as failures.
+
+    Hidden folders are none, nor are clip stores: the one that is being made may lie below the data.
 
     Raises
     ------
@@ -22,7 +25,9 @@ def view_folders(root: Path) -> tuple[list[Path], list[Failure]]:
         When there is no folder.
     """
     entries = sorted(root.iterdir()) if root.is_dir() else []
-    folders = [path for path in entries if path.is_dir() and not path.name.startswith(".")]
+    folders = [
+        path for path in entries if path.is_dir() and not path.name.startswith(".") and not is_file(path / INFO_FILE)
+    ]
     if not folders:
         raise DataError(f"{root}: holds no folders; this layout wants one folder a view, for example {root}/A4C/.")
     beside = [

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from echoplane.data.adapters._tables import item_of, key_of, need_file, number, read_table, safe_below
+from echoplane.data.adapters._tables import (
+    is_file,
+    item_of,
+    key_of,
+    need_file,
+    number,
+    read_numbered,
+    read_table,
+    safe_below,
+)
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
@@ -24,13 +33,16 @@ _TOLERANCE = 0.05
 def read(root: Path, options: Options) -> Manifest:
     """List the records, with the probabilities of ``--sheet`` as soft labels."""
     table = need_file(root, "echo-record-list.csv")
-    shares = _probabilities(options.sheet) if options.sheet else {}
+    shares, conflicts = _probabilities(options.sheet) if options.sheet else ({}, {})
     rows, failures = [], []
     for line in read_table(table, ["subject_id", "study_id", "dicom_filepath"]):
         path = safe_below(table.parent, line["dicom_filepath"])
-        if path is None or not path.is_file():
+        if path is None or not is_file(path):
             name = line["dicom_filepath"]
             failures.append(Failure(name, "missing", f"Is named in {table.name} and is not there."))
+            continue
+        if path.stem in conflicts:
+            failures.append(Failure(key_of(path, root), "label_conflict", conflicts[path.stem]))
             continue
         soft = shares.get(path.stem, {})
         if shares and not soft:
@@ -50,10 +62,15 @@ def read(root: Path, options: Options) -> Manifest:
     return Manifest(tuple(rows), tuple(failures))
 
 
-def _probabilities(table: Path) -> dict[str, dict[str, float]]:
-    """Return for each DICOM's name, without folder and ending, its view probabilities above 0."""
+def _probabilities(table: Path) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """Return for each DICOM's name, without folder and ending, its view probabilities above 0.
+
+    The second mapping says of the names with two lines that contradict each other which lines these are.
+    """
     found: dict[str, dict[str, float]] = {}
-    for place, line in enumerate(read_table(table, [_NAME]), start=2):
+    places: dict[str, int] = {}
+    conflicts: dict[str, str] = {}
+    for place, line in read_numbered(table, [_NAME]):
         name = line.pop("dicom_filepath")
         values = {view: number(text) for view, text in line.items() if view and view.casefold() not in _NOT_VIEWS}
         shares = {view: value for view, value in values.items() if value is not None}
@@ -63,8 +80,13 @@ def _probabilities(table: Path) -> dict[str, dict[str, float]]:
                 f"columns taken as views: {', '.join(shares) or 'none'}."
             )
         total = sum(shares.values())
-        found[Path(name).stem] = {view: value / total for view, value in shares.items() if value > 0}
-    return found
+        shares = {view: value / total for view, value in shares.items() if value > 0}
+        stem = Path(name).stem
+        if found.setdefault(stem, shares) != shares:
+            lines = f"{table.name}:{places[stem]} and {table.name}:{place}"
+            conflicts[stem] = f"Has different probabilities in {lines}. Correct that; it is not used."
+        places.setdefault(stem, place)
+    return found, conflicts
 
 
 LAYOUT = Layout(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from echoplane.data.adapters._tables import item_of, need_file, number, read_table, safe_below
+from echoplane.data.adapters._tables import is_file, item_of, need_file, number, read_numbered, safe_below
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
@@ -15,9 +15,9 @@ def read(root: Path, options: Options) -> Manifest:
     del options
     table = need_file(root, "truth.csv")
     rows, failures = [], []
-    for place, line in enumerate(read_table(table, ["file", "patient", "study", "view", "shares"]), start=2):
+    for place, line in read_numbered(table, ["file", "patient", "study", "view", "shares"]):
         path = safe_below(table.parent, line["file"])
-        if path is None or not path.is_file():
+        if path is None or not is_file(path):
             failures.append(Failure(line["file"], "missing", f"Is named in {table.name}:{place} and is not there."))
             continue
         item = item_of(path, root)

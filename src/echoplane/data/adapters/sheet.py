@@ -7,13 +7,14 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from echoplane._files import read_table_text
 from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
+from echoplane.sources.item import shown
 
 #: Spellings of the columns, without spaces, hyphens and underscores.
 _COLUMNS = {
@@ -115,9 +116,14 @@ def _header(cells: list[str]) -> dict[str, int] | None:
 
 
 def find_file(root: Path, line: SheetLine) -> Path | None:
-    """Return the file that a line means, with or without ``.dcm``; None when it is not there."""
-    place = safe_below(root, line.study, line.file)
+    """Return the file that a line means, with or without ``.dcm``; None when it names none that is there."""
+    place = safe_below(root, line.study, line.file) if _names_a_file(line) else None
     return first_file(place.with_name(name) for name in spellings(place.name)) if place is not None else None
+
+
+def _names_a_file(line: SheetLine) -> bool:
+    """Tell an empty cell, or one of nothing but dots and slashes, from a name: it would mean the study's folder."""
+    return bool(PurePosixPath(line.file.replace("\\", "/")).name)
 
 
 def spellings(name: str) -> tuple[str, ...]:
@@ -150,8 +156,7 @@ def read(root: Path, options: Options) -> Manifest:
     for line in read_sheet(sheet):
         path = find_file(root, line)
         if path is None:
-            name = f"{line.study}/{line.file}" if line.study else line.file
-            failures.append(Failure(name, "missing", f"Is named in {sheet.name}:{line.number} and is not there."))
+            failures.append(_not_found(root, line, f"{sheet.name}:{line.number}"))
             continue
         rows.append(
             ManifestRow(
@@ -165,6 +170,19 @@ def read(root: Path, options: Options) -> Manifest:
             )
         )
     return Manifest(tuple(rows), tuple(failures))
+
+
+def _not_found(root: Path, line: SheetLine, where: str) -> Failure:
+    if not _names_a_file(line):
+        return Failure(where, "missing", "Names no file.")
+    name = f"{line.study}/{line.file}" if line.study else line.file
+    if safe_below(root, line.study, line.file) is None:
+        reason = (
+            f"Is named in {where} by a path that is absolute or has '..' in it, and so may lead out of {shown(root)}; "
+            "write it as a path below that folder."
+        )
+        return Failure(name, "missing", reason)
+    return Failure(name, "missing", f"Is named in {where} and is not there.")
 
 
 def _rate(line: SheetLine, sheet: Path) -> float | None:
