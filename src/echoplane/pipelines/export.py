@@ -26,7 +26,7 @@ from echoplane.pipelines._cine_writers import (
 )
 from echoplane.pipelines._own_films import without_own
 from echoplane.pipelines.export_table import ExportTable
-from echoplane.prepare.deidentify import content_name, mask_outside, require_sure
+from echoplane.prepare.deidentify import content_name, mask_outside, require_sure, without_writing
 from echoplane.prepare.sector import find_sector
 from echoplane.records import Cine, InOrderReader, Sector, Status, UInt8Array
 from echoplane.sources.discover import discover
@@ -333,9 +333,10 @@ def _sector(cine: Cine, settings: ExportSettings) -> Sector | None:
     if not settings.mask:
         return None
     sector = find_sector(cine)
-    if not settings.accept_guess:
-        require_sure(sector, cine.n_frames, cine.source, cine.kind)
-    return sector
+    if settings.accept_guess:
+        return sector
+    require_sure(sector, cine.n_frames, cine.source, cine.kind)
+    return without_writing(cine, sector)
 
 
 class _TakenError(RefusedError):

@@ -4,10 +4,12 @@ Scanners burn names, dates and hospital names into the picture, around the ultra
 (and what the file says beside the pixels) from leaving with an export:
 
 - everything outside the sector is black;
-- where the sector is not found surely, nothing is exported unless the user says so;
+- where the sector is not found surely, or something inside of it looks like a line of writing, nothing is exported
+  unless the user says so;
 - file names are made from the content: they say nothing, and the same clip gets the same name wherever it lay.
 
-What is burned *into* the sector, and what a heart itself shows, stays: no software makes that anonymous.
+Marks within the sector, writing that nothing here recognises, and what a heart itself shows, stay: no software makes
+that anonymous.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from echoplane.errors import RefusedError
-from echoplane.records import CineKind, Sector, SectorKind, UInt8Array
+from echoplane.prepare.writing import lines_inside, looked_at, tightened
+from echoplane.records import Cine, CineKind, Sector, SectorKind, UInt8Array
 from echoplane.sources.guard import reading
 
 #: Fans that open less than this (radians) are not believed when only pixels tell of them.
@@ -87,6 +90,32 @@ def require_sure(sector: Sector, n_frames: int, source: str, kind: CineKind = Ci
             f"The sector is not sure ({found}, confidence {sector.confidence:.2f}): burned-in text might be left.",
             "Look at the file; then use --accept-guess or --no-mask.",
         )
+
+
+def without_writing(cine: Cine, sector: Sector) -> Sector:
+    """Return a sector that shows no writing: the one given, or a tighter one where names beside it have widened it.
+
+    Parameters
+    ----------
+    cine : Cine
+        A few of its frames are decoded.
+    sector : Sector
+        As :func:`echoplane.prepare.find_sector` gives it, and sure.
+
+    Raises
+    ------
+    RefusedError
+        Where writing stands on the picture, or beside it so that nobody can tell where the picture ends.
+    """
+    frames = looked_at(cine)
+    found = tightened(frames, cine, sector)
+    if found is None:
+        reason = "Something like writing stands beside the picture, and the sector may reach over it."
+    elif lines := lines_inside(frames, cine, found):
+        reason = f"Something like writing stands on the picture ({lines} line{'s' * (lines > 1)})."
+    else:
+        return found
+    raise RefusedError(cine.source, reason, "Look at the file; then use --accept-guess or --no-mask.")
 
 
 def content_name(files: Iterable[Path], source: object, prefix: str = "clip") -> str:

@@ -29,8 +29,9 @@ _HELP = """Write cines as films or as pictures: DICOM to AVI, DICOM to frames, a
   echoplane export study/ -o frames/ --to png        frames/clip_3f2a9c1d04be/frame_000001.png ...
 
 Everything outside the ultrasound sector is black, so that names, dates and hospitals that the scanner burned into
-the picture do not travel. A cine whose sector is not found surely is not exported, unless --accept-guess (mask by
-the best guess) or --no-mask (no mask at all) is given: look at it first. Text inside the sector stays.
+the picture do not travel. A cine whose sector is not found surely, or on which lines of writing seem to stand, is not
+exported, unless --accept-guess (mask by the best guess) or --no-mask (no mask at all) is given: look at it first.
+Marks and single words inside the sector stay.
 
 Outputs are named after their content (clip_3f2a9c1d04be.mp4), not after the input, whose name may be a patient's:
 the same clip always gets the same name. --table keeps which is which, row by row; it is not meant to travel.
