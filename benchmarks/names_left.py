@@ -62,7 +62,9 @@ def outcome(frames: np.ndarray, ink: np.ndarray) -> tuple[bool, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", default=[os.environ.get("ECHOPLANE_CLIPS", "clips")])
+    parser.add_argument(
+        "clips", nargs="*", default=[os.environ.get("ECHOPLANE_CLIPS", "clips")], help="files and folders"
+    )
     parser.add_argument("--seeds", type=int, default=2, help="rounds of random places (%(default)s)")
     arguments = parser.parse_args()
     counts: dict[tuple[str, str], Counter[str]] = {
