@@ -92,6 +92,18 @@ class TestNames:
         assert first[0].output.replace("out1", "out2") == second[0].output
         assert "Doe" not in first[0].output.replace(str(tmp_path), "")
 
+    def test_samples_count_whatever_their_file_is_called(self, tmp_path):
+        header = "NDims = 3\nDimSize = 8 6 5\nElementType = MET_UCHAR\nElementDataFile = c.bin\n"
+        names = []
+        for value in (50, 90):
+            (tmp_path / str(value)).mkdir()
+            (tmp_path / str(value) / "c.mhd").write_text(header)
+            (tmp_path / str(value) / "c.bin").write_bytes(bytes([value]) * 240)
+            _, rows = run([tmp_path / str(value) / "c.mhd"], tmp_path / "out")
+            names.append(rows[0].output)
+        assert len(set(names)) == 2
+        assert all(Path(name).is_file() for name in names)
+
     def test_twins_do_not_overwrite_each_other(self, tmp_path):
         write_frames(tmp_path / "in", "a")
         write_frames(tmp_path / "in", "b")

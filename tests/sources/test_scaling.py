@@ -18,6 +18,11 @@ from echoplane.sources.scaling import Scaling, choose_scaling, spread
         (np.array([-5, 10], np.int16), -5, 10),
         (np.array([0.0, 1.0]), 0, 1),
         (np.array([0.0, 254.5], np.float32), 0, 255),
+        (np.array([0.0, 255 * np.float64(np.float32(1 / 255))]), 0, 1),  # a rounded scale factor
+        (np.array([-1e-7, 1.0000001], np.float32), 0, 1),
+        (np.array([-1e-5, 255.0001], np.float32), 0, 255),
+        (np.array([0.0, 1.05]), 0, 1.05),  # overshoots of a resized picture, and no black one
+        (np.array([-0.03, 1.05]), -0.03, 1.05),
         (np.array([-1.0, 1.0]), -1, 1),
         (np.array([0.0, 1000.0]), 0, 1000),
         (np.array([True, False]), 0, 1),

@@ -414,6 +414,37 @@ def test_frames_that_are_not_there(videos):
         open_video(path, container).reader.read([30])
 
 
+def test_transparent_pixels_of_a_gif_are_black(tmp_path):
+    alpha = np.pad(np.full((20, 30), 255, np.uint8), ((10, 10), (15, 15)))
+    pages = [Image.fromarray(np.dstack([np.full((40, 60, 3), 100 + 9 * n, np.uint8), alpha])) for n in range(5)]
+    pages[0].save(tmp_path / "clear.gif", save_all=True, append_images=pages[1:], duration=40, disposal=2)
+    cine = open_video(tmp_path / "clear.gif", "gif")
+    frames = cine.reader.read(range(5))
+    assert not frames[:, alpha == 0].any()
+    assert np.abs(frames[:, 20, 30].astype(int) - [100, 109, 118, 127, 136]).max() <= 4
+    assert cine.notes == ("Has transparent pixels: they are taken as lying on black.",)
+
+
+@pytest.mark.parametrize(
+    ("codec", "kind", "options", "fps"),
+    [
+        ("libx264", "h264", {}, 60.0),
+        ("libx265", "hevc", {"x265-params": "vui-timing-info=1:log-level=none"}, 60.0),
+        ("libx265", "hevc", {"x265-params": "vui-timing-info=0:log-level=none"}, None),
+    ],
+)
+def test_a_bare_stream_says_its_rate_or_none(tmp_path, codec, kind, options, fps):
+    with av.open(str(tmp_path / "bare"), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=60, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(12):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * n, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    cine = open_video(tmp_path / "bare", kind)
+    assert (cine.n_frames, cine.fps, cine.fps_source) == (12, fps, "stream" if fps else "")
+
+
 @pytest.mark.parametrize(("milliseconds", "fps"), [(10, None), (20, 50.0), (40, 25.0)])
 def test_a_gif_as_fast_as_possible_says_no_frame_rate(tmp_path, milliseconds, fps):
     pages = [Image.fromarray(np.full((40, 50), 20 * i, np.uint8)) for i in range(6)]

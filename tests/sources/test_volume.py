@@ -138,6 +138,9 @@ def test_nifti_by_hand(tmp_path):
 
 def test_nifti_slope_units_and_time(tmp_path):
     path = tmp_path / "a.nii"
+    # Shares of 1 kept in 8 bits: 255 times the factor, which is a 32-bit float, is a little more than 1.
+    path.write_bytes(nifti1((W, H, T), 2, CINE, slope=1 / 255))
+    assert np.array_equal(open_cine(path).reader.read(range(T)), CINE)
     raw = CINE.astype(np.int16) * 100 - 5000
     path.write_bytes(nifti1((W, H, T), 4, raw, slope=0.01, intercept=50))  # means 0..255 again
     assert np.array_equal(open_cine(path).reader.read(range(T)), CINE)
@@ -175,6 +178,21 @@ def test_a_still_and_a_colour_cine(tmp_path):
     assert np.array_equal(cine.reader.read([3], color=True)[0], rgb[3])
     with pytest.raises(UnsupportedError, match="2 values a pixel"):
         open_cine(write(tmp_path / "c.mha", rgb[..., :2], vector=True))
+
+
+@pytest.mark.parametrize("packed", ["nii", "nii.gz"])
+def test_colours_as_itk_writes_them_into_nifti(tmp_path, packed):
+    """A vector along the fifth axis, which is the slowest one in the file."""
+    rgba = RNG.integers(0, 256, (T, H, W, 4), dtype=np.uint8)
+    for colors in (3, 4):
+        cine = open_cine(write(tmp_path / f"{colors}.{packed}", rgba[..., :colors], vector=True))
+        assert (cine.n_frames, cine.facts["color"]) == (T, "yes")
+        assert np.array_equal(cine.reader.read([2, 5], color=True), rgba[[2, 5], ..., :3])
+    still = open_cine(write(tmp_path / f"still.{packed}", rgba[0, ..., :3], vector=True))
+    assert (still.n_frames, still.kind) == (1, CineKind.STILL)
+    assert np.array_equal(still.reader.read([0], color=True)[0], rgba[0, ..., :3])
+    with pytest.raises(UnsupportedError, match="vectors of 2 numbers"):
+        open_cine(write(tmp_path / f"two.{packed}", rgba[..., :2], vector=True))
 
 
 def test_volumes_are_told_from_cines(tmp_path):

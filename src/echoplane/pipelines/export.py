@@ -33,6 +33,7 @@ from echoplane.sources.discover import discover
 from echoplane.sources.guard import reading
 from echoplane.sources.item import SourceItem
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
+from echoplane.sources.metaimage import samples_beside
 from echoplane.sources.open import open_cine
 from echoplane.sources.sniff import named_format
 
@@ -191,7 +192,7 @@ def export(
     if not items:
         raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
     place = _Place.choose(Path(output), settings, len(items))
-    place.inputs.update(_identity(file) for item in items for file in (item.path, *item.all_files))
+    place.inputs.update(_identity(file) for item in items for file in (item.path, *_files_of(item)))
     place.refuse_table(table)
     started, counts, interrupted = time.perf_counter(), Counter[str](), False
     with ExportTable.opened(table, overwrite=settings.overwrite) as written:
@@ -250,7 +251,7 @@ class _Place:
         """Return the output for an item; two items never share one."""
         if self.single:
             return self.path
-        name = safe_name(_stem(item)) if settings.keep_names else content_name(item.all_files, item.source)
+        name = safe_name(_stem(item)) if settings.keep_names else content_name(_files_of(item), item.source)
         free, number = name, 1
         while free.casefold() in self.taken:
             number += 1
@@ -376,6 +377,13 @@ def _remarks(cine: Cine, sector: Sector | None, kind: str, fps: float) -> tuple[
     if kind == "mp4" and (cine.height % 2 or cine.width % 2):
         remarks.append("The last row or column was doubled, as MP4 needs even sides.")
     return tuple(remarks)
+
+
+def _files_of(item: SourceItem) -> list[Path]:
+    """Return the files that make up a cine, the samples of a MetaImage header among them, whatever they are called."""
+    files = item.all_files
+    beside = samples_beside(item.path) if item.path.suffix.lower() == ".mhd" else None
+    return files if beside is None or beside in files else [*files, beside]
 
 
 def _stem(item: SourceItem) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane.errors import RefusedError, UnreadableError, UnsupportedError
+from echoplane.errors import ReadError, RefusedError, UnreadableError, UnsupportedError
 from echoplane.sources.limits import Limits
 from echoplane.sources.samples import VolumeFile, check_shape, plain_samples, zlib_samples
 
@@ -74,6 +74,15 @@ def read_metaimage(path: Path, source: str, limits: Limits) -> VolumeFile:
         spacing=spacing + (1.0,) * (len(sides) - len(spacing)),
         color=channels > 1,
     )
+
+
+def samples_beside(path: Path) -> Path | None:
+    """Return the file that a header names for its samples; None where they follow it, or it is no sound header."""
+    try:
+        place, _ = _data_place(path, *_header(path, str(path)), str(path))
+    except (ReadError, OSError):
+        return None
+    return None if place == path else place
 
 
 def _header(path: Path, source: str) -> tuple[Mapping[str, str], int]:

@@ -29,6 +29,9 @@ _TYPES = {
     1280: "u8",
 }
 _COLORS = {128: 3, 2304: 4}
+#: Intents that make a vector of the fifth axis: of any kind, R G B, R G B A.
+_VECTORS = frozenset({1007, 2003, 2004})
+_VECTOR_AXES = 5
 #: xyzt_units: millimetres a unit of length, seconds a unit of time; 0 (unknown) lengths are taken as millimetres.
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}
@@ -45,6 +48,7 @@ class _Header:
     slope: float
     intercept: float
     apart: bool  # the samples lie in a file of their own
+    intent: int
 
 
 def read_nifti(path: Path, source: str, limits: Limits) -> VolumeFile:
@@ -70,10 +74,19 @@ def read_nifti(path: Path, source: str, limits: Limits) -> VolumeFile:
     place = _image_file(path, source) if header.apart else path
     read = gzip_samples if _is_packed(place) else plain_samples
     samples = read(place, dtype, shape, header.offset, source)
+    steps = header.steps
+    if channels == 1 and header.intent in _VECTORS and len(header.shape) == _VECTOR_AXES and header.shape[4] > 1:
+        channels = header.shape[4]
+        if channels not in _COLORS.values():
+            raise UnsupportedError(source, f"Holds vectors of {channels} numbers; R, G, B and R, G, B, A are read.")
+        samples = np.moveaxis(samples, 0, -1)
+        while samples.shape[0] == 1 and samples.ndim > 3:
+            samples = samples[0]
+        steps = steps[: samples.ndim - 1]
     length = _MILLIMETRES.get(header.units & 7, 1.0)
     return VolumeFile(
         samples=samples[..., :3] if channels > 1 else samples,
-        spacing=tuple(abs(step) * length if math.isfinite(step) and step else 1.0 for step in header.steps),
+        spacing=tuple(abs(step) * length if math.isfinite(step) and step else 1.0 for step in steps),
         color=channels > 1,
         seconds=_seconds(header),
         slope=header.slope,
@@ -102,13 +115,15 @@ def _header(head: bytes, source: str) -> _Header:
         pixdim = struct.unpack_from(f"{order}8f", head, 76)
         offset, slope, intercept = struct.unpack_from(f"{order}3f", head, 108)
         units, apart = head[123], head[344:347] == b"ni1"
+        intent = struct.unpack_from(f"{order}h", head, 68)[0]
     elif len(head) >= 540 and head[4:7] in (b"n+2", b"ni2"):
         order = "<" if struct.unpack_from("<i", head, 0)[0] == 540 else ">"
         datatype = struct.unpack_from(f"{order}h", head, 12)[0]
         dim = struct.unpack_from(f"{order}8q", head, 16)
         pixdim = struct.unpack_from(f"{order}8d", head, 104)
         offset, slope, intercept = struct.unpack_from(f"{order}q2d", head, 168)
-        units, apart = struct.unpack_from(f"{order}i", head, 500)[0], head[4:7] == b"ni2"
+        units, intent = struct.unpack_from(f"{order}2i", head, 500)
+        apart = head[4:7] == b"ni2"
     else:
         raise UnreadableError(source, "The NIfTI header is cut short.")
     if not 1 <= dim[0] <= 7 or not math.isfinite(offset) or offset < 0:
@@ -126,6 +141,7 @@ def _header(head: bytes, source: str) -> _Header:
         float(slope),
         float(intercept),
         apart,
+        int(intent),
     )
 
 

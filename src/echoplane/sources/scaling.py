@@ -8,9 +8,12 @@ booleans                    false and true
 integers, none below 0      0 and ``2**bits - 1``, bits being the fewest (8 at least) that hold the highest value
 integers, some below 0      the lowest and the highest value
 floats within 0..1          0 and 1
-floats within 0..255        0 and 255
+floats within 0..255        0 and 255, where some are above 2
 other floats                the lowest and the highest value
 ==========================  ======================================================
+
+Floats may miss these limits by a thousandth: scale factors are rounded, so that what is meant as 1 may be a little
+more.
 
 Files of many frames are not read whole for this: the extremes come from frames spread over the cine, and what lies
 outside is clipped. NaN becomes 0.
@@ -26,6 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from echoplane.records import UInt8Array
+
+#: By so much of a limit floats may lie beyond it.
+_ROUNDING = 1e-3
+#: No cine in 0..255 is as dark as to have nothing above.
+_DARKEST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +102,20 @@ def _range_of(dtype: np.dtype[Any], low: float, high: float, white_is_low: bool)
     if dtype.kind == "b":
         return Scaling(*(1.0, 0.0) if white_is_low else (0.0, 1.0), "Pixels are black or white only.")
     if dtype.kind == "f":
-        ends = (low, high) if low < 0 or high > 255 else (0.0, 1.0) if high <= 1 else (0.0, 255.0)
-        what = "Decimal numbers"
+        ends, what = _float_ends(low, high), "Decimal numbers"
     elif low < 0:
         ends, what = (low, high), "Whole numbers, some below 0,"
     else:
         ends, what = (0.0, float(2 ** max(8, int(high).bit_length()) - 1)), f"{8 * dtype.itemsize}-bit samples"
     ends = ends[::-1] if white_is_low else ends
     return Scaling(*ends, _note(what, low, high, ends))
+
+
+def _float_ends(low: float, high: float) -> tuple[float, float]:
+    for top, least in ((1.0, -np.inf), (255.0, _DARKEST)):
+        if low >= -_ROUNDING * top and least < high <= (1 + _ROUNDING) * top:
+            return 0.0, top
+    return low, high
 
 
 def _note(what: str, low: float, high: float, ends: tuple[float, float]) -> str:

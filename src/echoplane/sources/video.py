@@ -37,6 +37,8 @@ CONTAINERS = {
     "ogg": "ogg",
 }
 
+#: Streams without a container. FFmpeg makes up 25 frames a second for all of them; only the stream itself may say.
+_BARE = frozenset({"h264", "hevc"})
 #: Frame rates outside this range (frames a second) are no frame rates but time bases or mistakes.
 _PLAUSIBLE_FPS = (0.5, 1000.0)
 #: Frame intervals may differ this much (as a share of the middle one, beside rounding) before the rate is called
@@ -115,6 +117,9 @@ class VideoSource:
         with reading(self.source, "The video codec cannot be started"):
             codec.thread_count = 1  # the caller spreads files over cores; frame threads would only add memory
             codec.options = {"max_pixels": str(max(self.limits.max_pixels, 4096))}
+            if self.container == "gif":
+                # Transparent pixels are black here, as those of other formats; the decoder's own are white.
+                codec.options |= {"trans_color": "0"}
         return stream
 
 
@@ -287,13 +292,19 @@ def open_video(
         height, width = grey_of(first).shape
         limits.check_frame(name, height, width)
         pixels = f"{first.format.name}, {'full' if is_full_range(first) else 'limited'} range"
-        rate, aspect, codec = stream.average_rate, stream.sample_aspect_ratio, stream.codec_context.name
+        rate = stream.codec_context.framerate if container in _BARE else stream.average_rate
+        aspect, codec = stream.sample_aspect_ratio, stream.codec_context.name
+        clear = container == "gif" and bool((first.to_ndarray(format="bgra")[..., 3] < 255).any())
         said_seconds, tick = _said_seconds(opened, stream), float(stream.time_base or 0)
     fps, fps_source, rate_notes = frame_rate(index, rate, tick)
+    if container in _BARE and fps_source == "container":
+        fps_source = "stream"
     if container == "gif" and fps is not None and fps > 0.99 * _GIF_UNSAID:
         fps, fps_source = None, ""
         rate_notes += ("The GIF says 10 ms a frame, which stands for no rate at all; no program shows it so fast.",)
     notes = index.notes + rate_notes + _early_end(index, said_seconds) + _torn_gif(video)
+    if clear:
+        notes += ("Has transparent pixels: they are taken as lying on black.",)
     if aspect and aspect != 1:
         notes += (f"Pixels are said to be {float(aspect):.3g} times as wide as high; they are taken as square.",)
     return Cine(
