@@ -232,6 +232,13 @@ def test_a_run_that_is_refused_changes_nothing(clips, tmp_path):
     assert {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()} == before
 
 
+def test_a_store_in_a_view_folder_is_no_cine_of_it(clips, tmp_path):
+    first = prepare_dataset(clips, clips / "A4C" / "store", PrepareSettings(recipe=SMALL))
+    again = prepare_dataset(clips, clips / "A4C" / "store", PrepareSettings(recipe=SMALL))
+    assert (again.stored, again.skipped) == (0, first.stored)
+    assert again.failures == first.failures
+
+
 def test_failures_as_a_spreadsheet_saves_them(tmp_path):
     (tmp_path / "failures.csv").write_text(
         "\ufefffile;status;reason\na.avi;missing;Is gone, or was.\n", encoding="utf-8"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from echoplane._files import write_csv
+from echoplane._files import absolute_name, write_csv
 from echoplane._processes import refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
@@ -168,7 +168,7 @@ def prepare_dataset(
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
     layout = layout_named(settings.layout)
     read = read_manifest(layout.name, source, Options(settings.sheet, settings.labels))
-    manifest = _with_patients(read, settings.patients)
+    manifest = _with_patients(_without_store(read, Path(out)), settings.patients)
     given = manifest.given_labels()
     meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
     tasks, failures = _label(manifest, meanings)
@@ -210,6 +210,13 @@ def prepare_dataset(
     met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
     gone = sum(row.cine not in met for row in StoreReader(out))
     return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
+
+
+def _without_store(manifest: Manifest, out: Path) -> Manifest:
+    """Leave out the store's own files, where it lies in the folder of a view."""
+    folder = Path(absolute_name(out))
+    rows = [row for row in manifest.rows if not Path(absolute_name(row.item.path)).is_relative_to(folder)]
+    return replace(manifest, rows=tuple(rows))
 
 
 def _with_patients(manifest: Manifest, patients: str) -> Manifest:
