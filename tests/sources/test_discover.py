@@ -207,6 +207,26 @@ def test_a_folder_that_may_not_be_listed_for_any_reason(tmp_path, monkeypatch):
     assert items[1].error.reason == "The folder cannot be listed: permission denied."
 
 
+def test_one_picture_of_a_series_is_looked_at(tmp_path, monkeypatch):
+    tree(tmp_path, *(f"a_{i}.png" for i in range(50)), *(f"b_{i}.tif" for i in range(50)))
+    tree(tmp_path, *(f"c_{i}.jpg" for i in range(50)), "d.png", "e_1.tif")
+    looked = []
+    monkeypatch.setattr("echoplane.sources.picture.is_stack", lambda path: looked.append(path.name))
+    assert listed(tmp_path) == ["a", "b", "c", "d.png", "e_1.tif"]
+    assert looked == ["a_0.png", "b_0.tif"]
+    listed(tmp_path, group_frames=False)
+    assert len(looked) == 2
+
+
+def test_what_cannot_be_looked_at_has_one_page(tmp_path):
+    tree(tmp_path, *(f"a_{i}.png" for i in range(3)), *(f"c_{i}.webp" for i in range(3)))
+    (tmp_path / "a_0.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    (tmp_path / "c_0.webp").unlink()
+    (tmp_path / "c_0.webp").mkdir()
+    (tmp_path / "c_3.webp").write_bytes(b"RIFF\0\0\0\0WEBPVP8X")
+    assert listed(tmp_path) == ["a", "c"]
+
+
 def test_a_hundred_folders_deep(tmp_path):
     deep = tmp_path
     for _ in range(100):

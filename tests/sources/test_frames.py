@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -149,3 +150,73 @@ def test_frames_of_8_bits_may_be_stored_in_many_ways(tmp_path):
         Image.fromarray(np.full((24, 32), 255, np.uint8)).convert(mode).save(tmp_path / f"a_{i}.png")
     cine = open_frames(tmp_path, [f"a_{i}.png" for i in range(5)])
     assert (cine.reader.read(range(5)) == 255).all()
+
+
+def write_stack(path, grey, pages=5, size=(24, 32), **how):
+    """Write a cine of many pages, `grey` at first and darker by one a page."""
+    first, *others = [Image.fromarray(np.full((*size, 3), grey - i, np.uint8)) for i in range(pages)]
+    how |= {"lossless": True} if path.suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=others, **how)
+
+
+@pytest.mark.parametrize("ending", [".tif", ".TIFF", ".webp", ".png"])
+def test_numbered_cines_of_many_pages_are_cines_and_no_frames(tmp_path, ending):
+    for number in (1, 2, 3):
+        write_stack(tmp_path / f"clip_{number}{ending}", 50 * number)
+    write(tmp_path, [f"frame_{i}.png" for i in range(4)])
+    *stacks, frames = discover(tmp_path)
+    assert [item.path.name for item in stacks] == [f"clip_{number}{ending}" for number in (1, 2, 3)]
+    cines = [open_cine(item) for item in stacks]
+    assert [cine.n_frames for cine in cines] == [5, 5, 5]
+    assert [cine.reader.read([4])[0, 0, 0] for cine in cines] == [46, 96, 146]
+    assert open_cine(frames).n_frames == 4
+    with pytest.raises(UnsupportedError, match="more than one"):
+        open_cine(tmp_path)
+    with pytest.raises(UnreadableError, match="no such file"):
+        open_cine(tmp_path / "clip")
+
+
+@pytest.mark.parametrize("ending", [".tif", ".webp", ".png"])
+@pytest.mark.parametrize("odd", [1, 2])
+def test_a_cine_among_single_frames_is_named(tmp_path, ending, odd):
+    how = {"lossless": True} if ending == ".webp" else {}
+    for number in range(4):
+        Image.new("RGB", (32, 24)).save(tmp_path / f"a_{number}{ending}", **how)
+    write_stack(tmp_path / f"a_{odd}{ending}", 90)
+    (item,) = discover(tmp_path)
+    with pytest.raises(UnreadableError, match=rf"Frame a_{odd}{ending}: It holds several pictures.*--stills"):
+        open_cine(item)
+    assert [open_cine(one).n_frames for one in discover(tmp_path, group_frames=False)].count(5) == 1
+
+
+@pytest.mark.parametrize("what", [1, 4])
+def test_previews_and_masks_beside_a_frame_are_no_pages(tmp_path, what):
+    small = Image.new("L", (8, 6))
+    small.encoderinfo = {"tiffinfo": {254: what}}
+    for number in range(4):
+        frame = Image.fromarray(np.full((24, 32), 10 * number, np.uint8))
+        frame.save(tmp_path / f"a_{number}.tif", save_all=True, append_images=[small, small])
+    (item,) = discover(tmp_path)
+    assert open_cine(item).reader.read(range(4))[:, 0, 0].tolist() == [0, 10, 20, 30]
+
+
+def test_a_frame_whose_next_page_is_torn_is_a_frame(tmp_path):
+    for number in range(3):
+        write_stack(tmp_path / f"a_{number}.tif", 90, pages=2)
+        content = (tmp_path / f"a_{number}.tif").read_bytes()
+        with Image.open(tmp_path / f"a_{number}.tif") as image:
+            following = image.tag_v2.next
+        (tmp_path / f"a_{number}.tif").write_bytes(content[: following + 1])
+    (item,) = discover(tmp_path)
+    assert open_cine(item).n_frames == 3
+
+
+def test_colours_of_sixteen_bits_share_one_scale(tmp_path):
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / f"a_{i}.png"), np.full((8, 8, 3), (0, 500 * i, 1000 * i), np.uint16))
+    cine = open_frames(tmp_path, [f"a_{i}.png" for i in range(4)])
+    got = cine.reader.read(range(4), color=True)[:, 0, 0]
+    assert np.abs(got - np.outer(np.arange(4), (1000, 500, 0)) / 4095 * 255).max() <= 0.51
+    cv2.imwrite(str(tmp_path / "a_2.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(UnreadableError, match=r"a_2\.png holds 8-bit samples, a_0\.png 16-bit samples"):
+        open_frames(tmp_path, [f"a_{i}.png" for i in range(4)])

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps
 
 from echoplane.errors import EchoplaneError, ReadError, RefusedError, UnreadableError, UnsupportedError, UsageError
 from echoplane.records import CineKind
+from echoplane.sources.animation import page_durations
 from echoplane.sources.frames import open_frames
 from echoplane.sources.images import open_image
 from echoplane.sources.limits import Limits
@@ -150,6 +152,30 @@ def with_tag(path, tag, value):
     return path
 
 
+def png_chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def deep_tiff(samples, order, planes, orientation, alpha):
+    """Bytes of a TIFF of 16 bits a colour, plain or a plane after the other."""
+    height, width, channels = samples.shape
+    data = np.moveaxis(samples, -1, 0) if planes else samples
+    parts = [part.astype(f"{order}u2").tobytes() for part in (data if planes else [data])]
+    starts = [8 + len(parts[0]) * i for i in range(len(parts))]
+    tags = {256: [width], 257: [height], 258: [16] * channels, 259: [1], 262: [2], 273: starts, 274: [orientation]}
+    tags |= {277: [channels], 278: [height], 279: [len(part) for part in parts], 284: [2 if planes else 1]}
+    tags |= {338: [alpha]} if alpha is not None else {}
+    file = b"".join(parts)
+    entries = b""
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            file, packed = file + packed, struct.pack(f"{order}I", 8 + len(file))
+        entries += struct.pack(f"{order}HHI", tag, 4, len(values)) + packed
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8 + len(file))
+    return head + file + struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+
+
 class TestOddPixels:
     def test_alpha_lies_on_black(self, tmp_path):
         rgba = np.dstack([RGB, np.full((48, 64), 255, np.uint8)])
@@ -195,7 +221,7 @@ class TestOddPixels:
         cv2.imwrite(str(tmp_path / "a.png"), RGB[..., ::-1].astype(np.uint16) * 257)
         cine = open_image(tmp_path / "a.png", "png")
         assert np.array_equal(cine.reader.read([0], color=True)[0], RGB)
-        assert any("upper 8" in note for note in cine.notes)
+        assert any("65535 is white" in note for note in cine.notes)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
     def test_white_may_be_zero(self, tmp_path, dtype):
@@ -220,6 +246,80 @@ class TestOddPixels:
         path = with_tag(save(tmp_path / "a.tif", GREY), tag, value)
         with pytest.raises(UnsupportedError, match="not read here"):
             open_image(path, "tiff")
+
+    @pytest.mark.parametrize(("name", "kind"), [("a.png", "png"), ("a.tif", "tiff")])
+    def test_colours_of_twelve_bits_are_as_bright_as_grey_ones(self, tmp_path, name, kind):
+        deep = RGB.astype(np.uint16) * 16
+        cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
+        cine = open_image(tmp_path / name, kind)
+        expected = deep / 4095 * 255
+        assert np.abs(cine.reader.read([0], color=True)[0] - expected).max() <= 0.51
+        assert np.abs(cine.reader.read([0])[0] - luma(expected)).max() <= LUMA_TOLERANCE + 0.51
+        assert any("4095 is white" in note for note in cine.notes)
+        assert cine.facts["color"] == "yes"
+
+    def test_pages_of_deep_colours_are_read_one_by_one_and_share_one_scale(self, tmp_path):
+        pages = [np.full((20, 30, 3), (i, 100 * i, 300 * i), np.uint16) for i in range(5)]
+        cv2.imwritemulti(str(tmp_path / "a.tif"), [np.ascontiguousarray(page[..., ::-1]) for page in pages])
+        got = open_image(tmp_path / "a.tif", "tiff").reader.read([4, 0, 3], color=True)[:, 7, 9]
+        assert np.abs(got - np.array([pages[i][0, 0] for i in (4, 0, 3)]) / 2047 * 255).max() <= 0.51
+
+    def test_a_page_of_8_bits_among_deep_colours_is_no_page_of_the_cine(self, tmp_path):
+        pages = [RGB.astype(np.uint16) * 16, RGB]
+        cv2.imwritemulti(str(tmp_path / "a.tif"), pages)
+        with pytest.raises(UnreadableError, match=r"Page 2 .*8-bit samples.* page 1 .*16-bit samples"):
+            open_image(tmp_path / "a.tif", "tiff")
+
+    @pytest.mark.parametrize("big_endian", [False, True])
+    @pytest.mark.parametrize("planes", [False, True])
+    @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+    @pytest.mark.parametrize("alpha", [None, 0, 1, 2])
+    def test_deep_colours_laid_out_in_every_way(self, tmp_path, big_endian, planes, orientation, alpha):
+        deep = RGB.astype(np.uint16) * 16
+        samples, expected = deep, deep.astype(float)
+        if alpha is not None:
+            fourth = np.full((48, 64, 1), 65535, np.uint16)
+            fourth[:10] = 20000
+            samples = np.concatenate([deep, fourth], axis=2)
+            expected = deep * (fourth / 65535) if alpha == 2 else expected
+        path = tmp_path / "a.tif"
+        path.write_bytes(deep_tiff(samples, ">" if big_endian else "<", planes, orientation, alpha))
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        with Image.open(save(tmp_path / "a.png", RGB, exif=exif)) as image:
+            shape = np.asarray(ImageOps.exif_transpose(image)).shape
+        cine = open_image(path, "tiff")
+        got = cine.reader.read([0], color=True)[0]
+        assert got.shape == shape
+        turned = {1: expected, 3: expected[::-1, ::-1], 6: np.rot90(expected, 3), 7: np.rot90(expected, 1)[:, ::-1]}
+        assert np.abs(got - turned[orientation] / 4095 * 255).max() <= 0.6
+
+    def test_deep_colours_with_alpha_stand_upright_on_black(self, tmp_path):
+        bgra = np.dstack([RGB[..., ::-1].astype(np.uint16) * 257, np.full((48, 64), 65535, np.uint16)])
+        bgra[:10, :, 3] = 0
+        cv2.imwrite(str(tmp_path / "a.png"), bgra)
+        data = (tmp_path / "a.png").read_bytes()
+        exif = Image.Exif()
+        exif[0x0112] = 3
+        (tmp_path / "a.png").write_bytes(data[:33] + png_chunk(b"eXIf", exif.tobytes()[6:]) + data[33:])
+        got = open_image(tmp_path / "a.png", "png").reader.read([0], color=True)[0]
+        assert np.array_equal(got[:38], RGB[10:][::-1, ::-1])
+        assert not got[38:].any()
+
+    def test_a_page_of_deep_colours_that_is_said_to_be_longer_than_the_file(self, tmp_path):
+        content = deep_tiff(RGB.astype(np.uint16), "<", False, 1, None)
+        entry = struct.pack("<HHI", 279, 4, 1)
+        at = content.index(entry) + len(entry)
+        (tmp_path / "a.tif").write_bytes(content[:at] + struct.pack("<I", 2**31) + content[at + 4 :])
+        with pytest.raises(UnreadableError, match="longer than the file"):
+            open_image(tmp_path / "a.tif", "tiff")
+
+    def test_deep_colours_that_opencv_does_not_unpack_are_cut_and_said(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("echoplane.sources.deep_colour._UNPACKED", ())
+        cv2.imwrite(str(tmp_path / "a.tif"), RGB[..., ::-1].astype(np.uint16) * 257)
+        cine = open_image(tmp_path / "a.tif", "tiff")
+        assert np.array_equal(cine.reader.read([0], color=True)[0], RGB)
+        assert any("upper 8" in note for note in cine.notes)
 
     def test_decimal_numbers(self, tmp_path):
         Image.fromarray((GREY / 255).astype(np.float32)).save(tmp_path / "a.tif")
@@ -344,3 +444,98 @@ def test_pages_shown_as_fast_as_possible_say_no_frame_rate(tmp_path, millisecond
     pages = [Image.fromarray(np.full((40, 50, 3), 20 * i, np.uint8)) for i in range(6)]
     pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=milliseconds)
     assert open_image(tmp_path / "a.png", "png").fps is None
+
+
+def animation(path, durations, **how):
+    """Write grey pages of rising brightness, each shown for so many milliseconds."""
+    pages = [Image.fromarray(np.full((20, 30, 3), 10 * (i + 1), np.uint8)) for i in range(len(durations))]
+    first, *others = [how.pop("default"), *pages] if "default" in how else pages
+    how |= {"lossless": True} if path.suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=others, duration=durations, **how)
+    return path
+
+
+ANIMATIONS = [("a.webp", "webp"), ("a.png", "png")]
+
+
+class TestAnimationRates:
+    @pytest.mark.parametrize(("name", "kind"), ANIMATIONS)
+    def test_a_first_page_that_is_shown_longer_is_not_the_frame_rate(self, tmp_path, name, kind):
+        cine = open_image(animation(tmp_path / name, [120, *[30] * 9]), kind)
+        assert cine.n_frames == 10
+        assert cine.fps == pytest.approx(9000 / (120 + 8 * 30))
+        assert cine.fps_source == "page duration"
+        assert "Frames are not evenly spaced (30 to 120 ms); the mean rate is used." in cine.notes
+
+    @pytest.mark.parametrize(("name", "kind"), ANIMATIONS)
+    def test_equal_frames_that_were_merged_into_one_page(self, tmp_path, name, kind):
+        """Pillow writes the first five frames as one page of 165 ms: six frames a second instead of thirty."""
+        still, *moving = [Image.fromarray(np.full((20, 30, 3), 20 * i, np.uint8)) for i in range(8)]
+        how = {"lossless": True} if kind == "webp" else {}
+        still.save(tmp_path / name, save_all=True, append_images=[still] * 4 + moving, duration=33, **how)
+        cine = open_image(tmp_path / name, kind)
+        if kind == "png":
+            assert cine.n_frames == 8
+        assert cine.fps == pytest.approx((cine.n_frames - 1) * 1000 / (33 * 11))
+        assert cine.fps > 19
+
+    @pytest.mark.parametrize(("name", "kind"), ANIMATIONS)
+    @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+    def test_a_cut_animation_ends_in_a_rate_or_an_error_of_ours(self, tmp_path, name, kind, share):
+        path = animation(tmp_path / name, [40] * 10)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * share)])
+        assert page_durations(path, kind, 10) == []
+        with contextlib.suppress(EchoplaneError):
+            assert open_image(path, kind).fps in (25.0, None)
+
+    def test_durations_of_what_is_no_animation(self, tmp_path):
+        assert page_durations(animation(tmp_path / "a.png", [40] * 3), "tiff", 3) == []
+        assert page_durations(tmp_path / "gone.png", "png", 3) == []
+        (tmp_path / "a.webp").write_bytes(b"RIFF\0\0\0\0WEBPANMF\x04\0\0\0abcd")
+        assert page_durations(tmp_path / "a.webp", "webp", 1) == []
+        (tmp_path / "b.png").write_bytes(bytes(8) + png_chunk(b"fcTL", b"short") + png_chunk(b"fcTL", bytes(26)))
+        assert page_durations(tmp_path / "b.png", "png", 1) == [0.0]
+
+    def test_chunks_that_only_keep_a_reader_busy_are_not_all_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("echoplane.sources.animation._MAX_CHUNKS", 5)
+        path = animation(tmp_path / "a.png", [40] * 10)
+        assert page_durations(path, "png", 10) == []
+        assert open_image(path, "png").fps == 25.0
+
+    def test_pages_shown_for_seconds_are_no_frame_rate(self, tmp_path):
+        assert open_image(animation(tmp_path / "a.png", [3000] * 4), "png").fps is None
+        assert open_image(animation(tmp_path / "b.png", [10, 10, 30, 10]), "png").fps is None
+
+
+class TestHiddenPicture:
+    """An APNG may show old programs another picture than the animation holds."""
+
+    def test_it_is_no_frame(self, tmp_path):
+        hidden = Image.new("RGB", (30, 20), (200, 0, 0))
+        cine = open_image(animation(tmp_path / "a.png", [40] * 6, default=hidden, default_image=True), "png")
+        assert (cine.n_frames, cine.fps, cine.kind) == (6, 25.0, CineKind.B_MODE)
+        assert cine.reader.read([5, 0, 3, 0], color=True)[:, 4, 4].tolist() == [[n] * 3 for n in (60, 10, 40, 10)]
+        with pytest.raises(UsageError, match="frames 0 to 5"):
+            cine.reader.read([6])
+        assert open_image(tmp_path / "a.png", "png", limits=Limits(max_frames=6)).n_frames == 6
+        with pytest.raises(RefusedError, match="hold 6 frames"):
+            open_image(tmp_path / "a.png", "png", limits=Limits(max_frames=5))
+
+    def test_an_animation_of_one_frame_is_that_frame(self, tmp_path):
+        hidden = Image.new("RGB", (30, 20), (200, 0, 0))
+        cine = open_image(animation(tmp_path / "a.png", [40], default=hidden, default_image=True), "png")
+        assert (cine.n_frames, cine.fps, cine.kind) == (1, None, CineKind.STILL)
+        assert (cine.reader.read([0]) == 10).all()
+
+    def test_the_animation_is_not_painted_over_it(self, tmp_path):
+        rgba = np.zeros((20, 30, 4), np.uint8)
+        rgba[:, 15:] = (50, 60, 70, 255)
+        pages = [Image.fromarray(rgba), Image.fromarray(np.roll(rgba, 5, 1))]
+        Image.new("RGBA", (30, 20), (250, 250, 250, 255)).save(
+            tmp_path / "a.png", save_all=True, append_images=pages, duration=40, default_image=True, blend=1
+        )
+        cine = open_image(tmp_path / "a.png", "png")
+        first = cine.reader.read([0], color=True)[0]
+        assert np.array_equal(first, rgba[..., :3])
+        assert np.array_equal(cine.reader.read([1, 0], color=True)[1], first)

@@ -1,4 +1,4 @@
-"""Find every cine in files and folders of any depth, by name alone: nothing is opened but DICOMDIRs.
+"""Find every cine in files and folders of any depth, by name: nothing is opened but DICOMDIRs, and one picture a group.
 
 Every file ends in exactly one item, hidden and system files (``.DS_Store``, ``Thumbs.db``) included; they become rows
 that say what they are. Only these do not stand alone: numbered pictures, which are grouped into cines
@@ -27,6 +27,8 @@ from echoplane.sources.sniff import named_format
 
 #: Data halves of two-file volumes, by the ending of the header half.
 _HALVES = {".mhd": (".raw", ".zraw", ".raw.gz"), ".hdr": (".img", ".img.gz")}
+#: Formats of pictures that may hold several pages.
+_PAGED = frozenset({"png", "webp", "tiff"})
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -173,7 +175,8 @@ class _Walker:
         sources = dict(files)
         halves = _halves(sources)
         halves |= _halves_beside(folder, (name for name in sources if name not in halves))
-        series, _ = find_series(sources) if self._group_frames else ([], None)
+        named, _ = find_series(sources) if self._group_frames else ([], None)
+        series = [one for one in named if not _of_stacks(folder, one)]
         labels = _labels(series, sources)
         first = {one.files[0]: one for one in series}
         framed = {file for one in series for file in one.files}
@@ -187,6 +190,19 @@ class _Walker:
                 yield _plain(folder / name, source, (name, half) if half else ())
                 if is_dicomdir(name):
                     yield from _missing(folder / name, source)
+
+
+def _of_stacks(folder: Path, series: Series) -> bool:
+    """Tell whether the files of a series hold many pages each: cines with numbers, not the frames of one.
+
+    One of them is looked at, for a folder may hold thousands of series.
+    """
+    first = series.files[0]
+    if named_format(first) not in _PAGED:
+        return False
+    from echoplane.sources.picture import is_stack
+
+    return is_stack(folder / first)
 
 
 def _listing(folder: Path) -> tuple[list[str], list[str], list[str]]:

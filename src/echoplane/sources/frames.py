@@ -17,6 +17,7 @@ from echoplane.sources.picture import (
     decode_page,
     deep_samples,
     header_of,
+    holds_several,
     opened_picture,
     white_is_zero,
 )
@@ -109,7 +110,7 @@ def open_frames(
     NotImageError
         When the files are not the user's but the operating system's.
     UnreadableError
-        When the pictures differ in size, format or depth, or one is damaged or gone.
+        When the pictures differ in size, format or depth, or one is damaged or gone, or holds several pictures itself.
     RefusedError
         When there are more, or bigger, pictures than the limits allow.
     """
@@ -159,7 +160,14 @@ def open_frames(
 def _header(folder: Path, file: str, kind: str, source: str, limits: Limits) -> PictureHeader:
     try:
         with opened_picture(folder / file, kind, source, limits) as image:
-            return header_of(image, source)
+            header = header_of(image, source)
+            if holds_several(image):
+                raise UnreadableError(
+                    source,
+                    "It holds several pictures itself: it is a cine of its own, not one frame of another.",
+                    "Open each file by itself: give --stills (in Python group_frames=False), or its own path.",
+                )
+            return header
     except UnreadableError as error:
         raise UnreadableError(source, f"Frame {file}: {error.reason}", error.fix) from error
 

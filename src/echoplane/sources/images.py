@@ -10,6 +10,7 @@ import numpy as np
 
 from echoplane.errors import NoFramesError, RefusedError, UnreadableError
 from echoplane.records import Cine, CineKind, UInt8Array
+from echoplane.sources.animation import page_durations, rate_of
 from echoplane.sources.guard import checked_request, reading
 from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.picture import (
@@ -45,6 +46,8 @@ class ImageReader:
         Height and width, upright.
     scaling : Scaling
         For pages of more than 8 bits.
+    hidden : int
+        Pages before the first frame: 1 for an animated PNG whose first picture is no part of the animation, else 0.
     """
 
     def __init__(
@@ -56,9 +59,10 @@ class ImageReader:
         n_frames: int,
         size: tuple[int, int],
         scaling: Scaling,
+        hidden: int = 0,
     ) -> None:
         self._path, self._kind, self._source, self._limits = path, kind, source, limits
-        self._n_frames, self._size, self._scaling = n_frames, size, scaling
+        self._n_frames, self._size, self._scaling, self._hidden = n_frames, size, scaling, hidden
 
     def read(self, indices: Sequence[int], *, color: bool = False, reduce: int = 1) -> UInt8Array:
         """Decode pages; see :class:`echoplane.records.FrameReader`. Only JPEG comes at reduced size.
@@ -78,7 +82,7 @@ class ImageReader:
         out = np.empty((len(wanted), *shape), np.uint8)
         with opened_picture(self._path, self._kind, self._source, self._limits) as image:
             for number in sorted(set(wanted)):
-                image.seek(number)
+                _turn_to(image, number, self._hidden)
                 page = decode_page(image, color=color, scaling=self._scaling)
                 if page.shape != shape:
                     raise UnreadableError(self._source, f"Page {number + 1} did not decode to its size.")
@@ -130,19 +134,21 @@ def open_image(path: Path, kind: str, *, source: str = "", limits: Limits = DEFA
         if kind == "webp":  # its frame times come with the pixels
             image.load()
         header = header_of(image, name)
+        hidden = int(bool(getattr(image, "default_image", False)))
         n_frames, total = _count_pages(image, kind, header, name, limits)
-        scaling = _scaling(image, header, n_frames, name)
+        scaling = _scaling(image, header, n_frames, hidden, name)
         if kind != "jpeg":  # a damaged still should be known at once; pages of a stack are decoded when asked for
-            image.seek(0)
+            _turn_to(image, 0, hidden)
             decode_page(image, color=False, scaling=scaling)
     if kind == "jpeg":
         read_jpeg(path, name, limits, color=False, reduce=8)
     description = _description(image)
-    fps, fps_source = frame_rate_of(header.info, description) if n_frames > 1 else (None, "")
-    notes = header.notes + ((scaling.note,) if scaling.note else ()) + total + _imagej_rest(description, n_frames)
+    fps, fps_source, rate_notes = _rate(path, kind, header, n_frames, description)
+    notes = header.notes + ((scaling.note,) if scaling.note else ()) + total + rate_notes
+    notes += _imagej_rest(description, n_frames)
     return Cine(
         source=name,
-        reader=ImageReader(path, kind, name, limits, n_frames, (header.height, header.width), scaling),
+        reader=ImageReader(path, kind, name, limits, n_frames, (header.height, header.width), scaling, hidden),
         n_frames=n_frames,
         height=header.height,
         width=header.width,
@@ -154,6 +160,26 @@ def open_image(path: Path, kind: str, *, source: str = "", limits: Limits = DEFA
     )
 
 
+def _turn_to(image: Any, number: int, hidden: int) -> None:
+    """Stand at a frame of an open picture."""
+    page = number + hidden
+    if hidden and not 0 < image.tell() <= page:
+        # Pillow paints the animation over the hidden picture; it begins on nothing.
+        image.seek(0)
+        image.paste(0, (0, 0, *image.size))
+    image.seek(page)
+
+
+def _rate(
+    path: Path, kind: str, header: PictureHeader, n_frames: int, description: str
+) -> tuple[float | None, str, tuple[str, ...]]:
+    """Frame rate, where it is from, and what is odd about it."""
+    if n_frames < 2:
+        return None, "", ()
+    durations = page_durations(path, kind, n_frames)
+    return rate_of(durations) if durations else (*frame_rate_of(header.info, description), ())
+
+
 def _count_pages(
     image: Any, kind: str, header: PictureHeader, source: str, limits: Limits
 ) -> tuple[int, tuple[str, ...]]:
@@ -161,7 +187,7 @@ def _count_pages(
     if kind in ("jpeg", "bmp"):
         return 1, ()
     if kind != "tiff":  # pages of animated PNG and WebP are painted on one canvas
-        count = int(getattr(image, "n_frames", 1) or 0)
+        count = int(getattr(image, "n_frames", 1) or 0) - int(bool(getattr(image, "default_image", False)))
         limits.check_count(source, count)
         if count < 1:
             raise NoFramesError(source, "The picture file holds no page.")
@@ -177,12 +203,13 @@ def _count_pages(
         limits.check_count(source, count)
         page = header_of(image, source)
         limits.check_frame(source, page.height, page.width)
-        if (page.height, page.width, page.mode) != (header.height, header.width, header.mode):
+        same = (header.height, header.width, header.mode, header.samples)
+        if (page.height, page.width, page.mode, page.samples) != same:
             raise UnreadableError(
                 source,
-                f"Page {count} is {page.width} x {page.height} ({page.mode}), "
-                f"page 1 is {header.width} x {header.height} ({header.mode}).",
-                "A cine needs pages of one size; split the file.",
+                f"Page {count} is {page.width} x {page.height} ({page.mode}, {page.samples}), "
+                f"page 1 is {header.width} x {header.height} ({header.mode}, {header.samples}).",
+                "A cine needs pages of one size and kind; split the file.",
             )
 
 
@@ -207,14 +234,14 @@ def _has_page(image: Any, number: int) -> bool:
     return True
 
 
-def _scaling(image: Any, header: PictureHeader, n_frames: int, source: str) -> Scaling:
+def _scaling(image: Any, header: PictureHeader, n_frames: int, hidden: int, source: str) -> Scaling:
     if not header.deep:
         return Scaling()
     with reading(source, "The picture is damaged"):
 
         def parts() -> Any:
             for number in spread(n_frames):
-                image.seek(number)
+                _turn_to(image, number, hidden)
                 yield deep_samples(image)
 
         return choose_scaling(parts(), white_is_low=white_is_zero(image))

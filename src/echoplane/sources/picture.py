@@ -1,8 +1,9 @@
 """One picture file, page by page, to pixels: PNG, JPEG, BMP, WebP, TIFF.
 
 Pillow reads the headers and decodes; JPEG goes through OpenCV's libjpeg-turbo, which is several times faster in grey
-and can decode at half, quarter or eighth size. The plug-in is named, never guessed by Pillow, so that no exotic format
-is reached through a file's content, and so that our own limits hold instead of Pillow's global one.
+and can decode at half, quarter or eighth size, and colours of 16 bits go through OpenCV too, for Pillow keeps 8 of
+them. The plug-in is named, never guessed by Pillow, so that no exotic format is reached through a file's content, and
+so that our own limits hold instead of Pillow's global one.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from echoplane.errors import UnreadableError, UnsupportedError
+from echoplane.errors import ReadError, UnreadableError, UnsupportedError
 from echoplane.records import UInt8Array
+from echoplane.sources.deep_colour import colour_samples, has_deep_colours, has_sixteen_bits
 from echoplane.sources.guard import reading, without_warnings
-from echoplane.sources.limits import Limits
+from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 from echoplane.sources.luma import luma, repeated_grey
 from echoplane.sources.scaling import Scaling
+from echoplane.sources.sniff import sniff
 from echoplane.sources.turbo import decode_turbo
 
 _PLUGINS = {
@@ -33,11 +36,12 @@ _PLUGINS = {
     "webp": ("WebPImagePlugin", "WebPImageFile"),
     "tiff": ("TiffImagePlugin", "TiffImageFile"),
 }
-#: Pillow modes that hold more than 8 bits a sample.
+#: Pillow modes of grey that hold more than 8 bits a sample.
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
+_TIFF_WHAT, _TIFF_PREVIEW_OR_MASK = 254, 1 | 4
 _TIFF_UNKNOWN = ("unknown pixel mode", "unknown data organization")
 #: EXIF orientation to (quarter turns counterclockwise, then whether to mirror left and right).
 _UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
@@ -114,6 +118,40 @@ def _opened(plugin: Any, stream: Any, kind: str, source: str) -> Any:
         raise
 
 
+def holds_several(image: Any) -> bool:
+    """Tell whether an open picture has more than one page; it is left at the first.
+
+    The small previews and the masks that a TIFF may carry are no pages of a cine, where they are called so.
+    """
+    if not getattr(image, "is_animated", False):
+        return False
+    if image.format != "TIFF":
+        return True
+    number = 1
+    try:
+        image.seek(number)
+        while image.tag_v2.get(_TIFF_WHAT, 0) & _TIFF_PREVIEW_OR_MASK:
+            number += 1
+            image.seek(number)
+    except Exception:  # noqa: BLE001 - the last page, or a torn directory, of which Pillow raises whatever it makes
+        return False
+    finally:
+        image.seek(0)
+    return True
+
+
+def is_stack(path: Path) -> bool:
+    """Tell whether a file is a picture of several pages. Its headers are read; what does not open has one page."""
+    try:
+        kind = sniff(path, path)
+        if kind not in _PLUGINS:
+            return False
+        with opened_picture(path, kind, str(path), DEFAULT_LIMITS) as image:
+            return holds_several(image)
+    except ReadError:
+        return False  # said when it is opened
+
+
 def header_of(image: Any, source: str) -> PictureHeader:
     """Describe the page that an open picture stands at.
 
@@ -124,18 +162,17 @@ def header_of(image: Any, source: str) -> PictureHeader:
     """
     if image.width < 1 or image.height < 1:
         raise UnreadableError(source, f"The picture is said to be {image.width} x {image.height} pixels.")
-    cut = ";16" in str(image.tile[0][3] if image.tile else "")
     height, width = image.height, image.width
     orientation = orientation_of(image)
     if orientation >= 5:
         height, width = width, height
-    deep = image.mode in _DEEP
+    deep = _is_deep(image)
     notes: list[str] = []
     if image.mode in _ALPHA or "transparency" in image.info:
         notes.append("Has an alpha channel: what is transparent is taken as lying on black.")
     if orientation > 1:
         notes.append("The picture was turned upright, as its EXIF data say.")
-    if cut and not deep:
+    if has_sixteen_bits(image) and not deep:
         notes.append("Of 16 bits a colour, the upper 8 are used.")
     color = image.mode not in ("1", "L", "LA", "La", *_DEEP)
     return PictureHeader(height, width, image.mode, deep, color, tuple(notes), dict(image.info))
@@ -144,9 +181,12 @@ def header_of(image: Any, source: str) -> PictureHeader:
 def decode_page(image: Any, *, color: bool, scaling: Scaling | None = None) -> UInt8Array:
     """Decode the page that an open picture stands at: uint8 (H, W), or (H, W, 3) with `color`, upright."""
     orientation = orientation_of(image)
-    if image.mode in _DEEP:
-        grey = (scaling or Scaling()).apply(deep_samples(image))
-        pixels = repeated_grey(grey) if color else grey
+    if _is_deep(image):
+        pixels = (scaling or Scaling()).apply(deep_samples(image))
+        if color and pixels.ndim == 2:
+            pixels = repeated_grey(pixels)
+        elif not color and pixels.ndim == 3:
+            pixels = luma(pixels)
     elif image.mode in ("1", "L") and "transparency" not in image.info:
         grey = np.asarray(image.convert("L"), np.uint8)
         pixels = repeated_grey(grey) if color else grey
@@ -156,8 +196,14 @@ def decode_page(image: Any, *, color: bool, scaling: Scaling | None = None) -> U
     return upright(pixels, orientation)
 
 
+def _is_deep(image: Any) -> bool:
+    return image.mode in _DEEP or has_deep_colours(image)
+
+
 def deep_samples(image: Any) -> npt.NDArray[Any]:
-    """Return the raw samples of a page of more than 8 bits: (H, W), not turned upright."""
+    """Return the raw samples of a page of more than 8 bits: (H, W), or (H, W, 3) in colour; not turned upright."""
+    if has_deep_colours(image):
+        return colour_samples(image)
     tags = getattr(image, "tag_v2", {})
     unsigned = tags.get(_TIFF_SAMPLE_FORMAT, (1,))[0] == 1 and tags.get(_TIFF_BITS, (0,))[0] == 32
     samples = np.asarray(image)
@@ -198,7 +244,7 @@ def upright(pixels: UInt8Array, orientation: int) -> UInt8Array:
 
 
 def frame_rate_of(info: dict[Any, Any], description: str) -> tuple[float | None, str]:
-    """Frame rate of a picture of many pages: from the time a page is shown (milliseconds), or ImageJ's ``fps=``.
+    """Frame rate of a picture of many pages: from the time the first is shown (milliseconds), or ImageJ's ``fps=``.
 
     Up to ten milliseconds stand for "as fast as possible": browsers show such pages for a hundred.
     """

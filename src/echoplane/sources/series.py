@@ -3,7 +3,8 @@
 A name is split into a head, the last run of digits before the ending, and the ending: ``clip7_012.jpg`` is frame 12 of
 ``clip7_``. Pictures with one head and one ending in one folder are one cine when there are at least three and not too
 many numbers are missing; otherwise each is a still of its own. Frames are in the order of their numbers, so ``_10``
-comes after ``_9``, padded with zeros or not.
+comes after ``_9``, padded with zeros or not. Names do not tell whether
+numbered files hold many pages each, as cines of their own: :mod:`echoplane.sources.discover` looks into the first.
 """
 
 from __future__ import annotations
