@@ -61,6 +61,67 @@ def test_a_view_itself_can_be_dreamed_of() -> None:
     assert left[..., :8].mean() > left[..., 8:].mean() + 60
 
 
+class FrameSides(nn.Module):
+    """Each of three frames answers left or right alone, (B, 3, 2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.tensor([[1.0, -1], [-1, 1]]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sides = [x[:, 0, ..., :8].mean(dim=(2, 3)), x[:, 0, ..., 8:].mean(dim=(2, 3))]
+        return self.head(torch.stack(sides, 2)).relu().mean(1)
+
+
+def test_filters_of_a_network_that_answers_frames_are_its_views_and_not_its_frames() -> None:
+    net = FrameSides()
+    x = np.random.default_rng(0).normal(size=(4, 1, 3, 16, 16)).astype(np.float32)
+    maps = feature_maps(net, "head", x)
+    assert maps.shape == (4, 2, 3)
+    np.testing.assert_allclose(np.maximum(maps, 0).mean(2), net(torch.from_numpy(x)).detach().numpy(), rtol=1e-5)
+    dream = Dream(shape=(3, 16, 16), steps=30, jitter=0)
+    for view in (0, 1):
+        picture = favourite(net, "head", view, dream)[0].astype(float)
+        sides = [picture[..., :8].mean(axis=(1, 2)), picture[..., 8:].mean(axis=(1, 2))]
+        assert (sides[view] > sides[1 - view] + 60).all()  # in every frame
+    with pytest.raises(UsageError, match="filters 0 to 1, and 2 was asked for"):
+        favourite(net, "head", 2, dream)
+
+
+class Shared(nn.Module):
+    """One activation for a stem, its squeezed means and the last map; what is passed over has no run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(1, 3, 3, padding=1)
+        self.last = nn.Conv3d(3, 5, 3, padding=1)
+        self.norm = nn.BatchNorm3d(5)
+        self.passed_over = nn.Conv3d(1, 1, 1)
+        self.act = nn.SiLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.norm(self.last(self.act(self.stem(x))))
+        maps += 1  # in place, as MONAI's residual blocks do
+        maps = self.act(maps)
+        return self.act(maps.mean(dim=(2, 3, 4), keepdim=True)).flatten(1)
+
+
+def test_of_a_shared_layer_the_last_map_is_shown() -> None:
+    torch.manual_seed(0)
+    net = Shared().eval()
+    x = torch.randn(2, 1, 4, 8, 8)
+    with torch.no_grad():
+        norm = net.norm(net.last(nn.functional.silu(net.stem(x))))
+    np.testing.assert_allclose(feature_maps(net, "norm", x.numpy()), norm.numpy(), atol=1e-6)
+    shown = feature_maps(net, "act", x.numpy())
+    np.testing.assert_allclose(shown, nn.functional.silu(norm + 1).numpy(), atol=1e-6)
+    favourite(net, "act", 4, Dream(shape=(4, 8, 8), steps=1))  # the stem has three
+    with pytest.raises(UsageError, match="does not run this layer"):
+        feature_maps(net, "passed_over", x.numpy())
+
+
 class Stripes(nn.Module):
     """Answers to fine vertical stripes."""
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from echoplane.errors import UsageError
+from echoplane.explain.gradcam import gradcam
 from echoplane.explain.methods import METHODS, attribute
-from echoplane.explain.scored import Scored, last_map
+from echoplane.explain.scored import Scored, last_map, output_of
 from echoplane.explain.target import Target
 from echoplane.models.registry import build, find
 
@@ -64,6 +65,69 @@ def test_gradcam_agrees_with_captum() -> None:
     np.testing.assert_allclose(
         attribute(net, "features", x, Target("A2C").weights(VIEWS)), grown.detach(), rtol=1e-3, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "block"),
+    [("compact3d-s", "features.1.relu", "features.1"), ("frames2d-resnet18", "layer4.1.relu", "layer4.1")],
+)
+def test_of_a_shared_relu_the_last_run_counts(name: str, layer: str, block: str) -> None:
+    """The block ends with that run, so that the maps of the two are the same; captum finds them as well."""
+    from captum.attr import LayerGradCam
+
+    net, x, weights = network(name), clips(2, (6, 48, 48)), Target("A4C", "A2C").weights(VIEWS)
+    scored = Scored(net, weights)
+    captum = LayerGradCam(scored, scored.layer(layer)).attribute(torch.from_numpy(x), target=0)[:, 0].detach()
+    runs = []
+    handle = scored.layer(layer).register_forward_hook(lambda _module, _given, made: runs.append(made))
+    found = gradcam(scored, scored.layer(layer), torch.from_numpy(x), positive=False)
+    handle.remove()
+    assert len(runs) == 2
+    torch.testing.assert_close(found, captum, rtol=1e-3, atol=1e-5 * float(captum.abs().max()))
+    for method in ("gradcam", "gradcam++"):
+        np.testing.assert_allclose(
+            attribute(net, layer, x, weights, method), attribute(net, block, x, weights, method), rtol=1e-4, atol=1e-7
+        )
+
+
+class Squeezed(nn.Module):
+    """As EfficientNet: one Swish for the stem, the last map, and the means that weigh its channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.last = nn.Conv3d(1, 4, 3, padding=1), nn.Conv3d(4, 6, 3, padding=1)
+        self.norm, self.spare = nn.BatchNorm3d(6), nn.ModuleList([nn.ReLU()])
+        self.swish = nn.SiLU(inplace=True)
+        self.head = nn.Linear(6, 3)
+
+    def top(self, maps: torch.Tensor) -> torch.Tensor:
+        weighed = maps * self.swish(maps.mean(dim=(2, 3, 4), keepdim=True))
+        return self.head(weighed.mean(dim=(2, 3, 4)))
+
+    def below(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.last(self.swish(self.stem(x))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.below(x)
+        maps += 0.5  # in place, as MONAI's residual blocks do
+        return self.top(self.swish(maps))
+
+
+@pytest.mark.parametrize("layer", ["swish", "norm"])
+def test_the_last_map_of_a_layer_counts_and_the_answer_stays(layer: str) -> None:
+    torch.manual_seed(0)
+    net, x, weights = Squeezed().eval(), torch.from_numpy(clips(2)), Target("A4C").weights(VIEWS)
+    assert last_map(net, x.shape) == "swish"
+    with torch.no_grad():
+        maps, answer = net.below(x), net(x)[:, 1:2]
+        maps = maps if layer == "norm" else nn.functional.silu(maps + 0.5)
+    maps.requires_grad_(True)
+    net.top(maps if layer == "swish" else nn.functional.silu(maps + 0.5))[:, 1].sum().backward()
+    expected = (maps.grad.mean(dim=(2, 3, 4), keepdim=True) * maps).sum(1).detach()
+    scored = Scored(net, weights)
+    found = gradcam(scored, scored.layer(layer), x, positive=False)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    torch.testing.assert_close(output_of(scored, scored.layer(layer), x, cut=True)[0], answer)
 
 
 def test_plus_plus_agrees_with_the_formula_written_out() -> None:
@@ -189,5 +253,7 @@ def test_targets() -> None:
 def test_unknown_method_and_layer() -> None:
     with pytest.raises(UsageError, match="known: gradcam, gradcam"):
         attribute(network(), "features", clips(1), Target("A4C").weights(VIEWS), "magic")
+    with pytest.raises(UsageError, match="does not run this layer"):
+        attribute(Squeezed(), "spare", clips(1), Target("A4C").weights(VIEWS))
     with pytest.raises(UsageError, match="no layer 'stem'; at the top it has features, pool"):
         attribute(network(), "stem", clips(1), Target("A4C").weights(VIEWS))

@@ -49,6 +49,17 @@ def test_favourites_of_chosen_filters(bundle: Bundle, tmp_path: Path) -> None:
     assert len(filters.favourites(bundle, "head", steps=1)) == 2
 
 
+def test_the_head_of_a_network_of_frames_has_its_views_for_filters(tmp_path: Path) -> None:
+    views = ("A2C", "A3C", "A4C", "PSAX-AV", "PSAX-MV", "PSAX-PM")
+    facts = BundleFacts("f", views, NetworkSpec("frames2d-plain14"), PrepareRecipe(size=(16, 16)),
+                        SamplingRule(frames=7))  # fmt: skip
+    export_bundle(build("frames2d-plain14", 6), facts).save(tmp_path / "f.echoplane")
+    frames = Bundle.load(tmp_path / "f.echoplane")
+    assert len(filters.favourites(frames, "head", steps=1)) == 6
+    with pytest.raises(UsageError, match="filters 0 to 5, and 6 was asked for"):
+        filters.favourites(frames, "head", [6], steps=1)
+
+
 def test_feature_maps_of_a_real_cine(bundle: Bundle, tmp_path: Path) -> None:
     maps = filters.maps_of(bundle, "features.1", str(pydicom.examples.get_path("ybr_color")))
     assert maps.shape == (16, 6, 32, 32)

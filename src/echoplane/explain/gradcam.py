@@ -15,29 +15,26 @@ import torch
 from torch import Tensor, nn
 
 from echoplane.errors import UsageError
-from echoplane.explain.scored import Scored
+from echoplane.explain.scored import Scored, output_of
 
 
 def features_and_gradient(scored: Scored, layer: nn.Module, x_B1NHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a layer's output and the gradient of the score with respect to it, both (B, C, n, h, w)."""
-    kept: list[Tensor] = []
+    """Return a layer's output and the gradient of the score with respect to it, both (B, C, n, h, w).
 
-    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        # Parameters are frozen, so the graph starts here: nothing before this layer is differentiated.
-        leaf = output.detach().requires_grad_(True)
-        kept.append(leaf)
-        return leaf
+    Of a layer that runs more than once it is the last run: see :func:`echoplane.explain.scored.output_of`.
 
-    handle = layer.register_forward_hook(keep)
-    try:
-        with torch.enable_grad():
-            score = scored(x_B1NHW).sum()
-            if kept[0].ndim != 5:
-                raise UsageError("this layer gives numbers, no maps to be laid over the cine; take an earlier one.")
-            gradient = torch.autograd.grad(score, kept[0])[0]
-    finally:
-        handle.remove()
-    return kept[0].detach(), gradient
+    Raises
+    ------
+    UsageError
+        When the layer gives no map.
+    """
+    with torch.enable_grad():
+        # Parameters are frozen, so the graph starts at the layer: nothing before it is differentiated.
+        score, features = output_of(scored, layer, x_B1NHW, cut=True)
+        if features.ndim != 5:
+            raise UsageError("this layer gives numbers, no maps to be laid over the cine; take an earlier one.")
+        gradient = torch.autograd.grad(score.sum(), features)[0]
+    return features.detach(), gradient
 
 
 def gradcam(scored: Scored, layer: nn.Module, x_B1NHW: Tensor, *, positive: bool = True) -> Tensor:
@@ -47,7 +44,7 @@ def gradcam(scored: Scored, layer: nn.Module, x_B1NHW: Tensor, *, positive: bool
     ----------
     scored : Scored
     layer : nn.Module
-        A layer of it whose output is (B, C, n, h, w).
+        A layer of it whose output is (B, C, n, h, w); its last run counts.
     x_B1NHW : float tensor
         Normalised clips.
     positive : bool

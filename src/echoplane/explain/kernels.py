@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from echoplane.errors import UsageError
-from echoplane.explain.scored import Scored
+from echoplane.explain.scored import Scored, output_of
 from echoplane.models.modes import EvaluationMode
 from echoplane.records import FloatArray, UInt8Array
 
@@ -67,7 +67,7 @@ def favourite(
     network : torch.nn.Module
         Takes (B, 1, N, H, W). Not changed.
     layer : str
-        Dotted name of a layer whose output is (B, C, ...).
+        Dotted name of a layer whose output is (B, C, ...), or (B, N, C) where each frame is answered alone.
     channel : int
         Which filter, 0..C-1.
     dream : Dream, optional
@@ -82,7 +82,7 @@ def favourite(
     Raises
     ------
     UsageError
-        For an unknown layer or channel.
+        For an unknown layer or channel, or a layer that is not run as a whole.
     """
     dream = dream or Dream()
     scored = Scored(network, np.zeros(_views(network, dream.shape), np.float32))
@@ -117,10 +117,12 @@ def favourite(
 def feature_maps(network: nn.Module, layer: str, clips: FloatArray) -> FloatArray:
     """Return a layer's output for clips (C, 1, N, H, W): float32 (C, channels, ...).
 
+    Of a layer that runs more than once it is the last run: see :func:`echoplane.explain.scored.output_of`.
+
     Raises
     ------
     UsageError
-        For an unknown layer.
+        For an unknown layer, or one that is not run as a whole.
     """
     scored = Scored(network, np.zeros(_views(network, clips.shape[2:]), np.float32))
     with torch.no_grad():
@@ -159,13 +161,10 @@ def _views(network: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def _output(scored: Scored, layer: nn.Module, x: Tensor) -> Tensor:
-    kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-    try:
-        scored(x)
-    finally:
-        handle.remove()
-    return kept[0]
+    """Return a layer's output, (B, C, ...)."""
+    made = output_of(scored, layer, x)[1]
+    # Three axes come from networks that answer each frame alone, (B, N, C): their filters are the last axis.
+    return made.movedim(2, 1) if made.ndim == 3 else made
 
 
 def _roughness(x: Tensor) -> Tensor:

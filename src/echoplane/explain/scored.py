@@ -63,6 +63,57 @@ class Scored(nn.Module):
             raise UsageError(f"the network has no layer {name!r}; at the top it has {known}.") from None
 
 
+def output_of(scored: Scored, layer: nn.Module, x_B1NHW: Tensor, *, cut: bool = False) -> tuple[Tensor, Tensor]:
+    """Run a network and keep what one of its layers gives.
+
+    A layer may run more than once, as a ReLU that a block shares. The last run that gives a map counts, for it is the
+    nearest to the answer; the last of all where none gives a map. (EfficientNet runs an activation on a map, and then
+    on the means that squeeze and excitation takes of it.)
+
+    Parameters
+    ----------
+    scored : Scored
+    layer : nn.Module
+        A layer of it.
+    x_B1NHW : float tensor
+        Normalised clips.
+    cut : bool
+        Let the graph begin at the output, which is a leaf then: nothing before it is differentiated.
+
+    Returns
+    -------
+    score : float tensor, (B, 1)
+    output : float tensor, (B, ...)
+
+    Raises
+    ------
+    UsageError
+        When the layer is not run, or does not give one tensor.
+    """
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _given: object, made: object) -> Tensor | None:
+        if not isinstance(made, Tensor) or (kept and _is_map(kept[0]) and not _is_map(made)):
+            return None
+        # Networks may add to an output in place, as MONAI's residual blocks do: a copy is kept, or goes on.
+        if not cut:
+            kept[:] = [made.clone()]
+            return None
+        # Which run is the last shows afterwards, so each begins a graph. Its values go on as they are, so the answer
+        # stays, and the gradient at the last run is about what comes after it alone.
+        kept[:] = [made.detach().requires_grad_(True)]
+        return kept[0].clone()
+
+    handle = layer.register_forward_hook(keep)
+    try:
+        score: Tensor = scored(x_B1NHW)
+    finally:
+        handle.remove()
+    if not kept:
+        raise UsageError("the network does not run this layer as a whole, or it gives no single tensor; take another.")
+    return score, kept[0]
+
+
 def last_map(network: nn.Module, shape: Sequence[int]) -> str:
     """Return the name of the last layer that still has places in time and space: what Grad-CAM is made at.
 
@@ -82,7 +133,7 @@ def last_map(network: nn.Module, shape: Sequence[int]) -> str:
 
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _given: Any, made: Any) -> None:
-            if isinstance(made, Tensor) and made.ndim == 5 and made[0, 0].numel() > 1:
+            if _is_map(made):
                 found.append(name)
 
         return hook
@@ -96,6 +147,11 @@ def last_map(network: nn.Module, shape: Sequence[int]) -> str:
     if not found:
         raise UsageError("no layer of the network gives a map over time and space; name one with --layer.")
     return found[-1]
+
+
+def _is_map(made: object) -> bool:
+    """Whether an output is (B, C, n, h, w) with more than one place."""
+    return isinstance(made, Tensor) and made.ndim == 5 and made.shape[2:].numel() > 1
 
 
 def _missing() -> nn.Module:

@@ -55,7 +55,8 @@ def favourites(
     ----------
     bundle : Bundle
     layer : str
-        Dotted name: one of :func:`layer_names`, or any other whose output is (B, channels, ...), such as a block.
+        Dotted name: one of :func:`layer_names`, or any other whose output is (B, channels, ...), such as a block. Of
+        a layer that runs more than once it is the last run.
     channels : sequence of int, optional
         None for all.
     steps, seed : int
@@ -95,6 +96,8 @@ def _count(bundle: Bundle, network: Any, layer: str) -> int:
     try:
         return int(feature_maps(network, layer, nothing).shape[1])
     except UsageError:
+        if layer in dict(network.named_modules()):
+            raise
         known = ", ".join(name for name, _ in layer_names(bundle))
         raise UsageError(f"no layer {layer!r}; those with filters of their own: {known}.") from None
 
