@@ -217,6 +217,32 @@ def test_a_torn_archive_is_refused(bundle, tmp_path):
             Bundle.load(path)
 
 
+def test_a_flipped_flag_of_an_archive_is_refused_or_harmless(bundle, tmp_path):
+    path = bundle.save(tmp_path / "b.echoplane")
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        flags = [info.header_offset + 6 for info in archive.infolist()]
+        at = archive.start_dir
+    while (at := whole.find(b"PK\x01\x02", at)) >= 0:
+        flags.append(at + 8)
+        at += 4
+    assert len(flags) == 4  # of two members, in their own headers and in the directory
+    refused = []
+    for place in (byte for flag in flags for byte in (flag, flag + 1)):
+        for bit in range(8):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            try:
+                back = Bundle.load(path)
+                back.verify()
+                assert back.read("model.onnx") == bundle.read("model.onnx")
+            except BundleError as error:
+                refused.append(str(error))
+    assert any("bundle.json is damaged (compressed patched data" in message for message in refused)
+    assert any("model.onnx is damaged (strong encryption" in message for message in refused)
+
+
 def test_nothing_there_and_no_default(tmp_path, monkeypatch):
     with pytest.raises(BundleError, match="there is no such bundle"):
         Bundle.load(tmp_path / "none.echoplane")

@@ -125,7 +125,8 @@ class ZipFiles:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 return archive.read(self._infos[name])
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
+        # RuntimeError: a flag asks for a password, or for what zipfile cannot undo (NotImplementedError).
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
             raise BundleError(f"{self.where}: {name} is damaged ({error}).") from error
 
 
