@@ -12,7 +12,7 @@ from echoplane.errors import UsageError
 from echoplane.inference.engine import load_engine
 from echoplane.models.bundle import Bundle
 from echoplane.models.openvino_core import openvino_core
-from echoplane.pipelines.bundle_export import export_network
+from echoplane.pipelines.bundle_export import FORMATS, export_network
 
 
 @pytest.mark.parametrize(("form", "precision"), [("onnx", "f32"), ("openvino", "f32")])
@@ -26,6 +26,18 @@ def test_same_logits(toy_bundle: Callable[..., Bundle], tmp_path: Path, form: st
     compiled = openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert isinstance(compiled, openvino.CompiledModel)
     np.testing.assert_allclose(compiled(clips)[0], load_engine(bundle).run(clips), rtol=1e-6)
+
+
+def test_two_formats_of_one_network_lie_side_by_side(toy_bundle: Callable[..., Bundle], tmp_path: Path) -> None:
+    bundle = toy_bundle()
+    paths = [*export_network(bundle, tmp_path, "onnx"), *export_network(bundle, tmp_path, "openvino")]
+    assert sorted(path.name for path in paths) == [
+        f"{bundle.name}-f32.{ending}" for ending in ("bin", "onnx", "onnx.json", "openvino.json", "xml")
+    ]
+    onnx, vino = (json.loads((tmp_path / f"{bundle.name}-f32.{form}.json").read_text()) for form in FORMATS)
+    assert (onnx["format"], vino["format"]) == FORMATS
+    # Whoever loses this key runs f32 weights in bf16, and does not notice.
+    assert vino["compile_with"] == {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def test_bf16_is_a_way_of_compiling(toy_bundle: Callable[..., Bundle], tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def export_network(
     Returns
     -------
     list of Path
-        The network, and ``<name>.json``: shape and normalisation of the input, labels of the output, calibration, and
-        the accuracy and time that were measured for this precision.
+        The network, and ``<name>-<precision>.<form>.json``: shape and normalisation of the input, labels of the
+        output, calibration, and the accuracy and time that were measured for this precision.
 
     Raises
     ------
@@ -52,7 +52,8 @@ def export_network(
     variant = _variant(bundle, form, precision)
     name = f"{bundle.name}-{precision}"
     endings = (".onnx",) if form == "onnx" else (".xml", ".bin")
-    paths = [Path(folder) / f"{name}{ending}" for ending in (*endings, ".json")]
+    # The description says how to compile this format, so that each format has its own.
+    paths = [Path(folder) / f"{name}{ending}" for ending in (*endings, f".{form}.json")]
     there = [path for path in paths if path.exists()]
     if there and not force:
         raise UsageError(f"{there[0]}: is there already; use --force to replace it.")
