@@ -20,7 +20,7 @@ NAMES: dict[str, tuple[str, str, dict[str, Any]]] = {
         f"densenet{d}": (f"DenseNet{d}", "out_channels", {"spatial_dims": 3, "in_channels": 1}) for d in (121, 169, 201)
     },
     **{
-        f"resnet{d}": (f"resnet{d}", "num_classes", {"spatial_dims": 3, "n_input_channels": 1})
+        f"resnet{d}": (f"resnet{d}", "num_classes", {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": True})
         for d in (10, 18, 34, 50, 101)
     },
     "seresnet50": ("SEResNet50", "num_classes", {"spatial_dims": 3, "in_channels": 1}),
@@ -76,7 +76,7 @@ def build(name: str, n_views: int, **options: Any) -> MonaiClassifier:
     Raises
     ------
     UsageError
-        For a name that is not in the table.
+        For a name that is not in the table, an option that is not the caller's to choose, or fewer frames than one.
     MissingExtraError
         When MONAI is not installed.
     """
@@ -84,5 +84,14 @@ def build(name: str, n_views: int, **options: Any) -> MonaiClassifier:
         raise UsageError(f"network 'monai:{name}' is not known; known: {', '.join(f'monai:{n}' for n in NAMES)}.")
     nets = need("monai.networks.nets", "monai", f"build the network 'monai:{name}'")
     attribute, classes, fixed = NAMES[name]
-    frames = int(options.pop("frames", FRAMES))
-    return MonaiClassifier(getattr(nets, attribute)(**{**fixed, classes: n_views, **options}), frames)
+    frames = options.pop("frames", FRAMES)
+    if not isinstance(frames, int) or frames < 1:
+        raise UsageError(f"network 'monai:{name}': frames {frames!r}: expected a whole number of at least 1.")
+    settled = {**fixed, classes: n_views}
+    if other := [f"{key}={value!r}" for key, value in options.items() if settled.get(key, value) != value]:
+        kept = ", ".join(f"{key}={value!r}" for key, value in settled.items())
+        raise UsageError(
+            f"network 'monai:{name}': {', '.join(other)} cannot be chosen, for clips and views settle it ({kept}). "
+            "Leave it out of network.options."
+        )
+    return MonaiClassifier(getattr(nets, attribute)(**{**options, **settled}), frames)

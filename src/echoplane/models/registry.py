@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from echoplane._optional import need
-from echoplane.errors import UsageError
+from echoplane.errors import EchoplaneError, UsageError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -215,7 +215,7 @@ def find(name: str) -> Network:
     raise UsageError(f"network {name!r} is not known; {hint}")
 
 
-def build(name: str, n_views: int, **options: Any) -> nn.Module:
+def build(name: str, n_views: int, /, **options: Any) -> nn.Module:
     """Build a network with random weights.
 
     Parameters
@@ -248,6 +248,21 @@ def build(name: str, n_views: int, **options: Any) -> nn.Module:
     positional = (name.removeprefix(MONAI), n_views) if name.startswith(MONAI) else (n_views,)
     try:
         built: nn.Module = builder(*positional, **{**network.options, **options})
-    except TypeError as error:
-        raise UsageError(f"network {name!r}: {error}") from error
+    except EchoplaneError:
+        raise
+    except Exception as error:  # whatever torch and MONAI raise on values that they cannot use
+        if not options:
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise UsageError(
+            f"network {name!r}: cannot be built with the options {given} ({_first_line(error)}). Correct or leave out "
+            "network.options."
+        ) from error
     return built
+
+
+def _first_line(error: Exception) -> str:
+    line = next(iter(str(error).splitlines()), "").rstrip(".")
+    return (
+        line if isinstance(error, TypeError | ValueError) and line else f"{type(error).__name__}: {line}".rstrip(": ")
+    )
