@@ -1,3 +1,7 @@
+import pytest
+import torch
+
+from echoplane.errors import UsageError
 from echoplane.models.registry import NETWORKS, build
 from echoplane.models.weights import fine_tune_from
 from echoplane.training.summary import summarise
@@ -18,3 +22,22 @@ def test_what_is_frozen_is_said() -> None:
     text = summarise(network, (10, 112, 112))
     assert text.count("frozen") >= 5
     assert "774 of them learn" in text
+
+
+def test_a_clip_too_small_for_the_network_ends_in_advice() -> None:
+    network = build("cnn3d", 3)
+    with pytest.raises(UsageError) as caught:
+        summarise(network, (4, 32, 16), "cnn3d")
+    for said in ("network 'cnn3d'", "4 x 32 x 16", "Output size is too small. ", "network.options", "sampling.frames"):
+        assert said in str(caught.value)
+    assert network.training
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_memory_that_runs_out_is_no_matter_of_the_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("echoplane.training.summary.count", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        summarise(build("compact3d-s", 3), (4, 32, 32))

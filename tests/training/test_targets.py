@@ -3,7 +3,7 @@ import pytest
 
 from echoplane.errors import ConfigError, DataError
 from echoplane.store import StoreRow
-from echoplane.training.targets import check_labels, hard_labels, make_targets, soften_levels, views_shown
+from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels, views_shown
 
 VIEWS = ("A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "other")
 LEVELS = ("PSAX-MV", "PSAX-PM", "PSAX-AP")
@@ -68,6 +68,18 @@ def test_unknown_labels_are_listed_with_counts_and_suggestions() -> None:
 def test_tables_that_lead_nowhere_are_refused(views: tuple[str, ...], labels: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_labels(views, labels)
+
+
+@pytest.mark.parametrize("odd", ["_rest", "-", "A4C=A2C", "A4C\n", " A4C", ""])
+def test_views_that_no_bundle_takes_are_refused(odd: str) -> None:
+    check_views(("A4C", "Vierkammer 2", "4CH"))
+    with pytest.raises(ConfigError, match=r"no bundle could hold .* a label begins with a letter or a digit.*'views:'"):
+        check_views(("A4C", odd))
+
+
+def test_labels_that_are_no_views_may_have_any_name() -> None:
+    assert views_shown([row("_rest")], VIEWS, {}) == [(-1, "label '_rest' is not in the vocabulary")]
+    assert views_shown([row("_rest")], VIEWS, {"_rest": "other"}) == [(4, "")]
 
 
 def test_levels_blend_into_their_neighbours_only() -> None:

@@ -21,7 +21,7 @@ from echoplane.store import StoreReader, StoreRow, losses, open_stores
 from echoplane.training.dealing import Tell, deal, not_used, with_clips
 from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
-from echoplane.training.targets import hard_labels, make_targets, soften_levels
+from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels
 from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
 
 
@@ -139,7 +139,7 @@ def make_folds(recipe: TrainRecipe, folds: int, tell: Tell = lambda text: None) 
 
 
 def _divided(recipe: TrainRecipe) -> tuple[list[StoreReader], list[StoreRow]]:
-    stores, views = _open_stores(recipe)
+    stores, views = stores_and_views(recipe)
     open_stores = [store for store, use in zip(stores, recipe.data.stores, strict=True) if use.use == "all"]
     keys = {row.cine for store in open_stores for row in store.rows}
     labelled = _labelled_rows(stores, views, recipe)
@@ -163,7 +163,7 @@ def open_data(recipe: TrainRecipe, tell: Tell = lambda text: None) -> TrainingDa
         When stores, labels or split do not hold together.
     """
     use = recipe.data
-    stores, views = _open_stores(recipe)
+    stores, views = stores_and_views(recipe)
     labelled = _labelled_rows(stores, views, recipe)
     split, warnings = _split(recipe, stores, labelled, tell)
     train_cines = set(split.cines(TRAIN))
@@ -210,7 +210,14 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
     return tuple(name if names.count(name) == 1 else f"{name}#{n}" for n, name in enumerate(names, 1))
 
 
-def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
+def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
+    """Open the stores of a recipe; return them, and the views that a network is to tell apart.
+
+    Raises
+    ------
+    UsageError, StoreError, DataError
+        Where they make no run: no store, stores prepared in different ways, views that no bundle takes.
+    """
     if not recipe.data.stores:
         raise UsageError("the recipe names no store: add data.stores, for example data.stores=store.")
     if recipe.data.fold is not None and not recipe.data.split:
@@ -229,6 +236,8 @@ def _open_stores(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...
         )
     if odd := [label for label in recipe.answers if label not in views]:
         raise UsageError(f"answers {', '.join(odd)}: not among the views of the stores, {', '.join(views)}.")
+    check_labels(views, recipe.labels)
+    check_views(views)
     return stores, views
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from echoplane.errors import UsageError
 from echoplane.models.count import count
 
 #: Layers of a larger network are summed up by block.
 _MOST_LINES = 40
 
 
-def summarise(network: nn.Module, clip: tuple[int, int, int]) -> str:
+def summarise(network: nn.Module, clip: tuple[int, int, int], name: str = "") -> str:
     """Return a table of the network for people.
 
     Parameters
@@ -19,6 +20,13 @@ def summarise(network: nn.Module, clip: tuple[int, int, int]) -> str:
     network : nn.Module
     clip : tuple of int
         (N, H, W).
+    name : str
+        What recipes call the network, for the message.
+
+    Raises
+    ------
+    UsageError
+        When the network cannot read such clips, as when it halves them more often than they can be halved.
     """
     shapes: dict[str, str] = {}
     names = _blocks(network)
@@ -30,6 +38,10 @@ def summarise(network: nn.Module, clip: tuple[int, int, int]) -> str:
     ]
     try:
         total = count(network, clip)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(_too_small(network, clip, name, error)) from error
     finally:
         for handle in handles:
             handle.remove()
@@ -49,6 +61,15 @@ def summarise(network: nn.Module, clip: tuple[int, int, int]) -> str:
     return (
         f"{table}\n\n{total.parameters:,} parameters, {learning:,} of them learn; "
         f"{total.macs / 1e6:,.0f} million multiply-adds for a clip of {n} frames {h}x{w}.\n"
+    )
+
+
+def _too_small(network: nn.Module, clip: tuple[int, int, int], name: str, error: Exception) -> str:
+    n, h, w = clip
+    return (
+        f"network {name or type(network).__name__!r}: cannot read a clip of {n} x {h} x {w} (frames x rows x columns): "
+        f"{str(error).splitlines()[0].rstrip('.')}. Choose network.options that shrink clips less, another network, "
+        "more frames (data.sampling.frames), or prepare larger pictures."
     )
 
 

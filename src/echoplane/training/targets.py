@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from echoplane.errors import ConfigError, DataError
-from echoplane.models.bundle_facts import LabelUse
+from echoplane.errors import ConfigError, DataError, UsageError
+from echoplane.models.bundle_facts import BundleFacts, LabelUse, NetworkSpec
 from echoplane.records import FloatArray
 from echoplane.store import StoreRow
 from echoplane.views import suggest
@@ -39,6 +39,23 @@ def check_labels(views: Sequence[str], labels: Mapping[str, LabelUse]) -> None:
         for name in names:
             if name not in views and use != "":
                 raise ConfigError(f"labels.{label}: {name!r} is not among views {list(views)}{suggest(name, views)}.")
+
+
+def check_views(views: Sequence[str]) -> None:
+    """Refuse views that no bundle takes: what was trained could not be kept.
+
+    Raises
+    ------
+    ConfigError
+        As :class:`echoplane.models.bundle_facts.BundleFacts` refuses them, whose rule it is.
+    """
+    try:
+        BundleFacts("views", tuple(views), NetworkSpec("any"))
+    except UsageError as error:
+        raise ConfigError(
+            f"views {list(views)}: no bundle could hold a network for them ({str(error).rstrip('.')}). List other "
+            "names under 'views:', and say under 'labels:' which of the stores' labels is which."
+        ) from error
 
 
 def make_targets(rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping[str, LabelUse]) -> FloatArray:
