@@ -95,7 +95,8 @@ def test_what_folds_note_is_told_once(make_store: Any, make_recipe: Any, tmp_pat
     store = make_store(patients=4, part_bytes=1)
     sorted(store.glob("part-*"))[-1].unlink()
     # Weights to begin with, of which each fold says the same.
-    crossvalidate(make_recipe(make_store("other", 4), fit__epochs=1), tmp_path / "first", 2)
+    other = make_store("other", 4, prefix="o", seed=9)
+    crossvalidate(make_recipe(other, fit__epochs=1), tmp_path / "first", 2)
     weights = tmp_path / "first" / "fold-0" / "best.safetensors"
     recipe, told = make_recipe(store, fit__epochs=1, network__weights=weights), []
 
@@ -166,6 +167,51 @@ def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_rec
     with pytest.raises(ConfigError, match="the stores or the split have changed"):
         crossvalidate(recipe, tmp_path / "cv", 2)
     assert (tmp_path / "cv" / "split.csv").read_bytes() == before
+
+
+def test_folds_do_not_start_from_different_weights(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store, folder = make_store(patients=4), tmp_path / "cv"
+    fit.fit(make_recipe(make_store("other", 4, prefix="o", seed=9), fit__epochs=1), tmp_path / "first")
+    weights = tmp_path / "first" / "best.safetensors"
+    recipe = make_recipe(store, fit__epochs=1, network__weights=tmp_path / "first")
+
+    def stop(event: Event) -> None:
+        if isinstance(event, FoldStarted) and event.fold == 1:
+            raise StopError
+
+    with pytest.raises(StopError):
+        crossvalidate(recipe, folder, 2, report=stop)
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    with pytest.raises(ConfigError, match=r"the weights in .*first have changed since this cross-validation was begun"):
+        crossvalidate(recipe, folder, 2)
+    weights.write_bytes(kept)
+    crossvalidate(recipe, folder, 2)
+    # Every fold has a state of its own by now, and needs none to begin with.
+    before = (folder / "data.sha256").read_bytes()
+    weights.unlink()
+    (folder / "fold-1" / "validation.npz").unlink()
+    crossvalidate(recipe, folder, 2)
+    assert (folder / "data.sha256").read_bytes() == before
+    # One begun before the weights were looked at goes on, with what is there now.
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    (folder / "data.sha256").write_text(before.decode().split()[0] + "\n")
+    crossvalidate(recipe, folder, 2)
+    assert len((folder / "data.sha256").read_text().split()) == 2
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_names_that_no_bundle_takes_are_refused_before_the_first_fold(
+    make_store: Any, make_recipe: Any, tmp_path: Path, split: bool
+) -> None:
+    recipe = make_recipe(make_store(labels=("A4C", "_rest")))
+    if split:
+        text = "".join(f"p{p}/{view},train,{p % 2}\n" for p in range(8) for view in ("A4C", "_rest"))
+        (tmp_path / "split.csv").write_text(f"cine,part,fold\n{text}")
+        recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, split=str(tmp_path / "split.csv")))
+    with pytest.raises(ConfigError, match=r"no bundle could hold .*'_rest'"):
+        crossvalidate(recipe, tmp_path / "cv", 2)
+    assert not (tmp_path / "cv").exists()
 
 
 def grow(store: Path, make_store: Any, first: int) -> None:

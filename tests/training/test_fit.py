@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision
 
 from echoplane import config
 from echoplane.errors import ConfigError, DataError, StoreError, UsageError
@@ -18,6 +21,8 @@ from echoplane.training.events import EpochEnded, Event, Started, Stepped
 from echoplane.training.fit import FitResult, fit
 from echoplane.training.recipe import load_recipe
 from echoplane.training.run_folder import held
+
+VIEWS = ("A4C", "PSAX-MV", "PSAX-PM")
 
 
 class StopError(Exception):
@@ -167,6 +172,79 @@ def test_a_loss_that_is_no_number_ends_in_advice(make_store: Any, make_recipe: A
     recipe = make_recipe(make_store(), optimizer__lr=1e30, optimizer__name="sgd", fit__epochs=5)
     with pytest.raises(DataError, match=r"in epoch 1, step \d+; no epoch is saved yet\. Try a smaller optimizer\.lr"):
         fit(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize("said", [0.0, 1.0])
+def test_advice_is_nothing_that_is_done_already(make_store: Any, make_recipe: Any, tmp_path: Path, said: float) -> None:
+    settings = {"fit__clip_gradient": said, "schedule__warmup": said, "optimizer__lr": 1e30, "optimizer__name": "sgd"}
+    recipe = make_recipe(make_store(), schedule__kind="constant", fit__epochs=5, **settings)
+    with pytest.raises(
+        DataError, match=r"became (nan|inf) in epoch \d, step \d+; .*Try a smaller optimizer\.lr"
+    ) as caught:
+        fit(recipe, tmp_path / "run")
+    for advice in ("fit.clip_gradient=1", "schedule.warmup=1"):
+        assert (advice in str(caught.value)) == (not said)
+    assert "fit.precision" not in str(caught.value)  # it is f32
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"), [(math.nan, "the loss became nan"), (1.0, "norm of the gradient became inf")]
+)
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(
+    make_store: Any, make_recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: float, message: str
+) -> None:
+    def broken(logits: torch.Tensor, *_: object) -> torch.Tensor:
+        return loss + logits.sum() * 0 * loss if math.isnan(loss) else loss + (logits - logits.detach()).sum() * 1e38
+
+    steps: list[int] = []
+    monkeypatch.setattr("echoplane.training.fit.soft_cross_entropy", broken)
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_, **__: steps.append(1))
+    with pytest.raises(DataError, match=rf"{message} in epoch 1, step 1; no epoch is saved yet"):
+        fit(make_recipe(make_store(), fit__clip_gradient=1), tmp_path / "run")
+    assert not steps
+
+
+def test_a_scaler_leaves_out_a_step_whose_gradient_is_no_number(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    """As with f16 on a GPU, whose first steps overflow until the scale is found."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    recipe = make_recipe(make_store(), fit__clip_gradient=1, fit__epochs=1)
+    result = fit(recipe, tmp_path / "run", fabric=fabric)
+    assert scaler.get_scale() < 2.0**127
+    assert all(tensor.isfinite().all() for tensor in result.network.state_dict().values())
+
+
+def test_views_of_ones_own_are_doubted_when_mirrored_as_those_of_the_table_are(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    store, losses = make_store(), {}
+    augment = {"augment": "{geometry: {flip_p: 1.0}}", "fit__epochs": 1}
+    for views in (("A4C", "PSAX-MV", "PSAX-PM"), ("apikal", "basal", "mitte"), ("NOISE", "DOPPLER", "other")):
+        labels = f"{{{', '.join(f'{old}: {new}' for old, new in zip(VIEWS, views, strict=True) if old != new)}}}"
+        for share in (0.0, 0.9):
+            recipe = make_recipe(store, views=f"[{', '.join(views)}]", labels=labels, loss__mirrored=share, **augment)
+            run = fit(recipe, tmp_path / f"{views[0]}-{share}")
+            losses[views[0], share] = run.history[0]["train/loss"]
+    assert losses["A4C", 0.0] == losses["apikal", 0.0]
+    assert losses["A4C", 0.9] == losses["apikal", 0.9] != losses["A4C", 0.0]
+    assert losses["NOISE", 0.9] == losses["NOISE", 0.0]
+
+
+def test_names_that_no_bundle_takes_are_refused_before_the_first_step(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"vocabulary has \['_rest'\]"):
+        fit(make_recipe(make_store(labels=("A4C", "_rest"))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_clip_too_small_for_the_network_leaves_no_run(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(), network="{name: cnn3d, options: {spec: [4, M, M, M, M]}}")
+    with pytest.raises(UsageError, match=r"network 'cnn3d': cannot read a clip of 4 x 32 x 32"):
+        fit(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("monitor", ["loss", "accuracy"])

@@ -11,7 +11,7 @@ from echoplane.models.registry import build
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.sampling import SamplingRule
 from echoplane.training.recipe import NetworkUse
-from echoplane.training.start import last_layer, read_weights, start_network
+from echoplane.training.start import last_layer, read_weights, start_network, weights_hash
 
 TWO = ("A4C", "A2C")
 
@@ -95,3 +95,24 @@ def test_a_new_head_must_be_allowed(tmp_path: Path) -> None:
     assert {name for name, p in first.network.named_parameters() if p.requires_grad} == {"head.weight", "head.bias"}
     with pytest.raises(BundleError, match="do not fit"):
         start_network(NetworkUse("compact3d-s", weights=use.weights, new_head=False), (*TWO, "PLAX"))
+
+
+def test_the_hash_is_that_of_the_weights(tmp_path: Path) -> None:
+    network = build("compact3d-s", 2)
+    (tmp_path / "run").mkdir()
+    save_file(network.state_dict(), tmp_path / "run" / "best.safetensors")
+    facts = BundleFacts("x", TWO, NetworkSpec("compact3d-s"), PrepareRecipe(size=(32, 32)), SamplingRule(frames=4))
+    bundle = export_bundle(network, facts)
+    bundle.save(tmp_path / "bundle")
+    bundle.save(tmp_path / "b.echoplane")
+    run = weights_hash(tmp_path / "run")
+    assert run == weights_hash(tmp_path / "run" / "best.safetensors")
+    packed = weights_hash(tmp_path / "bundle")
+    assert (
+        packed == weights_hash(str(tmp_path / "b.echoplane")) == weights_hash(tmp_path / "bundle/weights.safetensors")
+    )
+    assert len(run) == len(packed) == 64
+    network.head.bias.data += 1
+    save_file(network.state_dict(), tmp_path / "run" / "best.safetensors")
+    assert weights_hash(tmp_path / "run") != run
+    assert not any(map(weights_hash, ("", tmp_path / "none.pt", tmp_path)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from echoplane._processes import Workers, leave_with_parent
 from echoplane.data.split import Split
 from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.metrics.predictions import Predictions
-from echoplane.store import losses, open_stores
+from echoplane.store import StoreReader, losses
 from echoplane.training.checkpoint import differences
-from echoplane.training.cines import make_folds
+from echoplane.training.cines import make_folds, stores_and_views
 from echoplane.training.dealing import Tell
 from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
+from echoplane.training.origin import seen_before
 from echoplane.training.recipe import TrainRecipe
 from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hash
+from echoplane.training.start import weights_hash
 
-#: Hash of stores and split, to notice when they have changed.
+#: Hashes of stores and split and, in a second line, of the first weights, to notice when they have changed.
 DATA = "data.sha256"
 
 #: Out-of-fold answers by order of the frames; "recorded" is the ordinary one.
@@ -70,22 +73,24 @@ def crossvalidate(
     ------
     UsageError, ConfigError
         Fewer than two folds, a fold without a cine whose view is known, a store for validation only, or a folder that
-        holds a cross-validation of another recipe or other stores; processes that cannot start.
+        holds a cross-validation of another recipe, other stores or other first weights; processes that cannot start.
     """
     folder, recipe = Path(folder), absolute(recipe)
     _check_folder(folder, recipe, folds)
     notify: Report = _Once(report) if report else (lambda _event: None)
     split, warnings = _folds(recipe, folds, lambda text: notify(Noted(text)))
-    stores = open_stores([store.path for store in recipe.data.stores])
-    data = data_hash(stores, split)
-    _check_data(folder, data, split)
+    stores, _ = stores_and_views(recipe)
+    data, weights = data_hash(stores, split), weights_hash(recipe.network.weights)
+    begun = _begun_with(folder)
+    _check_data(folder, data, split, begun)
+    _check_weights(folder, weights, recipe.network.weights, begun)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
     with atomic_write(folder / DATA) as stream:
-        stream.write(f"{data}\n")
+        stream.write("\n".join([data, *([weights] if weights else begun[1:]), ""]))
     tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
-    for text in (*losses(stores), *warnings):
+    for text in (*_seen(recipe, stores, split), *losses(stores), *warnings):
         notify(Noted(text))
     if jobs == 1:
         for task in tasks:
@@ -226,11 +231,33 @@ def _folds(recipe: TrainRecipe, folds: int, tell: Tell) -> tuple[Split, tuple[st
     return split, warnings
 
 
-def _check_data(folder: Path, data: str, split: Split) -> None:
-    """Refuse other cines or folds than a cross-validation was begun with."""
+def _seen(recipe: TrainRecipe, stores: Sequence[StoreReader], split: Split) -> tuple[str, ...]:
+    """Warn of cines in the folds that the first weights know: before hours of training, not after a fold's."""
+    held_out = {row.cine for row in split.rows if row.fold is not None}
+    rows = [row for store in stores for row in store.rows if row.cine in held_out]
+    text = seen_before(recipe.network.weights, rows, stores, "cines of the folds")
+    return (text,) if text else ()
+
+
+def _begun_with(folder: Path) -> list[str]:
+    """Return the hashes that a cross-validation was begun with: of its data, of its first weights; none of old ones."""
     file = folder / DATA
-    if file.exists():
-        same = file.read_text(encoding="utf-8").strip() == data
+    return file.read_text(encoding="utf-8").split() if file.exists() else []
+
+
+def _check_weights(folder: Path, weights: str, path: str, begun: Sequence[str]) -> None:
+    """Refuse other first weights than a cross-validation was begun with; those that are gone, folds may do without."""
+    if weights and any(before != weights for before in begun[1:]):
+        raise ConfigError(
+            f"{folder}: the weights in {path} have changed since this cross-validation was begun, and its folds would "
+            "start from different ones. Put them back as they were, or choose another folder."
+        )
+
+
+def _check_data(folder: Path, data: str, split: Split, begun: Sequence[str]) -> None:
+    """Refuse other cines or folds than a cross-validation was begun with."""
+    if begun:
+        same = begun[0] == data
     else:
         same = not (folder / RECIPE).exists() or Split.load(folder / SPLIT) == split
     if not same:

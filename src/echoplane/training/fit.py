@@ -7,6 +7,7 @@ augmentation, dropout) is drawn from (seed, epoch) alone, and the learning rate 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -31,16 +32,19 @@ from echoplane.training.averaging import WeightMean
 from echoplane.training.checkpoint import BEST, LAST, Progress, load_last, save_best, save_last
 from echoplane.training.cines import LabelledClips, TrainingData, open_data
 from echoplane.training.devices import gather_objects, make_fabric, precision_of, share_buffers
+from echoplane.training.divergence import refuse_divergence
 from echoplane.training.events import EpochEnded, Noted, Report, Started, Stepped
 from echoplane.training.loading import Batches
 from echoplane.training.losses import doubt_mirrored, soft_cross_entropy
 from echoplane.training.optim import make_optimizer, rate_factor, set_rate
 from echoplane.training.order import EpochBatches
+from echoplane.training.origin import origin_of
 from echoplane.training.recipe import TrainRecipe
 from echoplane.training.run_folder import (
     HISTORY,
     TIMINGS,
     VALIDATION,
+    Origin,
     absolute,
     check_folder,
     data_hash,
@@ -53,7 +57,7 @@ from echoplane.training.scores import score
 from echoplane.training.start import start_network
 from echoplane.training.summary import device_line, summarise
 from echoplane.training.trackers import Guarded, flatten, open_trackers
-from echoplane.views import Family, family_of
+from echoplane.views import shows_the_heart
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +80,8 @@ class FitResult:
         Of the best weights on the validation cines.
     figures : mapping of str to float
         Of `predictions`.
+    seen : str
+        How many validation cines the first weights were trained on, in a sentence; empty where none.
     """
 
     folder: Path
@@ -86,6 +92,7 @@ class FitResult:
     best_epoch: int
     predictions: Predictions | None
     figures: Mapping[str, float]
+    seen: str = ""
 
 
 def fit(
@@ -107,7 +114,8 @@ def fit(
     folder : str or Path
         The run folder; see :mod:`echoplane.training.run_folder`.
     resume : bool
-        Go on where the run in `folder` stopped, or start it where there is none.
+        Go on where the run in `folder` stopped, or start it where there is none. Its first weights are not needed
+        where it has a state.
     devices, nodes : int
         Processes on this machine, and machines. More than one starts copies of the running script.
     accelerator : {"auto", "cpu", "cuda"}
@@ -119,21 +127,22 @@ def fit(
     Raises
     ------
     UsageError
-        When the folder holds a run and `resume` is False, another process trains in it, or the recipe makes no sense.
+        When the folder holds a run and `resume` is False, another process trains in it, or the recipe makes no sense,
+        as when clips are too small for the network.
     StoreError, DataError, LeakError, BundleError
         When stores, labels, split or first weights do not fit.
     DataError
-        When the loss, of training or of validation, is no number any more.
+        When the loss, of training or of validation, or a gradient that is to be clipped, is no number any more.
     """
     folder, recipe = Path(folder), absolute(recipe)
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
     data = open_data(recipe, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
-    run = _Run(recipe, folder, data, fabric, report)
+    run = _Run(recipe, folder, data, fabric, report, resume)
     with held(folder) if run.first else nullcontext():
         status = "failed"
         try:
-            run.start(resume)
+            run.start()
             while not run.done:
                 run.epoch()
             status = "success"
@@ -148,16 +157,26 @@ _DEFAULTS = config.to_mapping(TrainRecipe())
 
 class _Run:
     def __init__(
-        self, recipe: TrainRecipe, folder: Path, data: TrainingData, fabric: Fabric, report: Report | None
+        self,
+        recipe: TrainRecipe,
+        folder: Path,
+        data: TrainingData,
+        fabric: Fabric,
+        report: Report | None,
+        resume: bool,
     ) -> None:
         self.recipe, self.folder, self.data, self.fabric = recipe, folder, data, fabric
         self.computed_in = precision_of(fabric)
+        self.scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         self.plain = self.started_with = config.to_mapping(recipe)
         self.data_hash = data_hash(data.stores, data.split)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)
-        first = start_network(recipe.network, data.views)
+        # A state holds all weights: those that it began with may be gone.
+        self.resume, self.goes_on = resume, resume and (folder / LAST).exists()
+        use = dataclasses.replace(recipe.network, weights="") if self.goes_on else recipe.network
+        first = start_network(use, data.views)
         self.network, self.weight_notes = first.network, first.notes
         if recipe.fit.channels_last:
             self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -169,8 +188,9 @@ class _Run:
         order = EpochBatches(data.chance, data.epoch_clips, recipe.fit.batch, recipe.seed, rank, world)
         self.batches = Batches(data.train.clips, order, recipe.fit.workers, fabric.device.type == "cuda")
         self.targets = torch.from_numpy(data.train.targets)
-        self.heart = torch.tensor([family_of(view) is not Family.NONE for view in data.views])
+        self.heart = torch.tensor([shows_the_heart(view) for view in data.views])
         self.progress = Progress()
+        self.origin = Origin()
         self.timings: list[dict[str, float]] = []
         self.trackers: list[Guarded] = []
 
@@ -185,20 +205,23 @@ class _Run:
         """The network that validates and is kept."""
         return self.mean.network if self.mean else self.network
 
-    def start(self, resume: bool) -> None:
-        written = written_recipe(self.folder) if resume else None
-        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS, written) if resume else None
+    def start(self) -> None:
+        """Begin, or go on where the folder's state is; write and tell what is known before the first step."""
+        written = written_recipe(self.folder) if self.resume else None
+        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS, written) if self.resume else None
         if saved:
             self.progress, self.started_with = saved.progress, saved.recipe
             self._restore(saved.states)
-        elif resume and (self.folder / HISTORY).exists():  # written after the first state
+        elif self.goes_on or (self.resume and (self.folder / HISTORY).exists()):  # written after the first state
             raise DataError(
                 f"{self.folder}: cannot go on, for {LAST} is gone. Put it back, or train anew in another folder."
             )
         n, (h, w) = self.data.train.clips.rule.frames, self.data.prepare.size
-        table = summarise(self.network, (n, h, w))
+        table = summarise(self.network, (n, h, w), self.recipe.network.name)
         fit = self.recipe.fit
         if self.first:
+            self.origin, notes = origin_of(self.folder, self.recipe.network.weights, self.data, bool(saved))
+            self.weight_notes = (*notes, *self.weight_notes)
             # Trackers first: one that cannot be opened leaves nothing that would look like a run.
             self.trackers = open_trackers(
                 self.folder, self.recipe.name, self.recipe.trackers, self.progress.epoch * len(self.batches),
@@ -207,7 +230,7 @@ class _Run:
             if saved:  # a kill may have come between the state and its table
                 write_table(self.folder / HISTORY, self.progress.history)
             else:
-                write_start(self.folder, self.recipe, self.data, table)
+                write_start(self.folder, self.recipe, self.data, table, self.origin)
             for tracker in self.trackers:
                 tracker.log_hyperparams(flatten(self.plain))
         where = device_line(self.fabric.device, self.fabric.world_size, self.computed_in)
@@ -237,7 +260,7 @@ class _Run:
         if self.data.validation:
             found = self._score(self._predict(self.data.validation))
             # Whatever is monitored: accuracy has a value for answers that are no numbers, too.
-            _refuse_divergence("validation loss", found["loss"], number)
+            self._refuse("validation loss", found["loss"], number)
             figures.update({f"validation/{k}": v for k, v in found.items()})
         is_best = self._note(figures)
         self.timings.append({"epoch": number, "clips_per_second": self.data.epoch_clips / seconds,
@@ -264,7 +287,8 @@ class _Run:
                 predictions.save(self.folder / VALIDATION)
         network = self.kept.to("cpu").eval()
         history, best = self.progress.history, self.progress.best_epoch
-        return FitResult(self.folder, self.recipe, self.data, network, history, best, predictions, figures)
+        seen = self.origin.seen
+        return FitResult(self.folder, self.recipe, self.data, network, history, best, predictions, figures, seen)
 
     def _train(self, number: int) -> tuple[float, float]:
         fit, steps = self.recipe.fit, len(self.batches)
@@ -278,15 +302,15 @@ class _Run:
             waiting += time.perf_counter() - asked
             factor = rate_factor(self.recipe.schedule, number * steps + step, steps, fit.epochs)
             set_rate(self.optimizer, self.recipe.optimizer.lr * factor)
-            loss = self._step(batch)
-            _refuse_divergence("loss", loss, number, f", step {step + 1}")
+            loss = self._step(batch, number, step)
+            self._refuse("loss", loss, number, step)
             size = len(batch["row"])
             total, clips = total + loss * size, clips + size
             self.report(Stepped(number, step, loss))
         sums = self.fabric.all_reduce(torch.tensor([total, float(clips)]), reduce_op="sum")
         return float(sums[0] / sums[1]), waiting
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batch: Batch, number: int, step: int) -> float:
         clips = ready(batch["clip"], self.data.prepare, self.fabric.device, self.recipe.fit.channels_last)
         targets, settings = self.targets[batch["row"]], self.recipe.loss
         if settings.mirrored:
@@ -294,12 +318,20 @@ class _Run:
         loss = soft_cross_entropy(self.model(clips), targets.to(self.fabric.device), settings.label_smoothing)
         self.stepper.zero_grad()
         self.fabric.backward(loss)
-        if self.recipe.fit.clip_gradient:
-            self.fabric.clip_gradients(self.model, self.stepper, max_norm=self.recipe.fit.clip_gradient)
+        if limit := self.recipe.fit.clip_gradient:
+            norm = self.fabric.clip_gradients(self.model, self.stepper, max_norm=limit, error_if_nonfinite=False)
+            assert norm is not None
+            # A scaler leaves such a step out by itself and scales less from then on. Nothing else would.
+            if not self.scaled and not math.isfinite(norm):
+                self._refuse("loss", float(loss.detach()), number, step)
+                self._refuse("norm of the gradient", float(norm), number, step)
         self.stepper.step()
         if self.mean:
             self.mean.update(self.network)
         return float(loss.detach())
+
+    def _refuse(self, what: str, value: float, epoch: int, step: int | None = None) -> None:
+        refuse_divergence(what, value, self.recipe, self.computed_in, epoch, step)
 
     def _predict(self, part: LabelledClips) -> Predictions:
         world, rank = self.fabric.world_size, self.fabric.global_rank
@@ -362,13 +394,3 @@ class _Run:
         if self.mean:
             self.mean.network.load_state_dict(states["mean"])
             self.mean.steps = int(states["mean_steps"])
-
-
-def _refuse_divergence(what: str, value: float, epoch: int, step: str = "") -> None:
-    """Stop a run of which nothing good can come any more; what earlier epochs saved stays."""
-    if not math.isfinite(value):
-        saved = f"epoch {epoch} is saved" if epoch else "no epoch is saved yet"
-        raise DataError(
-            f"the {what} became {value} in epoch {epoch + 1}{step}; {saved}. "
-            "Try a smaller optimizer.lr, schedule.warmup=1, fit.clip_gradient=1, or fit.precision=f32."
-        )

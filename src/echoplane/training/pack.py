@@ -45,7 +45,10 @@ def pack(result: FitResult, folder: str | Path) -> Bundle:
         data=(*_uses(result, data.train, "training"), *(_uses(result, data.validation, "validation"))),
         metrics=_metrics(result.predictions) if result.predictions else (),
         licence=recipe.licence,
-        notes=(f"Epochs trained: {len(result.history)}; weights of epoch {result.best_epoch + 1}.",),
+        notes=(
+            f"Epochs trained: {len(result.history)}; weights of epoch {result.best_epoch + 1}.",
+            *((result.seen,) if result.seen else ()),
+        ),
     )
     bundle = with_card(export_bundle(result.network, facts))
     bundle.save(folder)

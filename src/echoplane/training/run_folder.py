@@ -50,6 +50,25 @@ BUNDLE = "bundle"
 _PACKAGES = ("echoplane", "torch", "lightning", "numpy", "opencv-python-headless", "safetensors")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    """The first weights of a run, as ``run.json`` has them.
+
+    Attributes
+    ----------
+    path : str
+        ``network.weights`` of the recipe; empty where the run began at random.
+    sha256 : str
+        Of the weights; empty where they could not be read.
+    seen : str
+        How many validation cines they were trained on, in a sentence; empty where none.
+    """
+
+    path: str = ""
+    sha256: str = ""
+    seen: str = ""
+
+
 def check_folder(folder: Path, resume: bool) -> None:
     """Refuse to write over another run.
 
@@ -90,7 +109,7 @@ def absolute(recipe: TrainRecipe) -> TrainRecipe:
     return dataclasses.replace(recipe, data=data, network=network)
 
 
-def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: str) -> None:
+def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: str, origin: Origin) -> None:
     """Write what is known before the first step."""
     folder.mkdir(parents=True, exist_ok=True)
     data.split.save(folder / SPLIT)
@@ -104,7 +123,7 @@ def write_start(folder: Path, recipe: TrainRecipe, data: TrainingData, network: 
     with atomic_write(folder / NETWORK) as stream:
         stream.write(network)
     with atomic_write(folder / FACTS) as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(facts(recipe, data)), indent=2).decode() + "\n")
+        stream.write(msgspec.json.format(msgspec.json.encode(facts(recipe, data, origin)), indent=2).decode() + "\n")
 
 
 def written_recipe(folder: Path) -> dict[str, Any] | None:
@@ -116,7 +135,16 @@ def written_recipe(folder: Path) -> dict[str, Any] | None:
     return found
 
 
-def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
+def written_origin(folder: Path) -> Origin | None:
+    """Return the first weights of the run in a folder; None where it does not say them, as runs once did not."""
+    try:
+        found = msgspec.json.decode((folder / FACTS).read_bytes())["weights"]
+        return msgspec.convert(found, Origin)
+    except (OSError, KeyError, TypeError, msgspec.MsgspecError):
+        return None
+
+
+def facts(recipe: TrainRecipe, data: TrainingData, origin: Origin) -> dict[str, Any]:
     """Return where and of what a run is made."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -131,7 +159,8 @@ def facts(recipe: TrainRecipe, data: TrainingData) -> dict[str, Any]:
             for store in data.stores
         ],
         "cines": data.counts(),
-        "warnings": list(data.warnings),
+        "weights": origin,
+        "warnings": [text for text in (origin.seen, *data.warnings) if text],
     }
 
 

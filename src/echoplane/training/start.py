@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from echoplane import config
+from echoplane._files import sha256
 from echoplane.errors import BundleError
 from echoplane.models.bundle import WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_files import FACTS_NAME
@@ -99,6 +101,19 @@ def read_weights(path: str | Path) -> State:
 
         return load_bytes(Bundle.load(path).read(WEIGHTS_NAME))
     return read_state(path)
+
+
+def weights_hash(path: str | Path) -> str:
+    """Return the SHA-256 of the weights that :func:`read_weights` reads; empty where nothing can be read."""
+    if not path or not Path(path).exists():
+        return ""
+    path = Path(path)
+    try:
+        if (path / BEST).is_file():
+            return sha256(path / BEST)
+        return hashlib.sha256(Bundle.load(path).read(WEIGHTS_NAME)).hexdigest() if _is_bundle(path) else sha256(path)
+    except (BundleError, OSError):
+        return ""
 
 
 def views_of(path: str | Path) -> tuple[str, ...]:
