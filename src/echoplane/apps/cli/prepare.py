@@ -26,9 +26,9 @@ Labels are looked up in the table that comes with the layout, in the one you giv
 columns given,label), and in the list of `echoplane views`. Labels that nobody knows are listed with suggestions
 before anything is read; the label 'skip' leaves cines out on purpose.
 
-Every cine that counts and is not stored is a line of store/failures.csv with its reason (which files count is said
-in the documentation of the data); store/labels.csv says what was made of each label. Patients: where the layout does not tell, the DICOM PatientID is hashed with a secret kept in
-store/.patient-key; delete that file before you give the store away.
+Every cine that counts and is not stored is a line of store/failures.csv with its reason (docs/data.md says which
+files count); store/labels.csv says what was made of each label. Patients: where the layout does not tell, the DICOM
+PatientID is hashed with a secret kept in store/.patient-key; delete that file before you give the store away.
 
 Exit code: 0 all stored; 1 some files were not, see failures.csv; 2 wrong usage, unknown labels, or not this layout;
 130 interrupted (what was done is kept).
