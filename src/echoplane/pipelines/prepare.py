@@ -17,7 +17,8 @@ from echoplane.data.adapters._tables import read_table
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.data.secrets import checked, fingerprint, fitting, own_secret
-from echoplane.errors import DataError, PrepareError, ReadError, UsageError
+from echoplane.errors import DataError, PrepareError, ReadError
+from echoplane.pipelines._patients import refuse_half_named, with_patients
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
 from echoplane.records import Cine, CineKind, UInt8Array
@@ -168,12 +169,12 @@ def prepare_dataset(
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
     layout = layout_named(settings.layout)
     read = read_manifest(layout.name, source, Options(settings.sheet, settings.labels))
-    manifest = _with_patients(_without_store(read, Path(out)), settings.patients)
+    manifest = with_patients(_without_store(read, Path(out)), settings.patients)
     given = manifest.given_labels()
     meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
     tasks, failures = _label(manifest, meanings)
     if settings.patients == "header":
-        _refuse_half_named([task.row for task in tasks])
+        refuse_half_named([task.row for task in tasks])
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
     stored, done, interrupted = 0, 0, True
@@ -217,54 +218,6 @@ def _without_store(manifest: Manifest, out: Path) -> Manifest:
     folder = Path(absolute_name(out))
     rows = [row for row in manifest.rows if not Path(absolute_name(row.item.path)).is_relative_to(folder)]
     return replace(manifest, rows=tuple(rows))
-
-
-def _with_patients(manifest: Manifest, patients: str) -> Manifest:
-    """Fill in patient and study from the key, where a pattern is given and the layout does not tell."""
-    if patients in ("header", "none"):
-        return manifest
-    try:
-        pattern = re.compile(patients)
-    except re.error as error:
-        raise UsageError(
-            f"--patients {patients!r} is neither header, none nor a regular expression: {error}."
-        ) from None
-    if "patient" not in pattern.groupindex:
-        raise UsageError(
-            f"--patients {patients!r}: a pattern needs a group (?P<patient>...), and may have (?P<study>...)."
-        )
-    rows, misses = [], []
-    for row in manifest.rows:
-        match = pattern.search(row.cine)
-        found = match.groupdict() if match else {}
-        if not found.get("patient"):
-            misses.append(row.cine)
-        patient, study = row.patient or found.get("patient") or "", row.study or found.get("study") or ""
-        rows.append(replace(row, patient=patient, study=study))
-    if misses:
-        raise DataError(f"--patients {patients!r} finds no patient in {len(misses)} cines, for example {misses[0]!r}.")
-    return Manifest(tuple(rows), manifest.failures)
-
-
-def _refuse_half_named(rows: list[ManifestRow]) -> None:
-    """Make sure that nobody is known by a name in one cine and by a hash in another.
-
-    Raises
-    ------
-    DataError
-        Where the layout names the patients of some cines, and the header those of others.
-    """
-    unnamed = [row for row in rows if not row.patient]
-    if len(unnamed) == len(rows):
-        return
-    for row in unnamed:
-        # Only whether it names anyone matters here.
-        if row.item.path.is_file() and patient_and_study(row.item.path, b"")[0]:
-            raise DataError(
-                f"{len(unnamed)} of {len(rows)} cines come without a patient, for example {row.cine!r}, and the others "
-                "with one: whoever is in both would count as two persons. Fill in the patients; or leave them all out, "
-                "so that those of the headers count; or take --patients none, for each of these is another's."
-            )
 
 
 def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task], list[Failure]]:
