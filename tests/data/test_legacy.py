@@ -83,16 +83,40 @@ SHAPE = b"(J\xa0\x86\x01\0K\x20K\x20t"  # (100000, 32, 32)
             RefusedError,
         ),
         (b"c_codecs\nencode\n}X\x08\0\0\0__call__Nsb.", RefusedError),  # BUILD on a name
-        (b"]r\xff\xff\xff\x7f.", RefusedError),  # LONG_BINPUT, whose table would take 32 GB
+        (b"]r\xff\xff\xff\x7f.", UnreadableError),  # LONG_BINPUT, whose table would take 32 GB
+        (b"})" + b"\x85" * 1_000_000 + b"Ns.", RefusedError),  # a key nested so deep that its hash overflows the stack
+        (b"})" + b"2\x86" * 60 + b"Ns.", RefusedError),  # a key whose hash takes 2^60 steps
+        (b"})" + b"2\x86" * 60 + b"\x8f(h\x00\x90.", UnreadableError),
+        (b"()" + b"2\x86" * 60 + b"\x91.", RefusedError),  # the same in a set
     ],
-    ids=["scalar", "buffer", "ndarray", "bytes that are not there", "name", "memo"],
+    ids=["scalar", "buffer", "ndarray", "bytes that are not there", "name", "memo", "deep", "wide", "no memo", "set"],
 )  # fmt: skip
 def test_forged_arrays(tmp_path, stream, error):
     """Streams that NumPy's own functions follow to an address, or to memory that the file does not fill."""
-    pickletools.dis(b"\x80\x03" + stream, out=io.StringIO())
     (tmp_path / "x.pickle").write_bytes(b"\x80\x03" + stream)
     with pytest.raises(error):
         load_clip(tmp_path / "x.pickle")
+
+
+@pytest.mark.parametrize("side", [b"X\1\0\0\0x", b"]", b"G\x40\0\0\0\0\0\0\0", b"J\xff\xff\xff\xff", b"\x88"])
+def test_shapes_that_are_no_numbers(tmp_path, side):
+    """A text times 500 million takes half a gigabyte."""
+    stream = (
+        b"\x80\x03cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tC\1btR(K\1("
+        + side + b"J\0\x65\xcd\x1dtcnumpy\ndtype\nX\2\0\0\0u1\x85R\x89C\4AAAAtb."
+    )  # fmt: skip
+    (tmp_path / "x.pickle").write_bytes(stream)
+    with pytest.raises(RefusedError, match="asks for an array of shape"):
+        load_clip(tmp_path / "x.pickle")
+
+
+def test_keys_that_are_plain(tmp_path):
+    value = {1: "a", (2, "b"): 3, None: {b"c": 4}, "clip": CLIP, "set": {1, "x"}, "frozen": frozenset([2.5])}
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        if protocol >= 4:  # below, sets ask for builtins.set
+            np.testing.assert_array_equal(load_clip(write(tmp_path, value, protocol)), CLIP)
+        plain = {key: value[key] for key in value if key not in ("set", "frozen")}
+        np.testing.assert_array_equal(load_clip(write(tmp_path, plain, protocol)), CLIP)
 
 
 def test_numbers_of_every_kind_and_order(tmp_path):
@@ -143,6 +167,17 @@ def test_names_with_dots_do_not_reach_further(tmp_path):
 def test_what_is_no_clip(tmp_path, value, says):
     with pytest.raises(UnreadableError, match=says):
         load_clip(write(tmp_path, value))
+
+
+def test_a_pickle_of_python_2_as_it_wrote_by_default(tmp_path):
+    """Protocol 0: one text a line, with bytes that are no ASCII."""
+    stream = (
+        b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n"
+        b"(I1\n(I1\nI2\nI3\ntp6\ncnumpy\ndtype\np7\n(S'u1'\np8\nI0\nI1\ntp9\nRp10\n"
+        b"(I3\nS'|'\np11\nNNNI-1\nI-1\nI0\ntp12\nbI00\nS'\\x00\x7f\x80\xff\\x01\\x02'\np13\ntp14\nb."
+    )
+    (tmp_path / "x.pickle").write_bytes(stream)
+    np.testing.assert_array_equal(load_clip(tmp_path / "x.pickle"), [[[0, 127, 128], [255, 1, 2]]])
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -104,14 +104,16 @@ def test_unknown_names_and_options_say_what_is_known() -> None:
         ("frames2d-resnet18", {"width": 2.5}, "width=2.5"),  # ValueError of torch
         ("cnn3d", {"classifier": [10**12, 0.5, 10**12, 0.5]}, "RuntimeError"),  # memory for it
         ("cnn3d", {"adaptive_pool": [1.5, 2, 2]}, "adaptive_pool"),
-        ("cnn3d", {"name": "x"}, "unexpected keyword argument 'name'"),
-        ("cnn3d", {"n_views": 4}, "n_views=4"),
         ("compact3d", {"size": ["m"]}, "unhashable"),
     ],
 )
 def test_values_that_torch_refuses_end_in_a_sentence(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=rf"network '{name}': cannot be built .*{message}.*network\.options"):
         build(name, 6, **options)
+
+
+def test_names_of_arguments_are_those_of_the_documentation() -> None:
+    assert isinstance(build(name="compact3d-s", n_views=6, dropout=0.1), torch.nn.Module)
 
 
 def test_what_networks_refuse_themselves_stays_as_it_is() -> None:

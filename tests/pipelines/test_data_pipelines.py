@@ -139,3 +139,19 @@ def test_import_keeps_to_the_labels_it_began_with(tmp_path):
         (tmp_path / "old" / "aaa" / f"video_{n}.pickle").write_bytes(pickle.dumps(picture(n)[:, :9]))
     run = import_legacy(tmp_path / "old", tmp_path / "t", LabelTable({"aaa": "skip"}))
     assert (run.stored, StoreReader(tmp_path / "t").info.views) == (3, ("A2C",))
+
+
+def test_import_keeps_to_the_size_it_began_with(tmp_path):
+    def clip(n, rows):
+        path = tmp_path / "old" / "A4C" / f"video_{n}.pickle"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(picture(n)[:, :rows]))
+
+    clip(0, 9)
+    assert import_legacy(tmp_path / "old", tmp_path / "s").stored == 1
+    for n in range(1, 5):
+        clip(n, None)
+    clip(5, 9)
+    assert import_legacy(tmp_path / "old", tmp_path / "s").stored == 1
+    run = import_legacy(tmp_path / "old", tmp_path / "t", LabelTable({"a4c": "skip"}))
+    assert {failure.status for failure in run.failures} == {"left_out"}

@@ -104,6 +104,11 @@ class TestNames:
         assert len(set(names)) == 2
         assert all(Path(name).is_file() for name in names)
 
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "f.mhd")
+        _, rows = run([tmp_path / "f.mhd"], tmp_path / "out")
+        assert rows[0].status == "unreadable"
+
     def test_twins_do_not_overwrite_each_other(self, tmp_path):
         write_frames(tmp_path / "in", "a")
         write_frames(tmp_path / "in", "b")

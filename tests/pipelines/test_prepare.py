@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 import signal
 import subprocess
@@ -207,6 +208,24 @@ def test_one_patient_is_never_hashed_with_two_secrets(tmp_path):
         prepare_dataset(clips, tmp_path / "own", own)
     with pytest.raises(UsageError, match="holds 0 bytes; a secret needs 16"):
         prepare_dataset(clips, tmp_path / "new", replace(given, patient_key=b""))
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_secret_is_noticed_in_stores_of_before_fingerprints(tmp_path):
+    clips = dicoms(tmp_path / "clips", "P1", "P2")
+    given = PrepareSettings(recipe=SMALL, patient_key=SECRET)
+    prepare_dataset(clips, tmp_path / "s", given)
+    info = tmp_path / "s" / "store.json"
+    plain = json.loads(info.read_text())
+    del plain["secret"]
+    info.write_text(json.dumps(plain))
+    dicoms(clips, "P1", "P2", "P1")
+    with pytest.raises(StoreError, match=r"the patient of 'A4C/0.dcm' was hashed with another secret"):
+        prepare_dataset(clips, tmp_path / "s", replace(given, patient_key=SECRET[::-1]))
+    assert "secret" not in json.loads(info.read_text())
+    assert prepare_dataset(clips, tmp_path / "s", given).stored == 1
+    rows = StoreReader(tmp_path / "s").rows
+    assert rows[0].group == rows[2].group
 
 
 def test_nobody_is_known_by_a_name_here_and_a_hash_there(tmp_path):
@@ -229,6 +248,9 @@ def test_a_run_that_is_refused_changes_nothing(clips, tmp_path):
     before = {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()}
     with pytest.raises(DataError, match="something else is said now"):
         prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, labels=LabelTable({"2ch": "A3C"})))
+    avi(clips / "PLAX" / "new.avi")
+    with pytest.raises(UsageError, match="holds 1 bytes"):
+        prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL, patient_key=b"1"))
     assert {file.name: file.read_bytes() for file in (tmp_path / "s").iterdir()} == before
 
 
@@ -237,6 +259,17 @@ def test_a_store_in_a_view_folder_is_no_cine_of_it(clips, tmp_path):
     again = prepare_dataset(clips, clips / "A4C" / "store", PrepareSettings(recipe=SMALL))
     assert (again.stored, again.skipped) == (0, first.stored)
     assert again.failures == first.failures
+    (tmp_path / "link").symlink_to(clips / "A4C" / "store")
+    assert prepare_dataset(clips, tmp_path / "link", PrepareSettings(recipe=SMALL)).failures == first.failures
+
+
+def test_a_source_inside_of_the_store_is_a_source(clips, tmp_path):
+    """Raw files may be kept with what is made of them."""
+    run = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
+    clips.rename(tmp_path / "s" / "raw")
+    avi(tmp_path / "s" / "raw" / "A4C" / "new.avi")
+    again = prepare_dataset(tmp_path / "s" / "raw", tmp_path / "s", PrepareSettings(recipe=SMALL))
+    assert (again.stored, again.skipped) == (1, run.stored)
 
 
 def test_failures_as_a_spreadsheet_saves_them(tmp_path):

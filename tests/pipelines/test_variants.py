@@ -172,7 +172,7 @@ def test_on_the_command_line(bundle: Bundle, store: StoreReader, tmp_path: Path)
     words = ["bundle", "export", tmp_path / "fast.echoplane", "--to", "openvino", "--precision", "int8", "-o", tmp_path]
     done = CliRunner().invoke(build_app(), [str(word) for word in words])
     assert done.exit_code == 0, done.output
-    about = json.loads((tmp_path / "b-int8.json").read_text())
+    about = json.loads((tmp_path / "b-int8.openvino.json").read_text())
     assert about["output"]["labels"] == list(VIEWS)
     assert about["accuracy"] is not None
 

@@ -49,6 +49,7 @@ def test_cines_are_known_by_key_and_by_content(make_store: Any, make_recipe: Any
         assert count(weights, store) == "2 of 6 cines"
     assert count(run, renamed) == "2 of 6 cines"
     assert not count(run, other)
+    assert not count(run, make_store("hospital2", 2, seed=9))  # the same keys, and other cines
     assert not count(tmp_path / "w.safetensors", store)
     shutil.rmtree(store)
     assert not count(run, renamed)  # nothing says what the cines held

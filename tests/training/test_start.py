@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from echoplane.errors import BundleError
+from echoplane.errors import BundleError, UsageError
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
 from echoplane.models.export import export_bundle
 from echoplane.models.registry import build
@@ -116,3 +116,9 @@ def test_the_hash_is_that_of_the_weights(tmp_path: Path) -> None:
     save_file(network.state_dict(), tmp_path / "run" / "best.safetensors")
     assert weights_hash(tmp_path / "run") != run
     assert not any(map(weights_hash, ("", tmp_path / "none.pt", tmp_path)))
+
+
+@pytest.mark.parametrize("option", ["name", "n_views"])
+def test_options_cannot_name_another_network(option: str) -> None:
+    with pytest.raises(UsageError, match=f"network.options has {option}, which network.name and the views settle"):
+        start_network(NetworkUse("compact3d-s", options={option: 3}), TWO)

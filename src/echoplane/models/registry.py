@@ -215,7 +215,7 @@ def find(name: str) -> Network:
     raise UsageError(f"network {name!r} is not known; {hint}")
 
 
-def build(name: str, n_views: int, /, **options: Any) -> nn.Module:
+def build(name: str, n_views: int, **options: Any) -> nn.Module:
     """Build a network with random weights.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import replace
 
 from echoplane.data.manifest import Manifest, ManifestRow
@@ -45,8 +46,14 @@ def with_patients(manifest: Manifest, patients: str) -> Manifest:
     return Manifest(tuple(rows), manifest.failures)
 
 
-def refuse_half_named(rows: list[ManifestRow]) -> None:
+def refuse_half_named(rows: list[ManifestRow], stored: Set[str]) -> None:
     """Make sure that nobody is known by a name in one cine and by a hash in another.
+
+    Parameters
+    ----------
+    rows : list of ManifestRow
+    stored : set of str
+        Cines that are not asked any more.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def refuse_half_named(rows: list[ManifestRow]) -> None:
         return
     for row in unnamed:
         # Only whether it names anyone matters here.
-        if row.item.path.is_file() and patient_and_study(row.item.path, b"")[0]:
+        if row.cine not in stored and row.item.path.is_file() and patient_and_study(row.item.path, b"")[0]:
             raise DataError(
                 f"{len(unnamed)} of {len(rows)} cines come without a patient, for example {row.cine!r}, and the others "
                 "with one: whoever is in both would count as two persons. Fill in the patients; or leave them all out, "

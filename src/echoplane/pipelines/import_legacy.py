@@ -62,7 +62,12 @@ def import_legacy(
     meanings = (labels or LabelTable()).resolve_all(given)
     todo = [(path, folder.name) for folder, found in files.items() for path in found]
     views = in_order(view for view in meanings.values() if view != SKIP)
-    size = _frame_size([path for path, label in todo if meanings[label] != SKIP], root)
+    before = StoreReader(out) if (Path(out) / INFO_FILE).exists() else None
+    if before is not None:  # before the writer adds views that are new
+        _refuse_other_labels(before, meanings)
+        size = before.info.height, before.info.width
+    else:
+        size = _frame_size([path for path, label in todo if meanings[label] != SKIP] or [p for p, _ in todo], root)
     stored, skipped, interrupted = 0, 0, True
     known = recipe_named(recipe) if isinstance(recipe, str) else recipe
     if known is not None and known.size != size:
@@ -71,8 +76,6 @@ def import_legacy(
             f"{known.size[0]} x {known.size[1]}."
         )
     said = LEGACY if known is None else to_mapping(known)
-    if (Path(out) / INFO_FILE).exists():  # before the writer adds views that are new
-        _refuse_other_labels(StoreReader(out), meanings)
     with StoreWriter(out, recipe=said, views=views, height=size[0], width=size[1]) as writer:
         save_table(meanings, Path(out) / LABELS_FILE, given)
         on_start(len(todo))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from echoplane._files import absolute_name, write_csv
+from echoplane._files import write_csv
 from echoplane._processes import refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
 from echoplane.data.adapters._tables import read_table
 from echoplane.data.labels import SKIP, LabelTable, in_order, save_table
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
-from echoplane.data.secrets import checked, fingerprint, fitting, own_secret
-from echoplane.errors import DataError, PrepareError, ReadError
+from echoplane.data.secrets import fingerprint, fitting, own_secret
+from echoplane.errors import DataError, PrepareError, ReadError, StoreError
 from echoplane.pipelines._patients import refuse_half_named, with_patients
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
@@ -169,21 +170,27 @@ def prepare_dataset(
     recipe = recipe_named(settings.recipe) if isinstance(settings.recipe, str) else settings.recipe
     layout = layout_named(settings.layout)
     read = read_manifest(layout.name, source, Options(settings.sheet, settings.labels))
-    manifest = with_patients(_without_store(read, Path(out)), settings.patients)
+    manifest = with_patients(_without_store(read, Path(source), Path(out)), settings.patients)
     given = manifest.given_labels()
     meanings = settings.labels.over(LabelTable.of_layout(layout.name)).resolve_all(given)
     tasks, failures = _label(manifest, meanings)
+    before = StoreReader(out) if (Path(out) / INFO_FILE).exists() else None
+    # Whatever is refused is refused before the writer changes anything.
+    secret = fitting(before, settings.patient_key) if settings.patients == "header" else None
+    if before is not None:
+        _refuse_what_changed(before, tasks, failures, settings)
+        _refuse_other_secret(before, tasks, secret)
     if settings.patients == "header":
-        refuse_half_named([task.row for task in tasks])
+        there = {row.cine for row in before} if before is not None else set()
+        refuse_half_named([task.row for task in tasks], there)
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
     stored, done, interrupted = 0, 0, True
-    if (Path(out) / INFO_FILE).exists():  # before the writer adds views that are new
-        _refuse_what_changed(StoreReader(out), tasks, failures, settings)
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
-        secret = _secret(StoreReader(out), settings)
+        if settings.patients == "header" and secret is None:
+            secret = own_secret(Path(out))
         save_table(meanings, Path(out) / LABELS_FILE, given)
         todo = [task for task in tasks if task.row.cine not in writer]
         done = len(tasks) - len(todo)
@@ -207,17 +214,20 @@ def prepare_dataset(
             results.close()
             failures.sort(key=lambda failure: (failure.file, failure.status))
             write_failures(failures, Path(out) / FAILURES_FILE)
-    counts = Counter(row.top_label() for row in StoreReader(out))
+    rows = StoreReader(out).rows
+    counts = Counter(row.top_label() for row in rows)
     met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
-    gone = sum(row.cine not in met for row in StoreReader(out))
+    gone = sum(row.cine not in met for row in rows)
     return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
 
 
-def _without_store(manifest: Manifest, out: Path) -> Manifest:
+def _without_store(manifest: Manifest, source: Path, out: Path) -> Manifest:
     """Leave out the store's own files, where it lies in the folder of a view."""
-    folder = Path(absolute_name(out))
-    rows = [row for row in manifest.rows if not Path(absolute_name(row.item.path)).is_relative_to(folder)]
-    return replace(manifest, rows=tuple(rows))
+    root, folder = Path(os.path.realpath(source)), Path(os.path.realpath(out))
+    if root == folder or not folder.is_relative_to(root):
+        return manifest
+    here = source / folder.relative_to(root)
+    return replace(manifest, rows=tuple(row for row in manifest.rows if not row.item.path.is_relative_to(here)))
 
 
 def _label(manifest: Manifest, meanings: Mapping[str, str]) -> tuple[list[_Task], list[Failure]]:
@@ -279,13 +289,26 @@ def _from_header(group: str, settings: PrepareSettings) -> bool:
     return not group or re.fullmatch(f"[0-9a-f]{{{LENGTH}}}", group) is not None
 
 
-def _secret(store: StoreReader, settings: PrepareSettings) -> bytes | None:
-    """Return the secret for patient hashes, None where nothing is hashed; a store keeps to the one it began with."""
-    if settings.patients != "header":
-        return None
-    if settings.patient_key is None:
-        return own_secret(store)
-    return fitting(store, checked(settings.patient_key, "--patient-key"))
+def _refuse_other_secret(store: StoreReader, tasks: list[_Task], secret: bytes | None) -> None:
+    """Hash one stored patient again, in a store of before fingerprints were kept.
+
+    Raises
+    ------
+    StoreError
+        When another pseudonym comes out.
+    """
+    if secret is None or store.info.secret:
+        return
+    items = {task.row.cine: task.row.item for task in tasks if not task.row.patient}
+    for row in store:
+        if row.group and row.cine in items and items[row.cine].path.is_file():
+            again, _ = patient_and_study(items[row.cine].path, secret)
+            if again and again != row.group:
+                raise StoreError(
+                    f"{store.path}: the patient of {row.cine!r} was hashed with another secret. Give the same "
+                    "--patient-key as then (or none, if none was given), or use a new folder."
+                )
+            return
 
 
 def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: bytes | None) -> _Done | Failure:

@@ -78,6 +78,8 @@ def read_metaimage(path: Path, source: str, limits: Limits) -> VolumeFile:
 
 def samples_beside(path: Path) -> Path | None:
     """Return the file that a header names for its samples; None where they follow it, or it is no sound header."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        return None
     try:
         place, _ = _data_place(path, *_header(path, str(path)), str(path))
     except (ReadError, OSError):

@@ -139,10 +139,10 @@ class StoreWriter:
         """
         if self.info.secret == fingerprint:
             return
-        before = read_info(self.path).secret  # another writer may have said it since this one began
-        if before not in ("", fingerprint):
+        now = _agree(read_info(self.path), self.info, str(self.path))  # with the views that other writers have added
+        if now.secret not in ("", fingerprint):
             raise StoreError(f"{self.path}: another run hashes its patients with another secret.")
-        self.info = dataclasses.replace(self.info, secret=fingerprint)
+        self.info = dataclasses.replace(now, secret=fingerprint)
         self._write_info()
 
     def _sweep(self) -> None:

@@ -55,8 +55,8 @@ def seen_before(weights: str, rows: Sequence[StoreRow], stores: Sequence[StoreRe
     weights : str
         ``network.weights`` of a recipe.
     rows : sequence of StoreRow
-        Cines that are held out. One is known by its key, and by its content where the stores of the earlier run are
-        still there.
+        Cines that are held out. One is known by its content where the stores of the earlier run are still there, else
+        by its key.
     stores : sequence of StoreReader
         Those that are open.
     what : str
@@ -68,8 +68,7 @@ def seen_before(weights: str, rows: Sequence[StoreRow], stores: Sequence[StoreRe
         A sentence or two without paths; empty where there are none, or nothing says it.
     """
     opened = {store.path: store for store in stores}
-    keys: set[str] = set()
-    contents: set[str] = set()
+    keys: dict[str, str] = {}
     for run in _runs(weights):
         try:
             trained = {row.cine for row in Split.load(run / SPLIT).rows if row.part == TRAIN}
@@ -78,10 +77,11 @@ def seen_before(weights: str, rows: Sequence[StoreRow], stores: Sequence[StoreRe
                 f"Whether the {what} were trained on by the weights it starts from is not known, for "
                 f"{run.name}/{SPLIT} cannot be read."
             )
-        keys |= trained
-        contents |= {row.sha256 for store in _stores(run, opened) for row in store.rows if row.cine in trained}
-    contents.discard("")
-    count = sum(row.cine in keys or row.sha256 in contents for row in rows)
+        keys |= {cine: keys.get(cine, "") for cine in trained}
+        keys |= {row.cine: row.sha256 for store in _stores(run, opened) for row in store.rows if row.cine in trained}
+    contents = set(keys.values()) - {""}
+    # Another hospital's cine may have the same key; its content tells.
+    count = sum(row.sha256 in contents or keys.get(row.cine) == "" for row in rows)
     if not count:
         return ""
     return (

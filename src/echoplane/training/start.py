@@ -11,7 +11,7 @@ from torch import nn
 
 from echoplane import config
 from echoplane._files import sha256
-from echoplane.errors import BundleError
+from echoplane.errors import BundleError, UsageError
 from echoplane.models.bundle import WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_files import FACTS_NAME
 from echoplane.models.layers import guard_two_frames
@@ -55,6 +55,11 @@ def start_network(use: NetworkUse, views: Sequence[str]) -> FirstNetwork:
     UsageError, BundleError
         For an unknown network, option or layer, and weights that do not fit.
     """
+    if settled := sorted({"name", "n_views"} & set(use.options)):
+        raise UsageError(
+            f"network {use.name!r}: network.options has {settled[0]}, which network.name and the views settle. Leave "
+            "it out."
+        )
     network = build(use.name, len(views), **use.options)
     guard_two_frames(network)
     first = _with_weights(network, use, tuple(views)) if use.weights else FirstNetwork(network)

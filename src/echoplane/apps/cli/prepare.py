@@ -75,7 +75,6 @@ def register(app: typer.Typer) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.config import load
         from echoplane.data.labels import LabelTable, UnknownLabelsError
-        from echoplane.data.secrets import read_secret
         from echoplane.inference.engine import available_cpus
         from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset
         from echoplane.prepare import PrepareRecipe
@@ -86,7 +85,7 @@ def register(app: typer.Typer) -> None:
             labels=LabelTable.load(labels) if labels else LabelTable(),
             sheet=sheet,
             patients=patients,
-            patient_key=read_secret(patient_key) if patient_key else None,
+            patient_key=patient_key.read_bytes() if patient_key else None,
             include_color=include_color,
             include_stills=include_stills,
             jobs=jobs or available_cpus(),
