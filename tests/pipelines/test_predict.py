@@ -159,6 +159,43 @@ def test_a_process_that_is_killed_loses_no_row(study, settings, tmp_path, suffix
     assert manifest(output)["files"] == len(rows_done(output)) == 8
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_retry_answers_what_failed_or_has_changed(study, settings, tmp_path, suffix):
+    """Files that were being copied, or on a disk that was away, when the run before met them."""
+    folder, output = tmp_path / "in", tmp_path / f"views{suffix}"
+    folder.mkdir()
+    for name in ("gone.npy", "whole.npy", "a\nb.npy", "half.npy"):
+        np.save(folder / name, np.full((60, 24, 32), 220, np.uint8))
+    whole = (folder / "gone.npy").read_bytes()
+    (folder / "gone.npy").write_bytes(whole[:300])
+    np.save(folder / "half.npy", np.full((12, 24, 32), 220, np.uint8))  # half a cine has an answer, and no failure
+    first = predict(folder, settings, output=output)
+    assert first.failed == 1
+    before = list(rows_done(output).items())
+    assert predict(folder, settings, output=output, resume=True).files == 0
+    assert predict(folder, settings, output=output, retry=True).files == 1  # still no good
+    (folder / "gone.npy").write_bytes(whole)
+    (folder / "half.npy").write_bytes(whole)
+    later = time.time() + 5
+    os.utime(folder / "half.npy", (later, later))
+    again = predict(folder, settings, output=output, retry=True)
+    assert (again.files, again.skipped, again.failed) == (2, 2, 0)
+    after = rows_done(output)
+    assert dict(before).keys() == after.keys()
+    assert len(after) == 4
+    assert not FAILED & set(after.values())
+    assert manifest(output)["files"] == 4
+    if suffix == ".csv":
+        assert {Path(row["file"]).name: row["frames"] for row in rows(output)}["half.npy"] != "12"
+        assert list(after)[:2] == [name for name, _ in before if not name.endswith(("gone.npy", "half.npy"))]
+
+
+def test_retry_alone_begins_like_resume_and_needs_a_file(study, settings, tmp_path):
+    assert predict(study, settings, output=tmp_path / "v.csv", retry=True).files == 8
+    with pytest.raises(UsageError, match="name it with --output"):
+        predict(study, settings, retry=True)
+
+
 def test_resume_without_a_file_begins(study, settings, tmp_path):
     run = predict([study], settings, output=tmp_path / "o.csv", resume=True)
     assert (run.skipped, run.files) == (0, 8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -110,6 +110,52 @@ def _rows_done(path: Path) -> dict[str, str]:
         table = parquet.read_table(path, columns=["file", "status"])
         done = dict(zip(table["file"].to_pylist(), table["status"].to_pylist(), strict=True))
     return done | {row["file"]: row["status"] for row in _json_rows(journal_path(path))}
+
+
+def drop_rows(path: str | Path, files: Set[str]) -> None:
+    """Take the rows of some files out of a result file; the others stay as they are, byte for byte, and in order.
+
+    Parameters
+    ----------
+    path : str or Path
+    files : set of str
+        As :func:`rows_done` gives them.
+    """
+    path = Path(path)
+    for lines in (path, journal_path(path)):
+        if lines.exists() and lines.suffix != ".parquet":
+            rows = _csv_lines(lines) if lines.suffix == ".csv" else _json_lines(lines)
+            with atomic_write(lines, "wb") as stream:
+                stream.writelines(line for file, line in rows if file not in files)
+    if path.suffix == ".parquet" and path.exists():
+        parquet = need("pyarrow.parquet", "parquet", "read Parquet files")
+        table = parquet.read_table(path)
+        kept = [number for number, file in enumerate(table["file"].to_pylist()) if file not in files]
+        with atomic_write(path, "wb") as stream:
+            parquet.write_table(table.take(kept), stream)
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    with path.open("rb") as stream:
+        for line in stream:
+            yield json.loads(line)["file"], line
+
+
+def _csv_lines(path: Path) -> Iterator[tuple[str | None, bytes]]:
+    """Yield file and bytes of each row; None and those of the header first. A row may have several lines."""
+    taken: list[bytes] = []
+
+    def lines(stream: IO[bytes]) -> Iterator[str]:
+        for line in stream:
+            taken.append(line)
+            yield line.decode()
+
+    with path.open("rb") as stream:
+        place: int | None = None
+        for cells in csv.reader(lines(stream)):
+            yield None if place is None else cells[place], b"".join(taken)
+            place = cells.index("file") if place is None else place
+            taken.clear()
 
 
 def file_cell(name: str, suffix: str) -> str:

@@ -127,6 +127,7 @@ def predict(
     *,
     output: str | Path | None = None,
     resume: bool = False,
+    retry: bool = False,
     overwrite: bool = False,
     processes: bool = False,
     on_start: Callable[[int], None] = lambda total: None,
@@ -142,6 +143,9 @@ def predict(
         Result file ending in ``.csv``, ``.jsonl`` or ``.parquet``; its manifest is written beside it.
     resume : bool
         Go on with `output`: files that have a row are left out. Starts afresh when there is no such file.
+    retry : bool
+        Go on, and answer once more for files that could not be dealt with, and for those that have changed since a row
+        was last written.
     overwrite : bool
         Replace an `output` that is there.
     processes : bool
@@ -168,14 +172,15 @@ def predict(
     if processes:
         refuse_unguarded()
     settings = settings or PredictSettings()
-    with ResultTable.held(output, resume=resume, overwrite=overwrite) as table:
-        return _run(paths, settings, table, processes, on_start, on_result)
+    with ResultTable.held(output, resume=resume or retry, overwrite=overwrite) as table:
+        return _run(paths, settings, table, retry, processes, on_start, on_result)
 
 
 def _run(
     paths: str | Path | Iterable[str | Path],
     settings: PredictSettings,
     table: ResultTable,
+    retry: bool,
     processes: bool,
     on_start: Callable[[int], None],
     on_result: Callable[[ViewResult], None],
@@ -183,10 +188,11 @@ def _run(
     bundle = Bundle.load(settings.bundle)
     manifest = _new_manifest(bundle, settings, table.path)
     done = table.rows_there(manifest)
-    items, there = _to_do(paths, settings, done, table)
+    items, there, again = _to_do(paths, settings, done, table, retry)
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
     overlays = Overlays(settings.cam) if settings.cam is not None else None
     classifier = _classifier(bundle, settings, jobs, overlays)
+    table.drop(again)
     table.open(bundle.facts.vocabulary, replace(manifest, engine=_engine_facts(classifier.engine(jobs))))
     on_start(len(items))
     started, counts, interrupted = time.perf_counter(), Counter[str](), True
@@ -206,7 +212,8 @@ def _run(
     finally:
         results.close()
         seconds = time.perf_counter() - started
-        table.close(Counter(done.values()) + counts, seconds, interrupted)
+        kept = Counter(status for file, status in done.items() if file not in again)
+        table.close(kept + counts, seconds, interrupted)
     label = f"{bundle.name} {bundle.hash[:12]}"
     drawn = overlays.written if overlays else 0
     failed_before = sum(status in FAILED for status in there)
@@ -260,9 +267,16 @@ def _engine_facts(engine: Engine) -> dict[str, str]:
 
 
 def _to_do(
-    paths: str | Path | Iterable[str | Path], settings: PredictSettings, done: Mapping[str, str], table: ResultTable
-) -> tuple[list[SourceItem], list[str]]:
-    """Find the items, once each however spelled; apart from them, the statuses of those that have a row already."""
+    paths: str | Path | Iterable[str | Path],
+    settings: PredictSettings,
+    done: Mapping[str, str],
+    table: ResultTable,
+    retry: bool,
+) -> tuple[list[SourceItem], list[str], set[str]]:
+    """Find the items, once each however spelled.
+
+    Apart from them, the statuses of those that have a row already, and the names of those whose rows are to go.
+    """
     given = list(each_path(paths))
     found = [
         (absolute_name(table.cell(item.source)), item)
@@ -273,15 +287,25 @@ def _to_do(
         raise UsageError(
             f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
         )
-    status_of = {absolute_name(name): status for name, status in done.items()}
+    row_of = {absolute_name(name): (name, status) for name, status in done.items()}
     overlays: set[str] = set()
     if settings.cam is not None:  # the pictures of an earlier run may lie among what is read
         overlays = {absolute_name(Path(settings.cam) / overlay_name(item.source)) for _, item in found}
     items: dict[str, SourceItem] = {}
     there: dict[str, str] = {}
+    again: set[str] = set()
     for place, item in found:
-        if place in status_of:
-            there[place] = status_of[place]
+        name, status = row_of.get(place, ("", ""))
+        if status and not (retry and (status in FAILED or _changed_since(item, table.written_at))):
+            there[place] = status
         elif place not in overlays:
             items.setdefault(place, item)
-    return list(items.values()), list(there.values())
+            again |= {name} if name else set()
+    return list(items.values()), list(there.values()), again
+
+
+def _changed_since(item: SourceItem, moment: float) -> bool:
+    try:
+        return any(file.stat().st_mtime > moment for file in item.all_files)
+    except OSError:
+        return True  # it is gone, or cannot be asked: its row will say so

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,15 @@ from echoplane import config
 from echoplane._files import absolute_name
 from echoplane._locks import held, lock_path
 from echoplane.errors import UsageError
-from echoplane.inference.report import ResultWriter, check_suffix, file_cell, journal_path, open_writer, rows_done
+from echoplane.inference.report import (
+    ResultWriter,
+    check_suffix,
+    drop_rows,
+    file_cell,
+    journal_path,
+    open_writer,
+    rows_done,
+)
 from echoplane.pipelines.run_manifest import RunManifest, check_folder, check_same, load_manifest, manifest_path, now
 from echoplane.records import ViewResult
 
@@ -27,6 +35,8 @@ class ResultTable:
         self._writer: ResultWriter | None = None
         self._manifest: RunManifest | None = None
         self._seconds_before = 0.0
+        #: When a row was last written, in seconds since 1970; 0 where there is none.
+        self.written_at = 0.0
         if self.path is None:
             if resume:
                 raise UsageError("--resume goes on with a result file: name it with --output.")
@@ -89,6 +99,7 @@ class ResultTable:
         if not any(file.stat().st_size for file in files):
             self._resume = False
             return {}
+        self.written_at = max(file.stat().st_mtime for file in files)
         # Before the file is touched: without a manifest it may be anybody's.
         earlier = load_manifest(self.path)
         check_same(earlier, manifest, self.path)
@@ -96,6 +107,11 @@ class ResultTable:
         done = rows_done(self.path)
         check_folder(earlier, done, self.path)
         return done
+
+    def drop(self, files: Set[str]) -> None:
+        """Take out rows whose files are to be answered for once more."""
+        if self.path is not None and files:
+            drop_rows(self.path, files)
 
     def cell(self, source: str) -> str:
         """Return a file's name as the result file spells it."""

@@ -20,6 +20,7 @@ Give files, folders, or a DICOMDIR. Folders are searched; numbered pictures in a
   echoplane predict clip.dcm
   echoplane predict study/ -o views.csv
   echoplane predict archive/ -o views.parquet --resume     go on after a stop
+  echoplane predict archive/ -o views.parquet --retry      ... and ask what failed, or has changed, once more
   echoplane predict study/ -o views.csv --cam looked/      and a small picture a cine of what the network looked at
 
 Every input ends as one row. Its status:
@@ -81,6 +82,10 @@ def register(app: typer.Typer) -> None:
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on with the output: files that have a row are left out.")
         ] = False,
+        retry: Annotated[
+            bool,
+            typer.Option("--retry", help="Go on, and ask files again that failed or have changed since."),
+        ] = False,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
         limit_pixels: Annotated[
             int | None,
@@ -130,6 +135,7 @@ def register(app: typer.Typer) -> None:
                 settings,
                 output=output,
                 resume=resume,
+                retry=retry,
                 processes=True,
                 overwrite=overwrite,
                 on_start=bar.start,
