@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ import typer
 from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from echoplane.data.split import Split
 
 #: Cines named after a finding; the page has more.
@@ -150,24 +153,39 @@ def _register_split(data: typer.Typer) -> None:
 
 
 def _print_split(made: Split, warnings: tuple[str, ...], output: Path) -> None:
-    from rich import box
-    from rich.table import Table
-
     from echoplane.apps.cli._common import console, printable
 
     out = console()
-    counts = made.counts()
-    views = sorted({view for line in counts.values() for view in line})
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("side")
-    for view in (*views, "all"):
-        table.add_column(view or "(none)", justify="right")
-    for side, line in counts.items():
-        table.add_row(side, *(str(line.get(view, 0)) for view in views), str(sum(line.values())))
-    out.print(table)
+    for table in _split_tables(made.counts(), out.width):
+        out.print(table)
     for warning in warnings:
         out.print(printable(f"warning: {warning}"), markup=False)
     out.print(f"Written to {printable(str(output))}.", markup=False)
+
+
+def _split_tables(counts: Mapping[str, Mapping[str, int]], width: int) -> Iterator[Table]:
+    """Give tables with a row a view and a column a side; more than one where the sides do not fit beside each other."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    views = sorted({view for line in counts.values() for view in line})
+    sums = {side: sum(line.values()) for side, line in counts.items()}
+    names = max((len(view) for view in views), default=0)
+    # A head may break at its space ("fold 10"); numbers and names may not. Three columns part each from the next.
+    widest = max((len(word) for side in counts for word in (*side.split(), str(sums[side]))), default=1)
+    beside = max(1, (width - max(names, len("(none)")) - 2) // (widest + 3))
+    for first in range(0, len(counts), beside):
+        sides = list(counts)[first : first + beside]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("view", no_wrap=True)
+        for side in sides:
+            table.add_column(side, justify="right", min_width=widest)
+        for view in views:
+            table.add_row(Text(view or "(none)"), *(str(counts[side].get(view, 0)) for side in sides))
+        table.add_section()
+        table.add_row("all", *(str(sums[side]) for side in sides))
+        yield table
 
 
 def _register_repair(data: typer.Typer) -> None:

@@ -64,22 +64,19 @@ def register(app: typer.Typer) -> None:
 
 
 def _print_table() -> None:
-    from rich import box
-    from rich.table import Table
-
     from echoplane.apps.cli._common import console
+    from echoplane.apps.cli._results import Column, noted_table
     from echoplane.models.registry import NETWORKS
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "clip", "parameters", "multiply-adds", "what it is"):
-        table.add_column(name, justify="right" if name in ("parameters", "multiply-adds") else "left", no_wrap=True)
+    heads = ("name", "clip", "parameters", "multiply-adds", "what it is")
+    columns = [Column(head, right=head in ("parameters", "multiply-adds")) for head in heads]
+    rows = []
     for row in NETWORKS.values():
         n, h, w = row.clip
-        table.add_row(
-            row.name, f"{n}x{h}x{w}", f"{row.parameters / 1e6:.2f} M", f"{row.macs / 1e6:,.0f} M", row.summary
-        )
+        cost = (f"{row.parameters / 1e6:.2f} M", f"{row.macs / 1e6:,.0f} M")
+        rows.append([(text, "") for text in (row.name, f"{n}x{h}x{w}", *cost, row.summary)])
     out = console()
-    out.print(table)
+    out.print(noted_table(columns, rows, out.width))
     for paper in dict.fromkeys(row.paper for row in NETWORKS.values()):
         names = ", ".join(row.name for row in NETWORKS.values() if row.paper == paper)
         out.print(f"{names}: {paper}", markup=False)
