@@ -33,5 +33,11 @@ def test_quiet_prints_what_could_not_be_dealt_with_and_nothing_else(study, toy_b
     told = f"error: {study / 'zero.dcm'}: Is empty (0 bytes). Was the copy interrupted?\n"
     assert quietly("-o", str(output)) == (1, told)
     # Its row is there, and so is the exit code; a word tells why.
-    again = f"error: {output}: 1 of the files in it could not be dealt with by an earlier run.\n"
-    assert quietly("-o", str(output), "--resume") == (1, again)
+    told = "{} of its files could not be dealt with, {} in this run and 1 in an earlier one. --retry asks for them once"
+    assert quietly("-o", str(output), "--resume") == (1, f"error: {output}: {told.format(1, 0)} more.\n")
+    # Also where the rest is printed, and with one that is new.
+    (study / "none.dcm").touch()
+    with pytest.raises(SystemExit) as end:
+        main(["predict", str(study), "--bundle", str(bundle), "-o", str(output), "--resume"])
+    assert end.value.code == 1
+    assert f"error: {output}: {told.format(2, 1)} more.\n" in capsys.readouterr().err

@@ -146,8 +146,12 @@ def register(app: typer.Typer) -> None:
             if cam is not None:
                 pictures = "1 overlay" if run.overlays == 1 else f"{run.overlays} overlays"
                 console(stderr=True).print(f"{pictures} in {printable(str(cam))}.", markup=False)
-        elif run.failed_before:
-            print_error(f"{output}: {run.failed_before} of the files in it could not be dealt with by an earlier run.")
+        if run.failed_before:  # these are in no table and no error above
+            new = run.failed - run.failed_before
+            print_error(
+                f"{output}: {run.failed} of its files could not be dealt with, {new} in this run and "
+                f"{run.failed_before} in an earlier one. --retry asks for them once more."
+            )
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
