@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -183,12 +185,144 @@ def test_stopped_anywhere_it_can_be_repeated_or_taken_back(exams, tmp_path_facto
     assert not out.exists() or tree(out) == {}
 
 
-def test_a_damaged_undo_file(tmp_path):
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def half_copied(source, target):
+    Path(target).write_bytes(Path(source).read_bytes()[:9])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source), None, str(target))
+
+
+@pytest.mark.parametrize("how", ["copy", "move"])
+def test_a_full_disk_stops_the_run_which_can_be_repeated_or_taken_back(exams, tmp_path, monkeypatch, how):
+    before, out, copyfile, calls = tree(exams), tmp_path / "sorted", shutil.copyfile, []
+
+    def second_is_too_much(source, target):
+        calls.append(target)
+        return copyfile(source, target) if len(calls) == 1 else half_copied(source, target)
+
+    def other_disk(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", second_is_too_much)
+        patch.setattr(Path, "rename", other_disk)
+        with pytest.raises(OSError, match="No space left") as caught:
+            organize(exams, out, how=how)
+        assert (caught.value.filename, caught.value.filename2) == (str(out / "A2C/s1/b.dcm"), None)
+        assert len(calls) == 2  # at once
+    assert set(tree(out)) == {"A4C/s1/1.2.840.1.dcm"}  # no half one
+    if how == "move":
+        assert "s1/b.dcm" in tree(exams)
+    assert organize(exams, out, how=how).done == 3
+    assert undo(out / module.UNDO_FILE).failures == ()
+    assert tree(exams) == before
+
+
+def test_a_full_disk_stops_taking_back_too(exams, tmp_path, monkeypatch):
+    before, out = tree(exams), tmp_path / "sorted"
+    run = organize(exams, out, how="move")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", full)
+        patch.setattr(shutil, "copyfile", half_copied)
+        with pytest.raises(OSError, match="No space left") as caught:
+            undo(run.undo)
+        assert caught.value.filename == str(exams / "s2/c.avi")
+    assert set(tree(exams)) == {"labels.txt"}
+    assert (undo(run.undo).done, tree(exams)) == (4, before)
+
+
+@pytest.mark.parametrize("name", ["put_whole", "fsync"])
+def test_what_has_no_record_is_not_moved(exams, tmp_path, monkeypatch, name):
+    before, out, put, sync, calls = tree(exams), tmp_path / "sorted", module.put_whole, os.fsync, []
+
+    def torn(stream, text, path):
+        calls.append(path)
+        if len(calls) > 1:
+            put(stream, text[:30], path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        put(stream, text, path)
+
+    def unsynced(handle):
+        calls.append(handle)
+        return sync(handle) if len(calls) == 1 else full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, torn) if name == "put_whole" else patch.setattr(os, name, unsynced)
+        with pytest.raises(OSError, match="No space left") as caught:
+            organize(exams, out, how="move")
+        assert caught.value.filename == str(out / module.UNDO_FILE)
+    assert set(tree(out)) == {"A4C/s1/1.2.840.1.dcm"}
+    assert len((out / module.UNDO_FILE).read_text().splitlines()) == 1
+    assert organize(exams, out, how="move").done == 3
+    assert (undo(out / module.UNDO_FILE).failures, tree(exams)) == ((), before)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(0, 400))
+def test_a_torn_undo_file_is_cut_back_before_more_is_written(exams, tmp_path_factory, cut):
+    base = tmp_path_factory.mktemp("torn")
+    root, out = base / "exams", base / "sorted"
+    shutil.copytree(exams, root)
+    before = tree(root)
+    log = organize(root, out, how="move").undo
+    lines = log.read_bytes().splitlines(keepends=True)
+    step = json.loads(lines[-1])
+    shutil.move(step["target"], step["source"])  # a record that is torn: its step was not begun
+    log.write_bytes(b"".join(lines[:-1]) + lines[-1][: min(cut, len(lines[-1]) - 1)])
+    again = organize(root, out, how="move")
+    assert (again.done, again.before) == (1, 3)
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {json.dumps(record) for record in records} == {line.decode().strip() for line in lines}
+    taken_back = undo(log)
+    assert (taken_back.done, taken_back.failures, tree(root)) == (4, (), before)
+
+
+@pytest.mark.parametrize("torn", [1, 9, 10, 40, -1])
+def test_records_glued_to_a_torn_one_are_taken_back(exams, tmp_path, torn):
+    before, out = tree(exams), tmp_path / "sorted"
+    log = organize(exams, out, how="move").undo
+    one, two, *rest = log.read_text().splitlines()
+    log.write_text("\n".join([one, two[:torn] + two, *rest, ""]))
+    assert organize(exams, out, how="move").before == 4
+    taken_back = undo(log)
+    assert (taken_back.done, taken_back.failures, tree(exams)) == (4, (), before)
+
+
+def test_a_damaged_undo_file(exams, tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         undo(tmp_path / "nothing")
-    (tmp_path / "u").write_text('{"how": 1}\n{"how": "copy", "source": "/x", "target": "/y/z"}\n')
-    with pytest.raises(DataError, match="u:1: is damaged"):
+    (tmp_path / "u").write_text('{"how": 1}\nfile,view\n')
+    with pytest.raises(DataError, match="u: cannot be read as an undo file"):
         undo(tmp_path / "u")
+    before, out = tree(exams), tmp_path / "sorted"
+    log = organize(exams, out, how="move").undo
+    one, two, *rest = log.read_bytes().splitlines()
+    moved = Path(json.loads(two)["target"])
+    log.write_bytes(b"\n".join([one, two[:20] + b"\xff\0" + two[22:], *rest, b""]))
+    assert [failure.status for failure in organize(exams, out, how="move").failures] == ["missing"] * 2
+    taken_back = undo(log)
+    assert taken_back.done == 3
+    (said,) = taken_back.failures
+    assert said.file == f"{log}:2"
+    assert said.reason.startswith("Cannot be read, and was passed over")
+    assert log.exists()
+    assert before.items() - tree(exams).items() == {("s1/b.dcm", moved.read_bytes())}
+
+
+def test_a_move_across_disks_stopped_between_its_halves_is_taken_back(exams, tmp_path):
+    before, out = tree(exams), tmp_path / "sorted"
+    log = organize(exams, out, how="move").undo
+    steps = [json.loads(line) for line in log.read_text().splitlines()]
+    shutil.copy(steps[0]["target"], steps[0]["source"])
+    Path(steps[1]["source"]).write_bytes(b"another")
+    taken_back = undo(log)
+    assert [failure.reason for failure in taken_back.failures] == [
+        "Was left as it is: there is a file again where it came from."
+    ]
+    assert tree(exams) == before | {"s1/b.dcm": b"another"}
+    assert set(tree(out)) == {"A2C/s1/b.dcm"}
 
 
 def test_a_file_that_lies_where_it_belongs_is_left(tmp_path):

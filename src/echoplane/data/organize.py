@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from echoplane._files import absolute_name, safe_name, sha256
+from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256
 from echoplane.data.labels import SKIP
 from echoplane.data.manifest import Failure, Manifest
 from echoplane.errors import DataError, ReadError
@@ -23,6 +25,10 @@ UNDO_FILE = "organize-undo.jsonl"
 
 #: Windows' code for "a required privilege is not held", which it says of links.
 _NO_RIGHT_TO_LINK = 1314
+#: What no later step can do better.
+_DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+#: How every record begins; in a path the quotes would have backslashes in front.
+_RECORD = b'{"how": '
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +106,79 @@ def carry_out(plan: Plan, undo: Path, on_step: Callable[[], None] = lambda: None
         Files copied, linked or moved now.
     failures : list of Failure
         Files that could not be, with the reason.
+
+    Raises
+    ------
+    OSError
+        When the disk is full, or the undo file cannot be written; names the file. What was done has its record.
     """
     failures: list[Failure] = []
     done = 0
     undo.parent.mkdir(parents=True, exist_ok=True)
-    with undo.open("a", encoding="utf-8") as log:
-        for step in plan.steps:
-            try:
-                if not _is_done(step):
-                    log.write(json.dumps(asdict(step)) + "\n")
-                    log.flush()
-                    os.fsync(log.fileno())
-                    _do(step)
-                    done += 1
-            except OSError as error:
-                why = error.strerror or type(error).__name__
-                if getattr(error, "winerror", None) == _NO_RIGHT_TO_LINK:
-                    why += "; turn on Windows' developer mode, or use --how copy"
-                failures.append(
-                    Failure(shown(step.source), "error", f"Could not be put to {shown(step.target)}: {why}.")
-                )
+    _mend(undo)
+    undo.touch()
+    for step in plan.steps:
+        try:
+            is_done = _is_done(step)
+        except OSError as error:
+            failures.append(_not_done(step, error))
             on_step()
+            continue
+        if not is_done:
+            _record(undo, step)
+            try:
+                _do(step)
+                done += 1
+            except OSError as error:
+                _stop_if_full(error, step.target)
+                failures.append(_not_done(step, error))
+        on_step()
     return done, failures
+
+
+def _not_done(step: Step, error: OSError) -> Failure:
+    why = error.strerror or type(error).__name__
+    if getattr(error, "winerror", None) == _NO_RIGHT_TO_LINK:
+        why += "; turn on Windows' developer mode, or use --how copy"
+    return Failure(shown(step.source), "error", f"Could not be put to {shown(step.target)}: {why}.")
+
+
+def _stop_if_full(error: OSError, target: str) -> None:
+    if error.errno in _DISK_FULL:
+        # Of a copy the system names the two files, the half one among them, which is gone by now.
+        raise OSError(error.errno, error.strerror, shown(target)) from error
+
+
+def _record(undo: Path, step: Step) -> None:
+    """Append a step to the undo file, all of it or nothing, and wait until the disk has it."""
+    with undo.open("ab", buffering=0) as log:
+        before = log.tell()
+        try:
+            put_whole(log, json.dumps(asdict(step)) + "\n", undo)
+            os.fsync(log.fileno())
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                log.truncate(before)  # else the next record would be glued to the torn one
+            if isinstance(error, OSError):
+                name_target(error, undo)
+            raise
+
+
+def _mend(undo: Path) -> None:
+    """Make an undo file end with a whole line.
+
+    A record that was torn by a kill or a full disk is cut off: its step was not begun, for that waits for the record.
+    """
+    text = undo.read_bytes() if undo.exists() else b""
+    end = text.rfind(b"\n") + 1
+    if end == len(text):
+        return
+    with undo.open("r+b", buffering=0) as log:
+        if _steps_of(text[end:])[0]:  # whole but for its end: an editor may have taken that away
+            log.seek(0, os.SEEK_END)
+            put_whole(log, "\n", undo)
+        else:
+            log.truncate(end)
 
 
 def _is_done(step: Step) -> bool:
@@ -150,20 +207,46 @@ def _do(step: Step) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if step.how == "link":
         target.symlink_to(source)
-        return
-    if step.how == "move" and not target.exists():
+    elif step.how == "copy":
+        _copy(source, target)
+    else:
+        _move(source, target)
+
+
+def _move(source: Path, target: Path) -> None:
+    if not target.exists():
         try:
             source.rename(target)
             return
         except OSError:
             pass  # on another disk: copied, then removed
-    half = target.with_name(f".{target.name[:80]}.half")
-    shutil.copyfile(source, half)
-    with contextlib.suppress(OSError):  # disks without rights (WSL, USB sticks, shares) refuse them
-        shutil.copystat(source, half)
-    half.replace(target)
-    if step.how == "move":
-        source.unlink()
+    _copy(source, target)
+    source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    half = _half(target)
+    try:
+        shutil.copyfile(source, half)
+        with half.open("r+b") as stream:  # a name on the disk is worth nothing after a power cut without its bytes
+            os.fsync(stream.fileno())
+        with contextlib.suppress(OSError):  # disks without rights (WSL, USB sticks, shares) refuse them
+            shutil.copystat(source, half)
+        half.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            half.unlink()
+        raise
+    with contextlib.suppress(OSError):  # the name too, before a move removes the source; Windows has no such call
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _half(target: Path) -> Path:
+    return target.with_name(f".{target.name[:80]}.half")
 
 
 def moved_before(undo: Path, root: Path) -> set[str]:
@@ -177,7 +260,7 @@ def moved_before(undo: Path, root: Path) -> set[str]:
     if not undo.exists():
         return set()
     top, moved = Path(absolute_name(root)), set()
-    for step in _read(undo):
+    for step in _read(undo)[0]:
         source = Path(step.source)
         if step.how == "move" and not source.exists() and os.path.lexists(step.target) and top in source.parents:
             moved.add(source.relative_to(top).as_posix())
@@ -191,18 +274,24 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
     -------
     undone : int
     failures : list of Failure
+        Files that were left, and lines of the undo file that cannot be read.
 
     Raises
     ------
     DataError
-        When the file cannot be read.
+        When the file cannot be read, or not one of its lines.
+    OSError
+        When the disk is full; names the file.
     """
-    steps = list(_read(undo))
-    failures, undone, folders = [], 0, set()
+    steps, failures = _read(undo)
+    if failures and not steps:
+        raise DataError(f"{undo}: cannot be read as an undo file (no line of it is a record).")
+    undone, folders = 0, set()
     for step in reversed(steps):
         try:
             undone += _undo(step)
         except OSError as error:
+            _stop_if_full(error, step.source)
             why = error.strerror or str(error)
             failures.append(Failure(shown(step.target), "error", f"Was left as it is: {why}."))
         folders.add(Path(step.target).parent)
@@ -215,7 +304,7 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
 
 def _undo(step: Step) -> bool:
     source, target = Path(step.source), Path(step.target)
-    target.with_name(f".{target.name[:80]}.half").unlink(missing_ok=True)
+    _half(target).unlink(missing_ok=True)
     if not os.path.lexists(target):
         return False  # it was never done, or is undone already
     if step.how == "link":
@@ -228,26 +317,53 @@ def _undo(step: Step) -> bool:
         if not source.exists() or sha256(source) != sha256(target):
             raise OSError(0, "it differs from the file it was copied from")
         target.unlink()
-    else:
-        if source.exists():
+    elif source.exists():
+        if source.samefile(target) or sha256(source) != sha256(target):
             raise OSError(0, "there is a file again where it came from")
+        target.unlink()  # a move across disks was stopped between its halves
+    else:
         source.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(target, source)
+        _move(target, source)
     return True
 
 
-def _read(undo: Path) -> Iterator[Step]:
+def _read(undo: Path) -> tuple[list[Step], list[Failure]]:
+    """Return the steps that an undo file lists, and a failure for each line of it that cannot be read."""
     try:
-        lines = undo.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = undo.read_bytes().split(b"\n")
+    except OSError as error:
         raise DataError(f"{undo}: cannot be read as an undo file ({error}).") from error
+    steps, failures = [], []
     for number, line in enumerate(lines, 1):
-        try:
-            yield Step(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            if number == len(lines):
-                return  # the last line, cut off by a kill: its step was not begun
-            raise DataError(f"{undo}:{number}: is damaged ({type(error).__name__}).") from None
+        found, is_damaged = _steps_of(line)
+        steps += found
+        if is_damaged and number < len(lines):  # what follows the last line's end was cut off: its step was not begun
+            reason = "Cannot be read, and was passed over: if it recorded a step, that was not taken back."
+            failures.append(Failure(shown(f"{undo}:{number}"), "error", reason))
+    return steps, failures
+
+
+def _steps_of(line: bytes) -> tuple[list[Step], bool]:
+    """Return the steps that a line of an undo file records, and whether it is damaged.
+
+    Earlier versions appended records behind a torn one. That is no damage: the torn one's step was not begun.
+    """
+    parts = [part for part in re.split(b"(?=" + re.escape(_RECORD) + b")", line) if part.strip()]
+    steps = [_step(part) for part in parts]
+    is_damaged = any(
+        step is None and (part is parts[-1] or part[: len(_RECORD)] != _RECORD[: len(part)])
+        for part, step in zip(parts, steps, strict=True)
+    )
+    return [step for step in steps if step is not None], is_damaged
+
+
+def _step(record: bytes) -> Step | None:
+    try:
+        step = Step(**json.loads(record))
+    except (ValueError, TypeError):
+        return None
+    is_whole = step.how in get_args(How) and isinstance(step.source, str) and isinstance(step.target, str)
+    return step if is_whole else None
 
 
 def _remove_empty(folders: Iterable[Path], top: Path) -> None:
