@@ -61,10 +61,27 @@ def register(app: typer.Typer) -> None:
                     loaded, folder, resume=resume, devices=devices, nodes=nodes, accelerator=accelerator, report=report
                 )
         except KeyboardInterrupt:
-            typer.echo(f"Interrupted. Go on with: --resume -o {folder}", err=True)
+            more = (("--devices", devices, 1), ("--nodes", nodes, 1), ("--accelerator", accelerator, "auto"))
+            typer.echo(
+                _how_to_go_on(folder, [f"{name}={value}" for name, value, usual in more if value != usual]), err=True
+            )
             raise typer.Exit(EXIT_INTERRUPTED) from None
         if trained.bundle and not quiet:
             _print_end(trained)
+
+
+def _how_to_go_on(folder: Path, options: list[str]) -> str:
+    """Return what an interrupted run says: a command that goes on, to be pasted where the run was started."""
+    import shlex
+
+    from echoplane.apps.cli._common import printable
+    from echoplane.training.run_folder import RECIPE
+
+    written = folder / RECIPE  # holds the settings of the command line too, and absolute paths
+    if not written.is_file():
+        return "Interrupted before the first step: nothing is written yet. The same command begins again."
+    words = ["echoplane", "train", str(written), "--resume", "-o", str(folder), *options]
+    return f"Interrupted. Go on with: {printable(shlex.join(words))}"
 
 
 def _print_end(trained: Trained) -> None:
