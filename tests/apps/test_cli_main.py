@@ -226,6 +226,29 @@ def test_tracebacks_are_shown_only_when_asked_for(run, study, bundle, monkeypatc
     assert "Traceback" in err
 
 
+def test_the_log_has_the_status_of_every_file(run, study, bundle, tmp_path):
+    (tmp_path / "empty.dcm").touch()
+    _, _, err = run("-v", "predict", study, tmp_path, "--bundle", bundle)
+    assert f"{study / 'dark'}: ok\n" in err
+    assert f"{tmp_path / 'empty.dcm'}: unreadable\n" in err
+
+
+def test_a_log_is_of_this_process(run, study, bundle, monkeypatch):
+    from echoplane.pipelines import predict as pipeline
+
+    asked = []
+
+    def predict(*args, processes, **more):
+        asked.append(processes)
+        return answer(*args, **more)
+
+    answer = pipeline.predict
+    monkeypatch.setattr(pipeline, "predict", predict)
+    run("predict", study, "--bundle", bundle)
+    run("-v", "predict", study, "--bundle", bundle)
+    assert asked == [True, False]
+
+
 def test_views(run, bundle):
     code, out, _ = run("views", "--json")
     rows = json.loads(out)

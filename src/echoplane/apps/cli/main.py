@@ -93,7 +93,12 @@ def build_app() -> typer.Typer:
             bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version)
         ] = False,
         verbose: Annotated[
-            bool, typer.Option("--verbose", "-v", help="Show the log, with the traceback of every failure.")
+            bool,
+            typer.Option(
+                "--verbose",
+                "-v",
+                help="Show the log: the status of each file of predict, and tracebacks of what it could not deal with.",
+            ),
         ] = False,
     ) -> None:
         del version

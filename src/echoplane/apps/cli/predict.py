@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAIL
 
 if TYPE_CHECKING:
     from echoplane.records import ViewResult
+
+_log = logging.getLogger(__name__)
 
 _HELP = """Tell which view of the heart each clip shows.
 
@@ -122,11 +125,13 @@ def register(app: typer.Typer) -> None:
             cam=None if cam is None else str(cam),
         )
         shown = Shown()
-        with progress("Reading", "files", quiet=quiet) as bar:
+        logged = _log.isEnabledFor(logging.DEBUG)
+        with progress("Reading", "files", quiet=quiet or logged) as bar:  # a bar and a log would write over each other
 
             def take(result: ViewResult) -> None:
                 shown.add(result)
                 bar.step()
+                _log.debug("%s: %s", printable(result.file), result.status)
                 if quiet and result.status in FAILED:
                     print_error(f"{result.file}: {' '.join(result.reasons)}")
 
@@ -136,7 +141,7 @@ def register(app: typer.Typer) -> None:
                 output=output,
                 resume=resume,
                 retry=retry,
-                processes=True,
+                processes=not logged,  # other processes have no log
                 overwrite=overwrite,
                 on_start=bar.start,
                 on_result=take,
