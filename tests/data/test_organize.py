@@ -353,3 +353,45 @@ def test_an_undo_file_given_by_a_relative_path_leaves_no_empty_folders(exams, tm
     monkeypatch.chdir(tmp_path)
     undo(Path("sorted") / module.UNDO_FILE)
     assert list((tmp_path / "sorted").iterdir()) == []
+
+
+def test_without_a_study_the_folders_of_the_files_are_kept(exams, tmp_path):
+    (exams / "a.avi").write_bytes(VIDEO + b"a")
+    (exams / "s2" / "x y").mkdir()
+    (exams / "s2" / "x y" / "b.dcm").write_bytes(DICOM + b"d")
+    (exams / "labels.txt").write_text("file,view\ns1/b,A2C\ns2\\b.dcm,A2C\ns2/x y/b,A2C\na.avi,A2C\n")
+    run = organize(exams, tmp_path / "sorted")
+    assert run.failures == ()
+    assert set(tree(tmp_path / "sorted")) == {"A2C/s1/b.dcm", "A2C/s2/b.dcm", "A2C/s2/x_y/b.dcm", "A2C/a.avi"}
+
+
+@pytest.mark.parametrize("where", ["", "exams", "exams/s1"])
+def test_files_named_as_seen_from_outside_of_the_folder(exams, tmp_path, monkeypatch, where):
+    # As predict names them, which was run in tmp_path, and wherever organize is.
+    (exams / "labels.txt").unlink()
+    sheet = tmp_path / "views.csv"
+    cells = ("exams/s1/1.2.840.1,A4C", "exams/s1/b.dcm,A2C", "exams/s2/b.dcm,", "exams/s2/c.avi,", "exams/../x,A4C")
+    sheet.write_text("\n".join(["file,view", *cells, "exams,A4C", "exams/s1,A4C", "other/s1/b.dcm,A4C"]))
+    monkeypatch.chdir(tmp_path / where)
+    root = Path(os.path.relpath(exams))
+    for done, before in ((2, 0), (0, 2)):
+        run = organize(root, tmp_path / "sorted", sheet=sheet, how="move")
+        assert (run.done, run.before) == (done, before)
+        statuses = {failure.file: failure.status for failure in run.failures}
+        left = dict.fromkeys(("s2/b.dcm", "s2/c.avi"), "left_out")
+        assert statuses == left | dict.fromkeys(("exams/../x", "exams", "exams/s1", "other/s1/b.dcm"), "missing")
+    assert set(tree(tmp_path / "sorted")) == {"A4C/s1/1.2.840.1.dcm", "A2C/s1/b.dcm"}
+
+
+def test_a_folder_below_that_is_called_as_the_whole_comes_first(tmp_path):
+    for name in ("data/exams/exams/a.avi", "data/exams/a.avi", "data/exams/b.avi", "b.avi", "exams/c.avi"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(VIDEO + name.encode())
+    sheet = tmp_path / "views.csv"
+    sheet.write_text("file,view\nexams/a.avi,A4C\ndata/exams/b.avi,A4C\nexams/c.avi,A4C\n")
+    run = organize(tmp_path / "data/exams", tmp_path / "sorted", sheet=sheet)
+    assert {Path(step.source).relative_to(tmp_path).as_posix() for step in run.steps} == {
+        "data/exams/exams/a.avi",
+        "data/exams/b.avi",
+    }
+    assert [failure.file for failure in run.failures] == ["exams/c.avi"]

@@ -10,18 +10,20 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256
 from echoplane.data.labels import SKIP
-from echoplane.data.manifest import Failure, Manifest
+from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.errors import DataError, ReadError
 from echoplane.sources.item import shown
 from echoplane.sources.sniff import sniff
 
 How = Literal["copy", "link", "move"]
 UNDO_FILE = "organize-undo.jsonl"
+#: Why a line without a view is left out; result files of ``predict`` have many.
+NO_VIEW = "Has no view."
 
 #: Windows' code for "a required privilege is not held", which it says of links.
 _NO_RIGHT_TO_LINK = 1314
@@ -58,6 +60,8 @@ class Plan:
 def make_plan(manifest: Manifest, meanings: Mapping[str, str], out: Path, how: How) -> Plan:
     """Plan ``<out>/<view>/<study>/<file>``, with ``.dcm`` added to DICOM files that lack it.
 
+    Without a study, the folders that the file lies in stand for it.
+
     Parameters
     ----------
     manifest : Manifest
@@ -72,14 +76,15 @@ def make_plan(manifest: Manifest, meanings: Mapping[str, str], out: Path, how: H
     for row in manifest.rows:
         view = meanings.get(row.given_label, SKIP)
         if view == SKIP:
-            failures.append(Failure(row.cine, "left_out", f"Its label {row.given_label!r} is left out."))
+            reason = f"Its label {row.given_label!r} is left out." if row.given_label else NO_VIEW
+            failures.append(Failure(row.cine, "left_out", reason))
             continue
         try:
             name = _with_ending(row.item.path)
         except ReadError as error:
             failures.append(Failure(row.cine, error.status, error.sentence))
             continue
-        target = out / safe_name(view) / (safe_name(row.study) if row.study else "") / safe_name(name)
+        target = out.joinpath(safe_name(view), *_folders(row), safe_name(name))
         step = Step(how, os.path.abspath(row.item.path), os.path.abspath(target))  # noqa: PTH100 -- keeps links
         folded = step.target.casefold()
         if folded in steps:
@@ -88,6 +93,10 @@ def make_plan(manifest: Manifest, meanings: Mapping[str, str], out: Path, how: H
         else:
             steps[folded] = step
     return Plan(tuple(steps.values()), tuple(failures))
+
+
+def _folders(row: ManifestRow) -> list[str]:
+    return [safe_name(folder) for folder in ([row.study] if row.study else PurePosixPath(row.cine).parent.parts)]
 
 
 def _with_ending(path: Path) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from echoplane.data.adapters import Options, read_manifest
-from echoplane.data.adapters.sheet import spellings
+from echoplane.data.adapters.sheet import places, spellings
 from echoplane.data.labels import LabelTable
 from echoplane.data.manifest import Failure
 from echoplane.data.organize import UNDO_FILE, How, Step, carry_out, make_plan, moved_before, undo_all
@@ -61,6 +61,8 @@ def organize(
 ) -> OrganizeRun:
     """Put the files of a label sheet into one folder a view, ``<out>/<view>/<study>/<file>``.
 
+    Without a study, the folders below `source` that a file lies in stand for it.
+
     Parameters
     ----------
     source : str or Path
@@ -87,7 +89,7 @@ def organize(
     manifest = read_manifest("sheet", source, Options(sheet, labels), may_be_empty=bool(moved))
     meanings = labels.resolve_all(manifest.given_labels())
     plan = make_plan(manifest, meanings, Path(out), how)
-    failures = [failure for failure in plan.failures if not _is_moved(failure, moved)]
+    failures = [failure for failure in plan.failures if not _is_moved(failure, moved, Path(source))]
     before = len(plan.failures) - len(failures)
     done = 0
     if not dry_run:
@@ -100,11 +102,16 @@ def organize(
     return OrganizeRun(plan.steps, done, tuple(failures), dict(views), undo_file, before)
 
 
-def _is_moved(failure: Failure, moved: set[str]) -> bool:
+def _is_moved(failure: Failure, moved: set[str], root: Path) -> bool:
     """Tell whether a file is missing because an earlier run has moved it, so that a stopped run can be repeated."""
-    place = PurePosixPath(failure.file.lstrip("/"))  # a study may be "." or nothing: "./clip.dcm", "/clip.dcm"
-    names = spellings(place.name) if failure.status == "missing" else ()
-    return any((place.parent / name).as_posix() in moved for name in names)
+    if failure.status != "missing" or not moved:
+        return False
+    # A study may be "." or nothing: "./clip.dcm", "/clip.dcm".
+    for place in places(root, failure.file.lstrip("/")):
+        below = place.relative_to(root)
+        if any((below.parent / name).as_posix() in moved for name in spellings(below.name)):
+            return True
+    return False
 
 
 def undo(file: str | Path, on_step: Callable[[], None] = lambda: None) -> OrganizeRun:

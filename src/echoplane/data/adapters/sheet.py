@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,9 +117,29 @@ def _header(cells: list[str]) -> dict[str, int] | None:
 
 
 def find_file(root: Path, line: SheetLine) -> Path | None:
-    """Return the file that a line means, with or without ``.dcm``; None when it names none that is there."""
-    place = safe_below(root, line.study, line.file) if _names_a_file(line) else None
-    return first_file(place.with_name(name) for name in spellings(place.name)) if place is not None else None
+    """Return the file that a line means, with or without ``.dcm``; None when it names none that is there.
+
+    Result files of ``predict`` name files as seen from where it ran: ``exams/s1/a.dcm`` is looked up as ``s1/a.dcm``
+    too where `root` is a folder ``exams``.
+    """
+    if not _names_a_file(line):
+        return None
+    return first_file(
+        place.with_name(name) for place in places(root, line.study, line.file) for name in spellings(place.name)
+    )
+
+
+def places(root: Path, *parts: str) -> Iterator[Path]:
+    """Yield where a file that a sheet names may lie, all below `root`: as named, then without the names of `root`."""
+    place = safe_below(root, *parts)
+    if place is None:
+        return
+    yield place
+    names = place.relative_to(root).parts
+    outer = Path(os.path.abspath(root)).parts  # noqa: PTH100 -- keeps links, takes ".." away
+    for count in range(1, min(len(names), len(outer))):
+        if names[:count] == outer[-count:]:
+            yield root.joinpath(*names[count:])
 
 
 def _names_a_file(line: SheetLine) -> bool:
