@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 
 import cv2
@@ -142,6 +144,43 @@ def test_organize_and_back(tmp_path: Path) -> None:
     code, text = run("organize", "--undo", tmp_path / "sorted" / "organize-undo.jsonl")
     assert (code, "2 files taken back." in text) == (0, True)
     assert (tmp_path / "exams/s1/a").exists()
+
+
+def test_organize_sorts_what_predict_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("s1/a", "s1/b", "s2/a", "s2/c"):
+        (tmp_path / "laptop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "laptop" / name).write_bytes(b"\0" * 128 + b"DICM" + name.encode())
+    views = tmp_path / "views.csv"
+    rows = ("laptop/s1/a,ok,A4C", "laptop/s1/b,still,", "laptop/s2/a,ok,A4C", "laptop/s2/c,unsure,")
+    views.write_text("\n".join(("file,status,view", *rows)))
+    monkeypatch.chdir(tmp_path)
+    words = ("organize", "laptop", "-o", "sorted", "--sheet", views)
+    code, text = run(*words)
+    assert code == 0
+    assert text.splitlines()[:3] == ["2 rows without a view were left out.", "2 files: A4C 2.", "2 copied."]
+    assert sorted(path.as_posix() for path in Path("sorted").rglob("*.dcm")) == [
+        "sorted/A4C/s1/a.dcm",
+        "sorted/A4C/s2/a.dcm",
+    ]
+    views.write_text("\n".join(("file,status,view", *rows[:2])))
+    assert "1 row without a view was left out." in run(*words)[1]
+    assert run(*words, "-q") == (0, "")
+    (tmp_path / "table.csv").write_text("given,label\nA4C,skip\n")
+    code, text = run(*words, "--labels", "table.csv")  # what a table leaves out is told by name
+    assert "left_out: s1/a: Its label 'A4C' is left out.\n1 row without" in text
+
+
+def test_organize_says_after_a_full_disk_how_to_go_on(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    sheet, out = clips.parent / "sheet.csv", clips.parent / "sorted"
+    sheet.write_text("file,view\nA4C/p0_0.avi,A4C\n")
+    done = CliRunner().invoke(build_app(), ["organize", str(clips), "-o", str(out), "--sheet", str(sheet)])
+    assert isinstance(done.exception, OSError)  # main() makes a sentence of it
+    assert done.exception.filename == str(out / "A4C/A4C/p0_0.avi")
+    assert f"--undo {out / 'organize-undo.jsonl'} takes back what was done" in done.output
 
 
 def test_an_interrupted_import_is_exit_code_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,11 @@ def test_unknown_labels_are_listed_with_suggestions():
     assert caught.value.template == {"A4C": "A4C", "apical 4 chambr": "A4C", "zzz": ""}
 
 
+def test_one_unknown_label_is_one():
+    with pytest.raises(UnknownLabelsError, match=r"^1 label is not known:\n  'zzz' \(1 cine\)\nSay .* what it is "):
+        LabelTable().resolve_all({"A4C": 9, "zzz": 1})
+
+
 def test_labels_that_are_not_listed_are_counted():
     with pytest.raises(UnknownLabelsError, match=r"\n  and 5 more\n"):
         LabelTable().resolve_all({f"zzz{number}": 1 for number in range(SHOWN + 5)})

@@ -30,13 +30,18 @@ class UnknownLabelsError(DataError):
     def __init__(self, unknown: Mapping[str, int], template: Mapping[str, str]) -> None:
         self.unknown = dict(unknown)
         self.template = dict(template)
-        lines = [f"  {given!r} ({count} cines){suggest(given)}" for given, count in list(self.unknown.items())[:SHOWN]]
+        lines = [
+            f"  {given!r} ({count} cine{'s' * (count != 1)}){suggest(given)}"
+            for given, count in list(self.unknown.items())[:SHOWN]
+        ]
         more = f"\n  and {len(self.unknown) - SHOWN} more" if len(self.unknown) > SHOWN else ""
+        are, they_are = ("label is", "it is") if len(self.unknown) == 1 else ("labels are", "they are")
         super().__init__(
-            f"{len(self.unknown)} labels are not known:\n"
+            f"{len(self.unknown)} {are} not known:\n"
             + "\n".join(lines)
             + more
-            + "\nSay in a table what they are (columns given,label; 'skip' leaves them out), and give it as --labels."
+            + f"\nSay in a table what {they_are} (columns given,label; 'skip' leaves its cines out), and give it as "
+            "--labels."
         )
 
 

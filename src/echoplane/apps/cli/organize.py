@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 _HELP = """Sort the files of a label sheet into one folder a view.
 
-The sheet has a line a file: study folder, file name (with or without .dcm), view; separated by commas or white space.
-Files end as OUTPUT/<view>/<study>/<file>; DICOM files without .dcm get it.
+The sheet has a line a file: study folder, file name (with or without .dcm), view; separated by commas, semicolons, tabs
+or spaces. With a header line the columns may come in any order, and the study may be left out (file, view). The result
+of predict (views.csv) is such a sheet; its rows without a view are left out.
+
+Files end as OUTPUT/<view>/<study>/<file>; without a study, the folders below SOURCE that a file lies in stand for it.
+DICOM files without .dcm get it.
 
 \b
   echoplane organize exams/ -o sorted/ --sheet labels.txt --dry-run     look first
   echoplane organize exams/ -o sorted/ --sheet labels.txt
+  echoplane organize exams/ -o sorted/ --sheet views.csv                what predict wrote
   echoplane organize --undo sorted/organize-undo.jsonl                  take it all back
 
 Exit code: 0 all done; 1 some files could not be, they are listed; 2 wrong usage or unknown labels.
@@ -76,6 +81,9 @@ def register(app: typer.Typer) -> None:
             except UnknownLabelsError as error:
                 offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
                 raise typer.Exit(EXIT_USAGE) from None
+            except OSError:  # a full disk; main() says what the system said
+                _print_way_back(output)
+                raise
         if quiet:
             print_failures(run.failures)
         else:
@@ -83,12 +91,26 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
 
 
+def _print_way_back(output: Path) -> None:
+    from echoplane.apps.cli._common import print_error
+    from echoplane.data.organize import UNDO_FILE
+
+    undo = output / UNDO_FILE
+    if undo.exists() and undo.stat().st_size:
+        print_error(f"stopped; the same command goes on, and echoplane organize --undo {undo} takes back what was done")
+
+
 def _print(run: OrganizeRun, how: str, *, dry_run: bool, undone: bool) -> None:
     from echoplane.apps.cli._common import console, printable
+    from echoplane.data.organize import NO_VIEW
 
     out = console()
-    for failure in run.failures:
+    told = [failure for failure in run.failures if failure.reason != NO_VIEW]
+    for failure in told:
         out.print(printable(f"{failure.status}: {failure.file}: {failure.reason}"), markup=False)
+    if untold := len(run.failures) - len(told):
+        rows = "1 row without a view was" if untold == 1 else f"{untold} rows without a view were"
+        out.print(f"{rows} left out.", markup=False)
     if undone:
         out.print(f"{run.done} files taken back.", markup=False)
         return
