@@ -32,12 +32,19 @@ def test_without_a_total_there_is_no_time_left(capsys):
     lines = module._Lines("Reading", "files", clock=lambda: now)
     now = 61.0
     lines.step()
-    assert capsys.readouterr().err == "Reading: 1 files, 0.0/s\n"
+    assert capsys.readouterr().err == "Reading: 1 files, 61 s each\n"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (89, "89 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_spans(seconds, text):
     assert module._span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(12.34, "12.3/s"), (1, "1.0/s"), (0.456, "0.46/s"), (0.05, "20 s each"), (1e-3, "17 min each")]
+)
+def test_a_slow_pace_is_not_nought(rate, text):
+    assert module._pace(rate) == text
 
 
 def test_short_runs_print_nothing_into_a_log(capsys):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +90,13 @@ class Explanation:
 class Explainer:
     """A bundle, ready to explain cines. The network is loaded when it is first needed.
 
+    Parameters
+    ----------
+    settings : ExplainSettings, optional
+    on_step : callable
+        Called after each pass of the network that a map is made of. Occlusion takes hundreds, the method of the CPU
+        engine none.
+
     Raises
     ------
     UsageError
@@ -98,7 +107,8 @@ class Explainer:
         When the method needs torch, and it is not installed.
     """
 
-    def __init__(self, settings: ExplainSettings | None = None) -> None:
+    def __init__(self, settings: ExplainSettings | None = None, *, on_step: Callable[[], None] = lambda: None) -> None:
+        self._on_step = on_step
         self.settings = settings or ExplainSettings()
         self.bundle = Bundle.load(self.settings.bundle)
         if self.settings.method not in (CAM, AUTO):
@@ -197,7 +207,8 @@ class Explainer:
         facts = self.bundle.facts
         black = (0.0 - facts.recipe.mean) / facts.recipe.std
         layer = self.settings.layer or find(facts.network.name).feature_layer or last_map(self._network, clips.shape)
-        return attribute(self._network, layer, clips, target.weights(facts.vocabulary), self.method, black)
+        with _each_pass(self._network, self._on_step):
+            return attribute(self._network, layer, clips, target.weights(facts.vocabulary), self.method, black)
 
     @cached_property
     def _cam_engine(self) -> CamEngine:
@@ -218,6 +229,20 @@ class Explainer:
         if not answer.best_view:
             raise BundleError(f"{self.bundle.where}: {answer.reasons[0]}")
         return Target(_label(self.settings.view, known) or answer.best_view, _label(self.settings.minus, known))
+
+
+@contextmanager
+def _each_pass(network: Any, on_step: Callable[[], None]) -> Iterator[None]:
+    """Call `on_step` after each pass of a torch network while the block runs, also of copies that are made in it."""
+
+    def hook(*_: object) -> None:  # what a hook returns would take the place of the logits
+        on_step()
+
+    handle = network.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _label(name: str, known: tuple[str, ...]) -> str:

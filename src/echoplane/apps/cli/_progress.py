@@ -65,7 +65,7 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
     def step() -> None:
         bar.advance(task)
         speed = bar.tasks[0].speed
-        bar.update(task, rate=f"{speed:.1f}/s" if speed else "")
+        bar.update(task, rate=_pace(speed) if speed else "")
 
     with bar:
         yield Progress(lambda total: bar.reset(task, total=total), step)
@@ -95,7 +95,12 @@ class _Lines:
         of, left = "", ""
         if self._total is not None:
             of, left = f" of {self._total}", f", {_span((self._total - self._done) / rate)} left"
-        print(f"{self._what}: {self._done}{of} {self._unit}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+        print(f"{self._what}: {self._done}{of} {self._unit}, {_pace(rate)}{left}", file=sys.stderr, flush=True)
+
+
+def _pace(rate: float) -> str:
+    """Return how fast it goes; what takes long is counted in time each, for "0.0/s" says nothing."""
+    return f"{rate:.1f}/s" if rate >= 1 else f"{rate:.2g}/s" if rate >= 0.1 else f"{_span(1 / rate)} each"
 
 
 def _span(seconds: float) -> str:

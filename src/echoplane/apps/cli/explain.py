@@ -90,7 +90,8 @@ def register(app: typer.Typer) -> None:
             check_ending(output)  # before the work
             _refuse_the_cine_itself(output, paths[0])
             refuse_what_is_there(output, overwrite, "--overwrite")
-            found = Explainer(settings).explain(paths[0])
+            with progress("Explaining", "passes") as bar:  # of the network; how many it takes is the method's affair
+                found = Explainer(settings, on_step=bar.step).explain(paths[0])
             write(found, output, side_by_side=not blended)
         except (ReadError, PrepareError) as error:
             print_error(str(error))
