@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,12 @@ _RESERVED = {
     "nul",
     *(f"{port}{i}" for port in ("com", "lpt") for i in "123456789¹²³"),
 }
+
+
+def nothing_to_read(paths: Sequence[str]) -> UsageError:
+    """Return what is said where no file is found in the paths that a user gave."""
+    where = f"nothing to read in {', '.join(paths)}" if paths else "no path is given"
+    return UsageError(f"{where}: give files, or folders that hold files.")
 
 
 @contextmanager

@@ -159,7 +159,17 @@ def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(stopped: Any, mak
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     result = fit(make_recipe(make_store(), fit__epochs=50, fit__patience=2, optimizer__lr=1e-9), tmp_path / "run")
     assert len(result.history) == 3
-    assert result.best_epoch == 0
+    assert len({figures["validation/balanced_accuracy"] for figures in result.history}) == 1  # nothing was learned
+
+
+def test_of_equal_scores_the_epoch_of_least_loss_is_kept(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    """Few validation cines make many equal scores; the first of them is the least trained."""
+    result = fit(make_recipe(make_store(), fit__epochs=6, optimizer__lr=1e-4), tmp_path / "run")
+    name = "validation/balanced_accuracy"
+    best = max(figures[name] for figures in result.history)
+    equal = {epoch: figures["validation/loss"] for epoch, figures in enumerate(result.history) if figures[name] == best}
+    assert len(equal) > 1
+    assert result.best_epoch == min(equal, key=lambda epoch: equal[epoch]) > 0
 
 
 def test_without_validation_the_last_weights_are_kept(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -91,7 +91,18 @@ class ViewClassifier:
 
     @classmethod
     def load(
-        cls, bundle: str | Path | Bundle | None = None, engine: str = "auto", threads: int | None = None, **options: Any
+        cls,
+        bundle: str | Path | Bundle | None = None,
+        engine: str = "auto",
+        threads: int | None = None,
+        *,
+        precision: str = "auto",
+        jobs: int | None = None,
+        include_color: bool = False,
+        include_stills: bool = False,
+        all_clips: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        on_look: Callable[[Look], None] | None = None,
     ) -> ViewClassifier:
         """Load a bundle and its network.
 
@@ -128,7 +139,18 @@ class ViewClassifier:
             that has no activation map of its own; fewer than one thread or job.
         """
         loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        classifier = cls(loaded, engine=engine, threads=threads, **options)
+        classifier = cls(
+            loaded,
+            engine=engine,
+            precision=precision,
+            threads=threads,
+            jobs=jobs,
+            include_color=include_color,
+            include_stills=include_stills,
+            all_clips=all_clips,
+            limits=limits,
+            on_look=on_look,
+        )
         classifier.engine(classifier._jobs or 1)
         return classifier
 
@@ -268,6 +290,7 @@ class ViewClassifier:
         try:
             return self._run(source, name, engine)
         except (ReadError, PrepareError) as error:
+            _log.debug("%s: %s", name, error.status, exc_info=True)
             return ViewResult(name, Status(error.status), reasons=(error.sentence,)), None
         except MissingExtraError as error:
             return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),)), None

@@ -311,7 +311,8 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFa
     if patients < recipe.folds:
         raise DataError(
             f"the cines are of {patients} patient{'s' * (patients != 1)}, and {recipe.folds} are the least: how good "
-            "the fit is gets measured on patients left out of it. Give cines of more patients."
+            "the fit is gets measured on patients left out of it. Give cines of more patients; where there are no "
+            "others, those of a cross-validation (echoplane crossval, then its predictions.npz)."
         )
     y, before = predictions.y_true, predictions.cine_probabilities()
     after = np.zeros_like(before)

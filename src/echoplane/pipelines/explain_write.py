@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from echoplane._files import atomic_write, each_path
+from echoplane._files import atomic_write, each_path, nothing_to_read
 from echoplane.errors import PrepareError, ReadError, UsageError
 from echoplane.explain.panel import Caption
 from echoplane.explain.render import Marked, film_strip, frames
@@ -192,9 +192,7 @@ def gallery(
     explainer = Explainer(settings)
     items = list(discover(given))
     if not items:
-        raise UsageError(
-            f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
-        )
+        raise nothing_to_read(given)
     on_start(len(items))
     cards: list[tuple[float, str]] = []
     failed: list[tuple[str, str]] = []

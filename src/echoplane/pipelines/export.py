@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import absolute_name, each_path, safe_name
+from echoplane._files import absolute_name, each_path, nothing_to_read, safe_name
 from echoplane.errors import EchoplaneError, PrepareError, ReadError, RefusedError, UnreadableError, UsageError
 from echoplane.pipelines._cine_writers import (
     FORMATS,
@@ -190,7 +190,7 @@ def export(
     found = discover(given, follow_links=settings.follow_links, group_frames=settings.group_frames)
     items = without_own(found, output, given)
     if not items:
-        raise UsageError(f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders with files.")
+        raise nothing_to_read(given)
     place = _Place.choose(Path(output), settings, len(items))
     place.inputs.update(_identity(file) for item in items for file in (item.path, *_files_of(item)))
     place.refuse_table(table)

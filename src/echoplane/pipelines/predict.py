@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from echoplane import config
-from echoplane._files import absolute_name, each_path
+from echoplane._files import absolute_name, each_path, nothing_to_read
 from echoplane._processes import refuse_unguarded
-from echoplane.errors import UsageError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
@@ -284,9 +283,7 @@ def _to_do(
     ]
     found = [(place, item) for place, item in found if not table.is_own(place)]
     if not found:
-        raise UsageError(
-            f"nothing to read in {', '.join(given) or 'no paths'}: give files, or folders that hold files."
-        )
+        raise nothing_to_read(given)
     row_of = {absolute_name(name): (name, status) for name, status in done.items()}
     overlays: set[str] = set()
     if settings.cam is not None:  # the pictures of an earlier run may lie among what is read

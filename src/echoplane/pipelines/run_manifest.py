@@ -99,6 +99,11 @@ def load_manifest(output: str | Path) -> RunManifest:
         When there is none, or it is damaged.
     """
     path = manifest_path(output)
+    if not path.exists():
+        raise UsageError(
+            f"{output}: cannot be gone on with, since nothing tells how it was made: there is no {path.name} beside "
+            "it. Write to another file, or use --overwrite."
+        )
     try:
         return config.load(RunManifest, path)
     except ConfigError as error:

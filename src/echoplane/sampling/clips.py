@@ -200,7 +200,7 @@ def _spread(n_frames: int, rate: float, rule: SamplingRule, notes: tuple[str, ..
 def _usable_rate(fps: float | None, rule: SamplingRule) -> tuple[float, tuple[str, ...]]:
     """Return the rate to sample by, and a note where it is not the one that the file says."""
     if fps is None or not 0 < fps < float("inf"):
-        return rule.assumed_fps, (f"No frame rate in the file: {rule.assumed_fps:g} frames a second assumed.",)
+        return rule.assumed_fps, (f"No frame rate is given: {rule.assumed_fps:g} frames a second assumed.",)
     if LIKELY_FPS[0] <= fps <= LIKELY_FPS[1]:
         return fps, ()
     return rule.assumed_fps, (

@@ -127,10 +127,10 @@ def sniff(path: Path, source: object) -> str:
             raise UnreadableError(source, "Is no regular file (a pipe, socket or device).")
         with path.open("rb") as stream:
             head = stream.read(HEAD)
+    if path.name.lower() in SYSTEM_FILES or (not head and path.name.startswith(".")):  # .gitkeep and the like
+        return "system"
     if not head:
         raise UnreadableError(source, "Is empty (0 bytes).", "Was the copy interrupted?")
-    if path.name.lower() in SYSTEM_FILES:
-        return "system"
     return sniff_bytes(head) or _unmarked(path, head)
 
 

@@ -8,6 +8,7 @@ same weights again.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,39 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_score: float = float("-inf")
     best_epoch: int = -1
+
+    def add(self, figures: dict[str, float], monitor: str) -> bool:
+        """Add an epoch; return whether it is the best so far (without validation: always).
+
+        Of equal scores that of less loss is the better one: few validation cines make many equal scores, and the first
+        of them is the least trained.
+
+        Parameters
+        ----------
+        figures : dict of str to float
+        monitor : str
+            Figure of the validation that decides; see :class:`echoplane.training.recipe.Fit`.
+        """
+        worth, loss = _worth(figures, monitor, self.epoch), "validation/loss"
+        best = self.history[self.best_epoch] if self.history else {}
+        less = worth == self.best_score and figures.get(loss, math.inf) < best.get(loss, -math.inf)
+        is_best = worth > self.best_score or less
+        if is_best:
+            self.best_score, self.best_epoch = worth, self.epoch
+        self.history.append(figures)
+        self.epoch += 1
+        return is_best
+
+    def waited(self, monitor: str) -> int:
+        """Return how many epochs ago the score last rose; an equal one is no progress, whatever its loss."""
+        scores = [_worth(figures, monitor, epoch) for epoch, figures in enumerate(self.history)]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+
+
+def _worth(figures: Mapping[str, float], monitor: str, epoch: int) -> float:
+    """Larger is better; without validation the latest epoch is."""
+    value = figures.get(f"validation/{monitor}", float(epoch))
+    return -value if monitor == "loss" and "validation/loss" in figures else value
 
 
 def save_last(

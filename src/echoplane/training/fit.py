@@ -197,8 +197,7 @@ class _Run:
     @property
     def done(self) -> bool:
         settings, progress = self.recipe.fit, self.progress
-        waited = progress.epoch - 1 - progress.best_epoch
-        return progress.epoch >= settings.epochs or (0 < settings.patience <= waited and progress.best_epoch >= 0)
+        return progress.epoch >= settings.epochs or 0 < settings.patience <= progress.waited(settings.monitor)
 
     @property
     def kept(self) -> nn.Module:
@@ -262,7 +261,7 @@ class _Run:
             # Whatever is monitored: accuracy has a value for answers that are no numbers, too.
             self._refuse("validation loss", found["loss"], number)
             figures.update({f"validation/{k}": v for k, v in found.items()})
-        is_best = self._note(figures)
+        is_best = self.progress.add(figures, self.recipe.fit.monitor)
         self.timings.append({"epoch": number, "clips_per_second": self.data.epoch_clips / seconds,
                              "waiting": waiting / seconds})  # fmt: skip
         if self.first:
@@ -347,19 +346,6 @@ class _Run:
     def _score(self, predictions: Predictions) -> dict[str, float]:
         assert self.data.validation is not None
         return score(predictions, self.data.validation.store_of, self.data.names)
-
-    def _note(self, figures: dict[str, float]) -> bool:
-        """Add an epoch to the progress; return whether it is the best so far (``last``, no validation: always)."""
-        progress = self.progress
-        name = self.recipe.fit.monitor
-        value = figures.get(f"validation/{name}", float(progress.epoch))
-        better = -value if name == "loss" and self.data.validation else value
-        is_best = better > progress.best_score
-        if is_best:
-            progress.best_score, progress.best_epoch = better, progress.epoch
-        progress.history.append(figures)
-        progress.epoch += 1
-        return is_best
 
     def _save(self, is_best: bool) -> None:
         if is_best:
