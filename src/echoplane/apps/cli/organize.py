@@ -27,7 +27,7 @@ DICOM files without .dcm get it.
   echoplane organize exams/ -o sorted/ --sheet views.csv                what predict wrote
   echoplane organize --undo sorted/organize-undo.jsonl                  take it all back
 
-Exit code: 0 all done; 1 some files could not be, they are listed; 2 wrong usage or unknown labels.
+Exit code: 0 all done; 1 some files could not be, they are listed; 2 wrong usage, unknown labels, or a full disk.
 """
 
 #: Steps shown in a dry run.
