@@ -49,7 +49,7 @@ def test_unknown_labels_are_listed_with_suggestions():
 
 
 def test_one_unknown_label_is_one():
-    with pytest.raises(UnknownLabelsError, match=r"^1 label is not known:\n  'zzz' \(1 cine\)\nSay .* what it is "):
+    with pytest.raises(UnknownLabelsError, match=r"^1 label is not known:\n  'zzz' \(1 cines\)\nSay .* what it is "):
         LabelTable().resolve_all({"A4C": 9, "zzz": 1})
 
 

@@ -30,10 +30,7 @@ class UnknownLabelsError(DataError):
     def __init__(self, unknown: Mapping[str, int], template: Mapping[str, str]) -> None:
         self.unknown = dict(unknown)
         self.template = dict(template)
-        lines = [
-            f"  {given!r} ({count} cine{'s' * (count != 1)}){suggest(given)}"
-            for given, count in list(self.unknown.items())[:SHOWN]
-        ]
+        lines = [f"  {given!r} ({count} cines){suggest(given)}" for given, count in list(self.unknown.items())[:SHOWN]]
         more = f"\n  and {len(self.unknown) - SHOWN} more" if len(self.unknown) > SHOWN else ""
         are, they_are = ("label is", "it is") if len(self.unknown) == 1 else ("labels are", "they are")
         super().__init__(
