@@ -226,6 +226,13 @@ def test_tracebacks_are_shown_only_when_asked_for(run, study, bundle, monkeypatc
     assert "Traceback" in err
 
 
+def test_names_in_the_log_do_not_steer_the_terminal(run, bundle, tmp_path):
+    (tmp_path / "a\x1b[31m.dcm").touch()
+    _, _, err = run("-v", "predict", tmp_path / "a\x1b[31m.dcm", "--bundle", bundle)
+    assert "Traceback" in err
+    assert "\x1b[31m" not in err
+
+
 def test_the_log_has_the_status_of_every_file(run, study, bundle, tmp_path):
     (tmp_path / "empty.dcm").touch()
     _, _, err = run("-v", "predict", study, tmp_path, "--bundle", bundle)

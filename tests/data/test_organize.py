@@ -395,3 +395,35 @@ def test_a_folder_below_that_is_called_as_the_whole_comes_first(tmp_path):
         "data/exams/b.avi",
     }
     assert [failure.file for failure in run.failures] == ["exams/c.avi"]
+
+
+def test_a_move_repeated_leaves_another_file_of_the_name_alone(tmp_path):
+    """`data/data/a.bin` is meant; once it is moved away, `data/a.bin` is not it."""
+    root = tmp_path / "data"
+    (root / "data").mkdir(parents=True)
+    (root / "data" / "a.bin").write_bytes(b"inner")
+    (root / "a.bin").write_bytes(b"outer")
+    (tmp_path / "views.csv").write_text("file,view\ndata/a.bin,A4C\n")
+    for done in (1, 0):
+        run = organize(root, tmp_path / "out", sheet=tmp_path / "views.csv", how="move")
+        assert (run.done, run.failed) == (done, 0)
+    assert (root / "a.bin").read_bytes() == b"outer"
+
+
+def test_what_has_no_view_need_not_be_there(tmp_path):
+    (tmp_path / "exams").mkdir()
+    (tmp_path / "exams" / "a.bin").write_bytes(b"a")
+    (tmp_path / "views.csv").write_text("file,status,view\na.bin,ok,A4C\nlink.bin,unreadable,\n")
+    run = organize(tmp_path / "exams", tmp_path / "out", sheet=tmp_path / "views.csv")
+    assert (run.done, run.failed) == (1, 0)
+    assert [(failure.file, failure.status) for failure in run.failures] == [("link.bin", "left_out")]
+
+
+def test_an_output_beside_the_folder_one_is_in(tmp_path, monkeypatch):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "exams").mkdir()
+    (tmp_path / "exams" / "a.bin").write_bytes(b"a")
+    (tmp_path / "views.csv").write_text("file,view\na.bin,A4C\n")
+    monkeypatch.chdir(tmp_path / "w")
+    run = organize("../exams", "../out", sheet=Path("../views.csv"))
+    assert (run.done, run.views) == (1, {"A4C": 1})

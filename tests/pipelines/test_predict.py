@@ -160,7 +160,7 @@ def test_a_process_that_is_killed_loses_no_row(study, settings, tmp_path, suffix
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_retry_answers_what_failed_or_has_changed(study, settings, tmp_path, suffix):
+def test_retry_answers_what_failed_or_has_changed(settings, tmp_path, suffix):
     """Files that were being copied, or on a disk that was away, when the run before met them."""
     folder, output = tmp_path / "in", tmp_path / f"views{suffix}"
     folder.mkdir()
@@ -169,25 +169,59 @@ def test_retry_answers_what_failed_or_has_changed(study, settings, tmp_path, suf
     whole = (folder / "gone.npy").read_bytes()
     (folder / "gone.npy").write_bytes(whole[:300])
     np.save(folder / "half.npy", np.full((12, 24, 32), 220, np.uint8))  # half a cine has an answer, and no failure
+    for n in range(8):
+        cv2.imwrite(str(folder / f"clip_{n}.png"), np.full((24, 32), 220, np.uint8))
     first = predict(folder, settings, output=output)
-    assert first.failed == 1
-    before = list(rows_done(output).items())
+    assert (first.files, first.failed) == (5, 1)
+    before = rows_done(output)
     assert predict(folder, settings, output=output, resume=True).files == 0
     assert predict(folder, settings, output=output, retry=True).files == 1  # still no good
     (folder / "gone.npy").write_bytes(whole)
     (folder / "half.npy").write_bytes(whole)
-    later = time.time() + 5
-    os.utime(folder / "half.npy", (later, later))
+    os.utime(folder / "half.npy", (1e9, 1e9))  # as a copy that keeps the time of its original
+    np.save(folder / "new.npy", np.full((60, 24, 32), 220, np.uint8))
+    assert predict(folder, settings, output=output, resume=True).files == 1  # and half.npy is not forgotten
+    (folder / "clip_7.png").unlink()
     again = predict(folder, settings, output=output, retry=True)
-    assert (again.files, again.skipped, again.failed) == (2, 2, 0)
+    assert again.failed == 0
+    assert again.files >= 3  # new.npy came after the first run began: it may be asked once more
     after = rows_done(output)
-    assert dict(before).keys() == after.keys()
-    assert len(after) == 4
+    assert after.keys() == before.keys() | {next(name for name in after if name.endswith("new.npy"))}
     assert not FAILED & set(after.values())
-    assert manifest(output)["files"] == 4
+    assert manifest(output)["files"] == 6
+    assert predict(folder, settings, output=output, retry=True).files == 0
     if suffix == ".csv":
-        assert {Path(row["file"]).name: row["frames"] for row in rows(output)}["half.npy"] != "12"
-        assert list(after)[:2] == [name for name, _ in before if not name.endswith(("gone.npy", "half.npy"))]
+        frames = {Path(row["file"]).name: row["frames"] for row in rows(output)}
+        assert frames["half.npy"] == frames["whole.npy"] == "60"
+        assert frames["clip"] == "7"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_retry_of_every_row(settings, tmp_path, suffix):
+    folder, output = tmp_path / "in", tmp_path / f"views{suffix}"
+    folder.mkdir()
+    (folder / "a.dcm").touch()
+    assert predict(folder, settings, output=output).failed == 1
+    if suffix == ".csv":
+        output.write_bytes(output.read_bytes() + b"\r\n")  # an empty line, as editors leave it
+    np.save(folder / "b.npy", np.full((60, 24, 32), 220, np.uint8))
+    run = predict(folder, settings, output=output, retry=True)
+    assert (run.files, run.failed) == (2, 1)
+    assert len(rows_done(output)) == 2
+
+
+def test_retry_keeps_the_answer_of_what_is_out_of_reach(settings, tmp_path):
+    """A disk that is away takes no answers with it."""
+    disk, links, output = tmp_path / "disk", tmp_path / "links", tmp_path / "views.csv"
+    disk.mkdir()
+    links.mkdir()
+    np.save(disk / "a.npy", np.full((60, 24, 32), 220, np.uint8))
+    (links / "a.npy").symlink_to(disk / "a.npy")
+    predict(links, settings, output=output)
+    before = output.read_bytes()
+    disk.rename(tmp_path / "away")
+    assert predict(links, settings, output=output, retry=True).files == 0
+    assert output.read_bytes() == before
 
 
 def test_retry_alone_begins_like_resume_and_needs_a_file(study, settings, tmp_path):

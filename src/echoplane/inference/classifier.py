@@ -290,9 +290,10 @@ class ViewClassifier:
         try:
             return self._run(source, name, engine)
         except (ReadError, PrepareError) as error:
-            _log.debug("%s: %s", name, error.status, exc_info=True)
+            _log.debug("It could not be dealt with.", exc_info=True)
             return ViewResult(name, Status(error.status), reasons=(error.sentence,)), None
         except MissingExtraError as error:
+            _log.debug("Something is not installed.", exc_info=True)
             return ViewResult(name, Status.UNSUPPORTED, reasons=(str(error),)), None
         except BundleError:
             raise  # not the file's fault, and the next file would end the same

@@ -130,9 +130,10 @@ def drop_rows(path: str | Path, files: Set[str]) -> None:
     if path.suffix == ".parquet" and path.exists():
         parquet = need("pyarrow.parquet", "parquet", "read Parquet files")
         table = parquet.read_table(path)
-        kept = [number for number, file in enumerate(table["file"].to_pylist()) if file not in files]
+        arrow = need("pyarrow", "parquet", "write Parquet files")
+        kept = arrow.array([file not in files for file in table["file"].to_pylist()], arrow.bool_())
         with atomic_write(path, "wb") as stream:
-            parquet.write_table(table.take(kept), stream)
+            parquet.write_table(table.filter(kept), stream)
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -153,7 +154,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[str | None, bytes]]:
     with path.open("rb") as stream:
         place: int | None = None
         for cells in csv.reader(lines(stream)):
-            yield None if place is None else cells[place], b"".join(taken)
+            yield cells[place] if cells and place is not None else None, b"".join(taken)
             place = cells.index("file") if place is None else place
             taken.clear()
 

@@ -143,8 +143,8 @@ def predict(
     resume : bool
         Go on with `output`: files that have a row are left out. Starts afresh when there is no such file.
     retry : bool
-        Go on, and answer once more for files that could not be dealt with, and for those that have changed since a row
-        was last written.
+        Go on, and answer once more for files that could not be dealt with, and for those that have changed since the
+        run began that wrote their rows, or an earlier one.
     overwrite : bool
         Replace an `output` that is there.
     processes : bool
@@ -188,10 +188,15 @@ def _run(
     manifest = _new_manifest(bundle, settings, table.path)
     done = table.rows_there(manifest)
     items, there, again = _to_do(paths, settings, done, table, retry)
+    if table.since_text and not (retry and len(there) + len(again) == len(done)):
+        manifest = replace(manifest, since=table.since_text)  # rows that nobody looked at are as old as before
     jobs = min(settings.jobs or available_cpus(), max(1, len(items)))
     overlays = Overlays(settings.cam) if settings.cam is not None else None
     classifier = _classifier(bundle, settings, jobs, overlays)
     table.drop(again)
+    if settings.cam is not None:  # what they show is no more what the rows say
+        for item in (item for item in items if table.cell(item.source) in again):
+            (Path(settings.cam) / overlay_name(item.source)).unlink(missing_ok=True)
     table.open(bundle.facts.vocabulary, replace(manifest, engine=_engine_facts(classifier.engine(jobs))))
     on_start(len(items))
     started, counts, interrupted = time.perf_counter(), Counter[str](), True
@@ -254,6 +259,7 @@ def _new_manifest(bundle: Bundle, settings: PredictSettings, output: str | Path 
     return RunManifest(
         state="running",
         started=now(),
+        since=now("microseconds"),
         bundle={"name": bundle.name, "sha256": bundle.hash},
         settings=settings.that_matter,
         versions={} if output is None else versions(),  # takes some milliseconds
@@ -293,7 +299,7 @@ def _to_do(
     again: set[str] = set()
     for place, item in found:
         name, status = row_of.get(place, ("", ""))
-        if status and not (retry and (status in FAILED or _changed_since(item, table.written_at))):
+        if status and not (retry and (status in FAILED or _changed_since(item, table.since))):
             there[place] = status
         elif place not in overlays:
             items.setdefault(place, item)
@@ -302,7 +308,9 @@ def _to_do(
 
 
 def _changed_since(item: SourceItem, moment: float) -> bool:
+    """Tell whether a file, or the folder of a cine's pictures, has changed; a copy keeps the time of its original."""
+    files = [*item.all_files, item.path] if item.format == "frames" else item.all_files
     try:
-        return any(file.stat().st_mtime > moment for file in item.all_files)
+        return any(max(file.stat().st_mtime, file.stat().st_ctime) > moment for file in files)
     except OSError:
-        return True  # it is gone, or cannot be asked: its row will say so
+        return False  # it has an answer, and is out of reach just now

@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -35,15 +36,17 @@ class ResultTable:
         self._writer: ResultWriter | None = None
         self._manifest: RunManifest | None = None
         self._seconds_before = 0.0
-        #: When a row was last written, in seconds since 1970; 0 where there is none.
-        self.written_at = 0.0
+        #: When the oldest of the rows that are there may have been written, as the manifest says it.
+        self.since_text = ""
         if self.path is None:
             if resume:
-                raise UsageError("--resume goes on with a result file: name it with --output.")
+                raise UsageError("--resume and --retry go on with a result file: name it with --output.")
             return
         check_suffix(self.path)
         if resume and overwrite:
-            raise UsageError("--resume keeps the rows that are there, --overwrite does not: give one of them.")
+            raise UsageError(
+                "--resume and --retry keep the rows that are there, --overwrite does not: give one of them."
+            )
 
     @classmethod
     @contextlib.contextmanager
@@ -99,14 +102,19 @@ class ResultTable:
         if not any(file.stat().st_size for file in files):
             self._resume = False
             return {}
-        self.written_at = max(file.stat().st_mtime for file in files)
         # Before the file is touched: without a manifest it may be anybody's.
         earlier = load_manifest(self.path)
         check_same(earlier, manifest, self.path)
         self._seconds_before = earlier.seconds
+        self.since_text = earlier.since or earlier.started
         done = rows_done(self.path)
         check_folder(earlier, done, self.path)
         return done
+
+    @property
+    def since(self) -> float:
+        """`since_text` in seconds since 1970; 0 where there is no row, and then nothing is older."""
+        return datetime.fromisoformat(self.since_text).timestamp() if self.since_text else 0.0
 
     def drop(self, files: Set[str]) -> None:
         """Take out rows whose files are to be answered for once more."""

@@ -51,6 +51,9 @@ class RunManifest:
     engine : mapping
         ``name``, ``device`` and ``precision``, as they really were.
     versions : mapping of str to str
+    since : str
+        When the oldest row may have been written, to the microsecond: the begin of the first run, where this one went
+        on with it. Empty in manifests of before; then `started`.
     folder : str
         What relative names in the `file` column start from: the working folder, as seen from the folder of the output.
     files : int
@@ -70,6 +73,7 @@ class RunManifest:
     seconds: float = 0.0
     files: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    since: str = ""
     format: str = "echoplane-run"
     format_version: int = 1
 
@@ -168,6 +172,6 @@ def check_folder(earlier: RunManifest, names: Iterable[str], output: str | Path)
         )
 
 
-def now() -> str:
-    """Return the present time, UTC, ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(to: Literal["seconds", "microseconds"] = "seconds") -> str:
+    """Return the present time, UTC, ISO 8601, to the second unless said otherwise."""
+    return datetime.now(UTC).isoformat(timespec=to)

@@ -166,14 +166,15 @@ def _print_split(made: Split, warnings: tuple[str, ...], output: Path) -> None:
 def _split_tables(counts: Mapping[str, Mapping[str, int]], width: int) -> Iterator[Table]:
     """Give tables with a row a view and a column a side; more than one where the sides do not fit beside each other."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     views = sorted({view for line in counts.values() for view in line})
     sums = {side: sum(line.values()) for side, line in counts.items()}
-    names = max((len(view) for view in views), default=0)
+    names = max(map(cell_len, views), default=0)
     # A head may break at its space ("fold 10"); numbers and names may not. Three columns part each from the next.
-    widest = max((len(word) for side in counts for word in (*side.split(), str(sums[side]))), default=1)
+    widest = max((cell_len(word) for side in counts for word in (*side.split(), str(sums[side]))), default=1)
     beside = max(1, (width - max(names, len("(none)")) - 2) // (widest + 3))
     for first in range(0, len(counts), beside):
         sides = list(counts)[first : first + beside]

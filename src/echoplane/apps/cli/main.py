@@ -38,7 +38,7 @@ from echoplane.apps.cli import (
     train,
     views,
 )
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_USAGE, print_error
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_USAGE, print_error, printable
 from echoplane.errors import EchoplaneError, UsageError
 
 #: Verb modules, in the order of the help.
@@ -189,8 +189,17 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class _Printable(logging.Formatter):
+    """Names of files, also in tracebacks, must not steer the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _set_up_log(verbose: bool) -> None:
     log = logging.getLogger("echoplane")
-    log.handlers[:] = [logging.StreamHandler() if verbose else logging.NullHandler()]
+    handler = logging.StreamHandler() if verbose else logging.NullHandler()
+    handler.setFormatter(_Printable())
+    log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.DEBUG if verbose else logging.WARNING)

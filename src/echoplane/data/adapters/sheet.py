@@ -136,6 +136,8 @@ def places(root: Path, *parts: str) -> Iterator[Path]:
         return
     yield place
     names = place.relative_to(root).parts
+    if len(names) > 1 and (root / names[0]).is_dir():  # that folder is meant, also when the file is moved away by now
+        return
     outer = Path(os.path.abspath(root)).parts  # noqa: PTH100 -- keeps links, takes ".." away
     for count in range(1, min(len(names), len(outer))):
         if names[:count] == outer[-count:]:
@@ -177,7 +179,9 @@ def read(root: Path, options: Options) -> Manifest:
     for line in read_sheet(sheet):
         path = find_file(root, line)
         if path is None:
-            failures.append(_not_found(root, line, f"{sheet.name}:{line.number}"))
+            failure = _not_found(root, line, f"{sheet.name}:{line.number}")
+            # What has no view is not wanted anyway: links and folders among what `predict` could not read.
+            failures.append(failure if line.view else Failure(failure.file, "left_out", "Has no view."))
             continue
         rows.append(
             ManifestRow(
