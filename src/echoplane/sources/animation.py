@@ -73,27 +73,28 @@ def rate_of(durations: list[float]) -> tuple[float | None, str, tuple[str, ...]]
 
 
 def _of_png(stream: BinaryIO) -> Iterator[float]:
-    stream.seek(8)
-    for _ in range(_MAX_CHUNKS):
-        head = stream.read(8)
-        if len(head) < 8:
-            return
-        length, name = struct.unpack(">I4s", head)
-        body = stream.read(min(length, 26)) if name == b"fcTL" else b""
-        if len(body) == 26:
-            shown, parts = struct.unpack_from(">HH", body, 20)
-            yield 1000 * shown / (parts or 100)
-        stream.seek(length - len(body) + 4, 1)  # behind the checksum
+    for body in _bodies(stream, 8, ">I4s", b"fcTL", 26):
+        shown, parts = struct.unpack_from(">HH", body, 20)
+        yield 1000 * shown / (parts or 100)
 
 
 def _of_webp(stream: BinaryIO) -> Iterator[float]:
-    stream.seek(12)
+    for body in _bodies(stream, 12, "<4sI", b"ANMF", 16):
+        yield float(int.from_bytes(body[12:15], "little"))
+
+
+def _bodies(stream: BinaryIO, start: int, layout: str, kind: bytes, size: int) -> Iterator[bytes]:
+    """Yield the first bytes of every whole chunk of a kind; `layout` is that of a chunk's head: length and name."""
+    stream.seek(start)
     for _ in range(_MAX_CHUNKS):
         head = stream.read(8)
         if len(head) < 8:
             return
-        name, length = struct.unpack("<4sI", head)
-        body = stream.read(min(length, 16)) if name == b"ANMF" else b""
-        if len(body) == 16:
-            yield float(int.from_bytes(body[12:15], "little"))
-        stream.seek(length + length % 2 - len(body), 1)  # chunks begin at even places
+        one, two = struct.unpack(layout, head)
+        is_png = isinstance(one, int)
+        length, name = (one, two) if is_png else (two, one)
+        body = stream.read(min(length, size)) if name == kind else b""
+        if len(body) == size:
+            yield body
+        # A checksum follows in PNG; in WebP chunks begin at even places.
+        stream.seek(length - len(body) + (4 if is_png else length % 2), 1)

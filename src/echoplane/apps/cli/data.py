@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, print_failures
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -224,23 +224,19 @@ def _register_legacy(data: typer.Typer) -> None:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
-        from echoplane.apps.cli.prepare import offer_template, print_run
-        from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.apps.cli.prepare import offering_template, print_run
+        from echoplane.data.labels import LabelTable
         from echoplane.pipelines.import_legacy import import_legacy
 
-        try:
-            with progress("Importing", "clips", quiet=quiet) as bar:
-                run = import_legacy(
-                    source,
-                    output,
-                    LabelTable.load(labels) if labels else LabelTable(),
-                    recipe=recipe,
-                    on_start=bar.start,
-                    on_cine=bar.step,
-                )
-        except UnknownLabelsError as error:
-            offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
-            raise typer.Exit(EXIT_USAGE) from None
+        with offering_template(labels, output), progress("Importing", "clips", quiet=quiet) as bar:
+            run = import_legacy(
+                source,
+                output,
+                LabelTable.load(labels) if labels else LabelTable(),
+                recipe=recipe,
+                on_start=bar.start,
+                on_cine=bar.step,
+            )
         if quiet:
             print_failures(run.failures)
         else:

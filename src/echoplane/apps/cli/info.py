@@ -59,6 +59,7 @@ def register(app: typer.Typer) -> None:
             typer.Option(min=1, help="Refuse frames of more pixels than this.", show_default="50000000"),
         ] = None,
     ) -> None:
+        from echoplane._files import nothing_to_read
         from echoplane.pipelines.info import info
         from echoplane.sources.limits import DEFAULT_LIMITS, Limits
 
@@ -72,7 +73,7 @@ def register(app: typer.Typer) -> None:
         )
         total, failed = _print_json(found) if as_json else _print_tables(found)
         if not total:
-            print_error(f"nothing to read in {', '.join(paths)}: give files, or folders that hold files.")
+            print_error(str(nothing_to_read(paths)))
             raise typer.Exit(EXIT_USAGE)
         raise typer.Exit(EXIT_SOME_FAILED if failed else EXIT_OK)
 

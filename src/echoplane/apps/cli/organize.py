@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, print_failures
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, print_failures
 
 if TYPE_CHECKING:
     from echoplane.pipelines.organize import OrganizeRun
@@ -57,8 +57,8 @@ def register(app: typer.Typer) -> None:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     ) -> None:
         from echoplane.apps.cli._progress import progress
-        from echoplane.apps.cli.prepare import offer_template
-        from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.apps.cli.prepare import offering_template
+        from echoplane.data.labels import LabelTable
         from echoplane.pipelines import organize as pipeline
 
         if undo is not None:
@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
             raise typer.BadParameter("give SOURCE and --output (and --how copy, link or move), or --undo FILE.")
         else:
             try:
-                with progress("Sorting", "files", quiet=quiet) as bar:
+                with offering_template(labels, output), progress("Sorting", "files", quiet=quiet) as bar:
                     run = pipeline.organize(
                         source,
                         output,
@@ -78,9 +78,6 @@ def register(app: typer.Typer) -> None:
                         on_start=bar.start,
                         on_step=bar.step,
                     )
-            except UnknownLabelsError as error:
-                offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
-                raise typer.Exit(EXIT_USAGE) from None
             except OSError:  # a full disk; main() says what the system said
                 _print_way_back(output)
                 raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +76,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         from echoplane.apps.cli._progress import progress
         from echoplane.config import load
-        from echoplane.data.labels import LabelTable, UnknownLabelsError
+        from echoplane.data.labels import LabelTable
         from echoplane.inference.engine import available_cpus
         from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset
         from echoplane.prepare import PrepareRecipe
@@ -90,12 +92,8 @@ def register(app: typer.Typer) -> None:
             include_stills=include_stills,
             jobs=jobs or available_cpus(),
         )
-        try:
-            with progress("Preparing", "cines", quiet=quiet) as bar:
-                run = prepare_dataset(source, output, settings, on_start=bar.start, on_cine=bar.step)
-        except UnknownLabelsError as error:
-            offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
-            raise typer.Exit(EXIT_USAGE) from None
+        with offering_template(labels, output), progress("Preparing", "cines", quiet=quiet) as bar:
+            run = prepare_dataset(source, output, settings, on_start=bar.start, on_cine=bar.step)
         if quiet:
             print_failures(run.failures)
         else:
@@ -105,7 +103,19 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(EXIT_SOME_FAILED if run.failed else EXIT_OK)
 
 
-def offer_template(error: UnknownLabelsError, path: Path) -> None:
+@contextmanager
+def offering_template(labels: Path | None, output: Path) -> Iterator[None]:
+    """End with a table to fill in where the block meets labels that nobody knows."""
+    from echoplane.data.labels import UnknownLabelsError
+
+    try:
+        yield
+    except UnknownLabelsError as error:
+        _offer_template(error, labels or output.with_name(output.name + ".labels.csv"))
+        raise typer.Exit(EXIT_USAGE) from None
+
+
+def _offer_template(error: UnknownLabelsError, path: Path) -> None:
     """Print which labels are unknown, and write a table to fill in."""
     from echoplane.apps.cli._common import print_error
     from echoplane.data.labels import save_table
