@@ -8,7 +8,7 @@ import numpy as np
 
 from echoplane.prepare.sector_evidence import Evidence
 from echoplane.prepare.sector_lines import TOUCH, Line, peak_gain
-from echoplane.records import BoolArray, FloatArray
+from echoplane.records import BoolArray, FloatArray, IntArray
 
 #: An arc counts when its outline points make at least this fraction of its length, and at least so many.
 ARC, LEAST_ARC = 0.12, 4
@@ -19,78 +19,98 @@ TOP_OF_BOTTOM = 0.85
 
 
 class Rings:
-    """The outline by its distance from an apex.
+    """The outline by its distance from several apexes.
+
+    Letters: Q apexes, P outline points, A arcs looked for, each about one of the apexes.
 
     Parameters
     ----------
-    radius : float32 array, (P,)
-        Distance of every outline point from the apex, pixels.
-    inside : bool array, (P,)
-        Points between the edges.
-    opening : float
-        Angle between the edges, radians.
+    radius_QP : float32 array, (Q, P)
+        Distance of every outline point from every apex, pixels.
+    inside_QP : bool array, (Q, P)
+        Points between the edges that meet in an apex; some about each.
+    opening_Q : float array, (Q,)
+        Angle between these edges, radians.
     """
 
-    def __init__(self, radius: FloatArray, inside: BoolArray, opening: float) -> None:
-        self.radius, self.opening = radius, opening
-        within = radius[inside]
-        self.nearest, self.furthest = float(within.min()), float(within.max())
-        self._lowest = math.floor(self.nearest) - 1
-        self._cells = np.rint(radius - np.float32(self._lowest)).astype(np.intp)
-        self._size = math.ceil(self.furthest) - self._lowest + 3
-        self._every = self._counted(inside)
+    def __init__(self, radius_QP: FloatArray, inside_QP: BoolArray, opening_Q: FloatArray) -> None:
+        self._radius, self._opening = radius_QP, opening_Q
+        self._nearest = radius_QP.min(axis=1, where=inside_QP, initial=np.inf)
+        self._furthest = radius_QP.max(axis=1, where=inside_QP, initial=0)
+        self._lowest = np.floor(self._nearest) - 1
+        self._size = int(np.ceil(self._furthest - self._lowest).max()) + 3
+        self._cells = np.rint(radius_QP - self._lowest[:, None]).astype(np.intp)
+        self._every = self._counted(inside_QP, np.arange(len(radius_QP)))
 
-    def _counted(self, which: BoolArray) -> FloatArray:
-        return np.bincount(self._cells[which], minlength=self._size).astype(np.float32)
+    def _counted(self, which_AP: BoolArray, apex_A: IntArray) -> FloatArray:
+        cells = self._cells[apex_A] + self._size * np.arange(len(apex_A))[:, None]
+        counts = np.bincount(cells[which_AP], minlength=self._size * len(apex_A))
+        return counts.reshape(len(apex_A), self._size).astype(np.float32)
 
-    def bottom_arcs(self, tries: tuple[BoolArray, ...]) -> tuple[float, ...]:
-        """Radius of the bottom arc; two of them, a safe one and a close one, where none is clear.
+    def bottom_arcs(self, tries_QP: tuple[BoolArray, ...]) -> list[tuple[float, ...]]:
+        """Radius of the bottom arc about each apex; two of them, a safe one and a close one, where none is clear.
 
         Parameters
         ----------
-        tries : tuple of bool arrays, (P,)
+        tries_QP : tuple of bool arrays, (Q, P)
             Points between the edges that may lie on the arc: first without those on straight cuts, then with them.
         """
-        for touching in tries:
-            r1, gain = self._arc(touching)
-            if gain >= max(ARC * self.opening * r1, LEAST_ARC):
-                return (r1,)
-        # Cut off, lost in the dark, or crossed by something that hangs on to it, as the trace of an ECG.
-        furthest = max(self.furthest, 1.0)
-        outer = self.radius[tries[-1] & (self.radius > 0.5 * furthest)]
+        found: list[tuple[float, ...]] = [()] * len(self._radius)
+        unclear = np.arange(len(found))
+        for touching_QP in tries_QP:
+            r1, gain = self._arcs(touching_QP[unclear], unclear)
+            clear = gain >= np.maximum(ARC * self._opening[unclear] * r1, LEAST_ARC)
+            for apex, radius in zip(unclear[clear], r1[clear], strict=True):
+                found[apex] = (float(radius),)
+            unclear = unclear[~clear]
+            if not len(unclear):
+                break
+        for apex in unclear:
+            found[apex] = self._in_doubt(tries_QP[-1][apex], apex)
+        return found
+
+    def _in_doubt(self, touching_P: BoolArray, apex: int) -> tuple[float, ...]:
+        """Cut off, lost in the dark, or crossed by something that hangs on to it, as the trace of an ECG."""
+        furthest, radius = max(float(self._furthest[apex]), 1.0), self._radius[apex]
+        outer = radius[touching_P & (radius > 0.5 * furthest)]
         if len(outer) < LEAST_ARC:
             return (furthest,)
         counts = np.convolve(np.bincount(np.rint(outer).astype(np.intp)), (1, 1, 1), "same")
         return furthest, float(counts.argmax())
 
-    def top_arc(self, curved: BoolArray, r1: float) -> float:
-        """Radius of the top arc; 0 where the apex itself is in the picture, or might be.
+    def top_arcs(self, curved_AP: BoolArray, apex_A: IntArray, r1_A: FloatArray) -> FloatArray:
+        """Radius of each top arc, (A,); 0 where the apex itself is in the picture, or might be.
 
         Parameters
         ----------
-        curved : bool array, (P,)
+        curved_AP : bool array, (A, P)
             Points between the edges that may lie on the arc.
-        r1 : float
+        apex_A : int array, (A,)
+            About which apex.
+        r1_A : float array, (A,)
             Radius of the bottom arc.
         """
-        r0, gain = self._arc(curved & (self.radius < TOP_OF_BOTTOM * r1), inwards=True)
-        if gain < max(2 * ARC * self.opening * r0, LEAST_ARC):
-            r0 = min(self.nearest, r1) - 1
-        return r0 if r0 > max(0.05 * r1, 3) else 0.0
+        below = self._radius[apex_A] < TOP_OF_BOTTOM * r1_A[:, None]
+        r0, gain = self._arcs(curved_AP & below, apex_A, inwards=True)
+        seen = gain >= np.maximum(2 * ARC * self._opening[apex_A] * r0, LEAST_ARC)
+        r0 = np.where(seen, r0, np.minimum(self._nearest[apex_A], r1_A) - 1)
+        return np.where(r0 > np.maximum(0.05 * r1_A, 3), r0, 0.0)
 
-    def _arc(self, touching: BoolArray, inwards: bool = False) -> tuple[float, float]:
-        """Best arc: its radius, and the outline points it gains, less those beyond it (`inwards`: nearer the apex)."""
-        near = self.radius[touching]
-        if len(near) < LEAST_ARC:
-            return 0.0, 0.0
-        counts, every = self._counted(touching), self._every
+    def _arcs(self, touching_AP: BoolArray, apex_A: IntArray, inwards: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Best arcs: radius, and the outline points each gains, less those beyond it (`inwards`: nearer the apex)."""
+        counts, every = self._counted(touching_AP, apex_A), self._every[apex_A]
         if inwards:
-            counts, every = counts[::-1], every[::-1]
+            counts, every = counts[:, ::-1], every[:, ::-1]
         gain = peak_gain(counts, every)
-        best = int(gain.argmax())
-        radius = (self._size - 1 - best if inwards else best) + self._lowest
-        near = near[np.abs(near - radius) <= TOUCH]
-        return float(near.sum()) / len(near) if len(near) else float(radius), float(gain[best])
+        best = gain.argmax(axis=1)
+        rough = self._lowest[apex_A] + (self._size - 1 - best if inwards else best)
+        radius = self._radius[apex_A]
+        near = touching_AP & (np.abs(radius - rough[:, None].astype(np.float32)) <= TOUCH)
+        number = np.count_nonzero(near, axis=1)
+        mean = radius.sum(axis=1, where=near) / np.maximum(number, 1)
+        enough = np.count_nonzero(touching_AP, axis=1) >= LEAST_ARC
+        gains = gain[np.arange(len(best)), best]
+        return np.where(enough, np.where(number > 0, mean, rough), 0.0), np.where(enough, gains, 0.0)
 
 
 def mirrored_by_arc(evidence: Evidence, edge: Line) -> Line:

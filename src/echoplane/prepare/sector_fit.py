@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from echoplane.prepare.sector_arcs import LEAST_ARC, Rings, mirrored_by_arc
+from echoplane.prepare.sector_arcs import Rings, mirrored_by_arc
 from echoplane.prepare.sector_evidence import Evidence
-from echoplane.prepare.sector_fan import Box, Fan, boundary_points
+from echoplane.prepare.sector_fan import Box, Fan
+from echoplane.prepare.sector_judge import Judge
 from echoplane.prepare.sector_lines import TOUCH, Line, crossing, straight_sides, supports
 from echoplane.records import BoolArray, FloatArray
 
@@ -35,23 +35,11 @@ CUT = 0.11
 CHORD = 0.5
 #: Half-width of the band of points that touch a cut, pixels: cuts are sharper than the ragged sides of a shadow.
 SHARP = 0.75
-#: What a candidate loses: live area left outside, dark area inside beyond the hull; what it gains: touched sides, and
-#: being level.
-OUTSIDE, EMPTY, TOUCHED, LEVEL = 2.0, 0.7, 0.35, 0.03
-#: What a fan loses that is not level and whose weaker edge is touched along less than this fraction of it; and what a
-#: box loses that is touched along less than this fraction of its sides.
-DOUBT, FIRM = 0.4, 0.75
-#: Edges that differ by less than this, degrees, make a fan that is almost level.
-ALMOST_LEVEL = 12
-#: A torn-off piece counts so many times its area, for it is small and telling; but all of them no more than that.
-STRAY, MOST_STRAY = 5.0, 0.06
 #: A fan that opens less than this, degrees, and is touched along less than this fraction of its boundary, has lost its
 #: sides in the dark; then it opens as most sectors do.
 NARROW, LOOSE, USUAL = 49, 0.65, (72, 78, 84)
 #: Where nothing else fits, such a fan is taken from this score on, if a box scores so much less.
 FAIR, BETTER = 0.85, 0.1
-#: Areas are compared on every so many pixels.
-GRID = 3
 
 
 def fit(evidence: Evidence) -> Fan:
@@ -62,10 +50,10 @@ def fit(evidence: Evidence) -> Fan:
     rights = straight_sides(points, on_frame, -WIDEST, CROSSED, EDGES)
     pairs = [(left, right) for left in lefts for right in rights]
     pairs.sort(key=lambda pair: -pair[0].weight - pair[1].weight)
-    best = scene.best([scene.judge(scene.weigh(scene.flat()))], pairs[:PAIRS])
+    best = scene.best(None, [scene.flat(), *scene.complete(pairs[:PAIRS])])
     if best.score >= GREAT:
         return best
-    return scene.best([best], _mirrored(evidence, lefts[:2], rights[:2]))
+    return scene.best(best, scene.complete(_mirrored(evidence, lefts[:2], rights[:2])))
 
 
 def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iterator[tuple[Line, Line]]:
@@ -95,26 +83,21 @@ def _usual(scene: _Scene, evidence: Evidence) -> Fan | None:
     for opening in USUAL:
         half = math.radians(opening / 2)
         left, right = supports(evidence.outline, evidence.on_frame, [math.pi + half, -half])
-        fans += map(scene.judge, map(scene.weigh, scene.complete(left, right)))
-    return max(fans, key=_score, default=None)
+        fans += scene.complete([(left, right)])
+    return max(scene.judged(fans), key=_score, default=None)
 
 
 def usual_beats_box(evidence: Evidence) -> Fan | None:
     """Return a fan as of :func:`usual` where it fits fairly, and much better than a box does; else None."""
     scene = _Scene(evidence)
     fan = _usual(scene, evidence)
-    if fan is None or fan.score < max(FAIR, scene.judge(scene.weigh(scene.flat())).score + BETTER):
+    if fan is None or fan.score < max(FAIR, scene.judged([scene.flat()])[0].score + BETTER):
         return None
     return fan
 
 
 def _score(fan: Fan) -> float:
     return fan.score
-
-
-def _level(fan: Fan) -> float:
-    """1 where the edges lean alike, 0 where they differ by ALMOST_LEVEL or more; 1 for a box, too."""
-    return 1 - min(abs(fan.left + fan.right) / math.radians(ALMOST_LEVEL), 1)
 
 
 def _left_angle(line: Line) -> float:
@@ -139,20 +122,13 @@ class _Scene:
         height, width = evidence.live.shape
         self.shape = height, width
         self.frame: Box = (0, 0, width, height)
+        self.judge = Judge(evidence)
         self.size = float(max(np.ptp(self.x), np.ptp(self.y)))
-        self.grid_y = np.arange(0, height, GRID, dtype=np.float32)[:, None]
-        self.grid_x = np.arange(0, width, GRID, dtype=np.float32)[None, :]
-        self.live, self.stray = evidence.live[::GRID, ::GRID], evidence.stray[::GRID, ::GRID]
-        self.hull = evidence.hull[::GRID, ::GRID]
-        self.live_area = max(int(np.count_nonzero(self.live)), 1)
-        self.hull_area = max(int(np.count_nonzero(self.hull)), 1)
-        canvas = np.zeros(self.shape, np.uint8)
-        canvas[self.y.astype(int), self.x.astype(int)] = 1
-        self.near_outline = cv2.dilate(canvas, np.ones((3, 3), np.uint8)).view(np.bool_)
         quarters = [quarter * math.pi / 2 for quarter in range(4)]
         self.cuts = [self._cut(side) for side in supports(evidence.outline, evidence.on_frame, quarters)]
         self.on_cut = np.logical_or.reduce([self._touching(cut) for cut in self.cuts])
-        self.sharply_on = [self._touching(cut, SHARP) & ~self.on_frame for cut in self.cuts]
+        sharply_on = [self._touching(cut, SHARP) & ~self.on_frame for cut in self.cuts]
+        self.sharply_on = np.array(sharply_on, np.float32)
 
     def _cut(self, cut: Line) -> Line | None:
         if cut.weight < CUT * self.size:
@@ -166,48 +142,72 @@ class _Scene:
         touching: BoolArray = np.abs(line.distance(self.x, self.y)) <= width
         return touching
 
-    def best(self, fans: list[Fan], pairs: Iterable[tuple[Line, Line]]) -> Fan:
-        """Return the best of some judged fans and of those that pairs of edges make."""
-        best = max(fans, key=_score)
-        made = [
-            fan for left, right in pairs if _opening(left, right) >= NARROWEST for fan in self.complete(left, right)
+    def judged(self, fans: list[Fan]) -> list[Fan]:
+        """Return candidates with what they are worth."""
+        return self.judge.judge(self.judge.weigh(fans))
+
+    def best(self, best: Fan | None, others: list[Fan]) -> Fan:
+        """Return the best of one that was judged, if there is one, and of others that were not."""
+        # Whose area alone is worth less need not be looked at closely.
+        promising = [fan for fan in self.judge.weigh(others) if best is None or fan.score >= best.score]
+        fans = sorted(self.judge.judge(promising), key=_score, reverse=True)
+        return max(fans if best is None else [best, *fans], key=_score)
+
+    def complete(self, pairs: Iterable[tuple[Line, Line]]) -> list[Fan]:
+        """Add the arcs and the cuts to pairs of edges; where the bottom arc is in doubt, more than once.
+
+        Letters: Q pairs, P outline points, A fans.
+        """
+        pairs = [(left, right) for left, right in pairs if _opening(left, right) >= NARROWEST]
+        if not pairs:
+            return []
+        beyond_left, beyond_right = (self._distances(list(edges)) for edges in zip(*pairs, strict=True))
+        inside_QP = np.maximum(beyond_left, beyond_right) <= TOUCH
+        on_edge_QP = np.minimum(np.abs(beyond_left), np.abs(beyond_right)) <= TOUCH
+        held = np.count_nonzero(inside_QP, axis=1) >= WITHIN * len(self.x)
+        pairs, inside_QP, on_edge_QP = (
+            [p for p, h in zip(pairs, held, strict=True) if h],
+            inside_QP[held],
+            on_edge_QP[held],
+        )
+        if not pairs:
+            return []
+        edges = [(*crossing(left, right), _left_angle(left), _right_angle(right)) for left, right in pairs]
+        x, y, a, b = np.array(edges).T[:, :, None]
+        dx, dy = self.x - x.astype(np.float32), self.y - y.astype(np.float32)
+        radius_QP = np.sqrt(dx * dx + dy * dy)  # several times faster than np.hypot
+        curved_QP = inside_QP & ~on_edge_QP & ~self.on_frame
+        rings = Rings(radius_QP, inside_QP, (b - a)[:, 0])
+        bottoms = rings.bottom_arcs((curved_QP & ~self.on_cut, curved_QP))
+        of = np.repeat(np.arange(len(pairs)), [len(radii) for radii in bottoms])
+        r1_A = np.array([radius for radii in bottoms for radius in radii])
+        r0_A = rings.top_arcs(curved_QP[of], of, r1_A)
+        r1_A = np.maximum(r1_A, r0_A + 1)
+        bare = [
+            Fan(*edges[i][:2], r0, r1, *edges[i][2:], self.frame)
+            for i, r0, r1 in zip(of.tolist(), r0_A.tolist(), r1_A.tolist(), strict=True)
         ]
-        # The most promising first: most of the others then need not be looked at closely.
-        for fan in sorted(map(self.weigh, made), key=_score, reverse=True):
-            if fan.score < best.score:
-                break
-            best = max(best, self.judge(fan), key=_score)
-        return best
+        if not any(self.cuts):
+            return bare
+        radius_AP = radius_QP[of]
+        on_arc_AP = np.minimum(np.abs(radius_AP - r1_A[:, None]), np.abs(radius_AP - r0_A[:, None])) <= TOUCH
+        explained_AP = on_edge_QP[of] | on_arc_AP
+        touched_A4 = (~explained_AP).astype(np.float32) @ self.sharply_on.T
+        return [self._cut_off(fan, touched) for fan, touched in zip(bare, touched_A4.tolist(), strict=True)]
 
-    def complete(self, left: Line, right: Line) -> Iterator[Fan]:
-        """Add the arcs and the cuts to two edges; where the bottom arc is in doubt, more than once."""
-        a, b = _left_angle(left), _right_angle(right)
-        x, y = crossing(left, right)
-        beyond_left, beyond_right = left.distance(self.x, self.y), right.distance(self.x, self.y)
-        inside = np.maximum(beyond_left, beyond_right) <= TOUCH
-        if np.count_nonzero(inside) < WITHIN * len(inside):
-            return
-        on_edge = (np.abs(beyond_left) <= TOUCH) | (np.abs(beyond_right) <= TOUCH)
-        dx, dy = self.x - np.float32(x), self.y - np.float32(y)
-        radius = np.sqrt(dx * dx + dy * dy)  # several times faster than np.hypot
-        curved = inside & ~on_edge & ~self.on_frame
-        rings = Rings(radius, inside, b - a)
-        for r1 in rings.bottom_arcs((curved & ~self.on_cut, curved)):
-            r0 = rings.top_arc(curved, r1)
-            fan = Fan(x, y, r0, max(r1, r0 + 1), a, b, self.frame)
-            cuts: list[Line | None] = [None] * 4
-            if any(self.cuts):
-                explained = on_edge | (np.abs(radius - fan.r1) <= TOUCH) | (np.abs(radius - fan.r0) <= TOUCH)
-                cuts = [self._kept(i, fan, explained) for i in range(4)]
-            yield Fan(x, y, r0, fan.r1, a, b, self._cut_box(cuts, self.frame))
+    def _distances(self, lines: list[Line]) -> FloatArray:
+        """Signed distances of the outline from some lines, (lines, P), positive outside."""
+        normals = np.array([line.normal for line in lines], np.float32)
+        offsets = np.array([[line.offset] for line in lines], np.float32)
+        return normals[:, :1] * self.x + normals[:, 1:] * self.y - offsets
 
-    def _kept(self, i: int, fan: Fan, explained: BoolArray) -> Line | None:
-        """Keep a cut that touches the outline along its way through the fan, where neither edge nor arc does."""
-        cut = self.cuts[i]
-        if cut is None:
-            return None
-        touched = np.count_nonzero(self.sharply_on[i] & ~explained)
-        if touched < CUT * self.size:
+    def _cut_off(self, fan: Fan, touched: list[float]) -> Fan:
+        """Cut a fan off where the outline touches a cut as far as it runs through it, and neither edge nor arc."""
+        cuts = [self._kept(cut, fan, count) for cut, count in zip(self.cuts, touched, strict=True)]
+        return replace(fan, box=self._cut_box(cuts, self.frame))
+
+    def _kept(self, cut: Line | None, fan: Fan, touched: float) -> Line | None:
+        if cut is None or touched < CUT * self.size:
             return None
         a, b = (round(part) for part in cut.normal)
         along = np.arange(max(self.shape), dtype=np.float32)
@@ -227,47 +227,3 @@ class _Scene:
         """Return the box candidate: straight up and down, as a linear probe or a zoomed picture."""
         around = float(self.x.min()), float(self.y.min()), float(self.x.max()) + 1, float(self.y.max()) + 1
         return Fan(0, 0, 0, 0, 0, 0, self._cut_box(self.cuts, around))
-
-    def weigh(self, fan: Fan) -> Fan:
-        """Score a candidate by its area and by how level it is: the most that it could be worth."""
-        mask = fan.inside(self.grid_x, self.grid_y)
-        area = max(int(np.count_nonzero(mask)), 1)
-        both = int(np.count_nonzero(mask & self.hull))
-        outside = 1 - int(np.count_nonzero(mask & self.live)) / self.live_area
-        stray = int(np.count_nonzero(self.stray & ~mask)) / self.live_area
-        outside += min(STRAY * stray, MOST_STRAY)
-        most = 1 - OUTSIDE * outside - EMPTY * (1 - both / area) + TOUCHED + LEVEL * _level(fan)
-        return fan.judged(most, overlap=both / (area + self.hull_area - both))
-
-    def judge(self, fan: Fan) -> Fan:
-        """Score a candidate that was weighed: it loses what the outline does not touch."""
-        touched, free = self._touched(*boundary_points(fan))
-        score = fan.score - TOUCHED * (1 - touched) - DOUBT * self._doubt(fan, touched * free + 1 - free)
-        return fan.judged(score, touched, fan.overlap)
-
-    def _doubt(self, fan: Fan, touched: float) -> float:
-        """In [0, 1]: a box must be touched all around, and a fan that is not level along both edges."""
-        if fan.r1 == 0:
-            return max(0.0, 1 - touched / FIRM)
-        level = _level(fan)
-        if level == 1:
-            return 0.0
-        radii = np.arange(fan.r0, fan.r1, 2.0, dtype=np.float32)
-        x0, y0, x1, y1 = fan.box
-        weaker = 1.0
-        for angle in (fan.left, fan.right):
-            x = np.float32(fan.x) + radii * np.float32(math.sin(angle))
-            y = np.float32(fan.y) + radii * np.float32(math.cos(angle))
-            kept = (x > x0) & (x < x1 - 1) & (y > y0) & (y < y1 - 1)
-            weaker = min(weaker, self._touched(x[kept], y[kept])[0])
-        return (1 - level) * max(0.0, 1 - weaker / FIRM)
-
-    def _touched(self, x: FloatArray, y: FloatArray) -> tuple[float, float]:
-        """Fraction of boundary points that the outline touches, of those not on the frame's border; and their share."""
-        height, width = self.shape
-        free = (x > 1) & (x < width - 2) & (y > 1) & (y < height - 2)
-        count = int(np.count_nonzero(free))
-        if count < LEAST_ARC:
-            return 0.0, 0.0
-        touched = self.near_outline[np.rint(y[free]).astype(int), np.rint(x[free]).astype(int)]
-        return int(np.count_nonzero(touched)) / count, count / len(x)

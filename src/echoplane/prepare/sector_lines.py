@@ -78,9 +78,8 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
         weight, angle, offset = float(gains[flat]), float(angles[row]), float(column + lowest)
         if all(turn(angle, line.angle) > SAME_ANGLE or abs(offset - line.offset) > apart for line in found):
             found.append(Line(angle, offset, weight))
-    free = points_P2[~on_frame]
     distinct: list[Line] = []
-    for line in (_refined(free, line) for line in found):
+    for line in _refined(points_P2[~on_frame], found):
         if all(turn(line.angle, other.angle) > 1.5 or abs(line.offset - other.offset) > 4 for other in distinct):
             distinct.append(line)
     return distinct
@@ -150,21 +149,35 @@ def _gains(points_P2: FloatArray, on_frame: BoolArray, angles: FloatArray) -> tu
     return peak_gain(free, held), lowest
 
 
-def _refined(points_P2: FloatArray, line: Line) -> Line:
-    """Fit the line again, by least squares, to the points that touch it."""
+def _refined(points_P2: FloatArray, lines: list[Line]) -> list[Line]:
+    """Fit lines again, by least squares, to the points that touch each; L lines."""
+    if not lines or not len(points_P2):
+        return lines
+    centre = points_P2.mean(axis=0, dtype=np.float64)
+    x, y = (points_P2 - centre).T
+    moments_P6 = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    fitted, going = list(lines), np.ones(len(lines), np.bool_)
     for width in (2 * TOUCH, TOUCH):
-        touching = points_P2[np.abs(line.distance(points_P2[:, 0], points_P2[:, 1])) <= width]
-        if len(touching) < 6:
-            return line
-        centre = touching.mean(axis=0)
-        spread = touching - centre
-        (xx, xy), (_, yy) = (spread.T @ spread).tolist()
-        along = 0.5 * math.atan2(2 * xy, xx - yy)
-        angle = along + math.pi / 2
-        if math.cos(angle - line.angle) < 0:
-            angle += math.pi
-        if turn(angle, line.angle) > 2 * STEP:
-            return line
-        angle %= 2 * math.pi
-        line = Line(angle, float(centre @ (math.cos(angle), math.sin(angle))), line.weight)
-    return line
+        normals = np.array([line.normal for line in fitted])
+        offsets = np.array([line.offset for line in fitted]) - normals @ centre
+        touching_LP = np.abs(normals @ np.stack([x, y]) - offsets[:, None]) <= width
+        for i, sums in enumerate((touching_LP.astype(np.float64) @ moments_P6).tolist()):
+            going[i] = going[i] and sums[0] >= 6 and (line := _least_squares(fitted[i], sums, centre)) is not None
+            if going[i]:
+                fitted[i] = line
+    return fitted
+
+
+def _least_squares(line: Line, sums: list[float], centre: FloatArray) -> Line | None:
+    """Return the line through points of given moments about a centre; None where it turned too far."""
+    n, x, y, xx, xy, yy = sums
+    x, y = x / n, y / n
+    along = 0.5 * math.atan2(2 * (xy - n * x * y), (xx - n * x * x) - (yy - n * y * y))
+    angle = along + math.pi / 2
+    if math.cos(angle - line.angle) < 0:
+        angle += math.pi
+    if turn(angle, line.angle) > 2 * STEP:
+        return None
+    angle %= 2 * math.pi
+    offset = (x + centre[0]) * math.cos(angle) + (y + centre[1]) * math.sin(angle)
+    return Line(angle, float(offset), line.weight)

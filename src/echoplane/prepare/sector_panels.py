@@ -16,7 +16,7 @@ from echoplane.prepare.sector_evidence import (
     between_panels,
     lit_and_moving,
 )
-from echoplane.prepare.sector_fit import ALMOST_LEVEL
+from echoplane.prepare.sector_judge import ALMOST_LEVEL
 from echoplane.prepare.sector_look import Seen, believed, left_out, look, rasterised
 from echoplane.prepare.sector_region import Box
 from echoplane.records import UInt8Array

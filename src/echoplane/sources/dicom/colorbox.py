@@ -64,8 +64,10 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
     if max(np.count_nonzero(s > COLOURED / 2) / s.size for s in spreads) < AREA:
         return False  # grey, as most cines are
     brightness = np.stack([luma(frame) for frame in small])
-    lit = np.stack([brightest(frame) >= _DARK for frame in small])
     red, _, blue = (np.stack(planes) for planes in zip(*map(cv2.split, small), strict=True))
+    if len(small) > 1 and not _may_change((blue, red), brightness):
+        return False  # a tinted scale, letters that stand still
+    lit = np.stack([brightest(frame) >= _DARK for frame in small])
     tints = _tints((blue, red), brightness, lit)
     if not _covers(_may_be_patches(spreads, (blue, red), brightness, tints)):
         return False  # letters and traces, as in many more; what follows takes some times as long
@@ -127,6 +129,15 @@ def _may_be_patches(
         blue, red, grey = (plane.max(axis=0) - plane.min(axis=0) for plane in (*blue_red, brightness))
         patches &= cv2.add(cv2.max(blue, red), grey) > MOVING
     return patches
+
+
+def _may_change(blue_red: tuple[UInt8Array, UInt8Array], brightness: UInt8Array) -> bool:
+    """Say whether colour may change over enough of the frame, worked out in bytes: in halves, rounded."""
+    moving = np.zeros(brightness.shape[1:], np.bool_)
+    for plane in blue_red:
+        halves = np.stack([cv2.addWeighted(p, 0.5, y, -0.5, 128) for p, y in zip(plane, brightness, strict=True)])
+        moving |= halves.max(axis=0) - halves.min(axis=0) > MOVING / 2 - 1
+    return _covers(moving[None])
 
 
 def _covers(patches: npt.NDArray[np.bool_]) -> bool:
