@@ -133,7 +133,14 @@ def _shrink(frames_THW: UInt8Array) -> UInt8Array:
     if ratio <= 1:
         return frames_THW
     size = max(round(width / ratio), 1), max(round(height / ratio), 1)
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames_THW])
+    # Means of whole squares, where such fill the frame, then linear between them: several times faster than means of
+    # the exact areas.
+    square = next(n for n in range(int(ratio), 0, -1) if height % n == width % n == 0)
+    if square > 1:
+        cells = width // square, height // square
+        frames_THW = np.stack([cv2.resize(frame, cells, interpolation=cv2.INTER_AREA) for frame in frames_THW])
+    way = cv2.INTER_LINEAR if ratio < 2 * square else cv2.INTER_AREA
+    return np.stack([cv2.resize(frame, size, interpolation=way) for frame in frames_THW])
 
 
 def _from_pixels(

@@ -5,6 +5,7 @@ Everything here works on small frames, in their own pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -211,29 +212,29 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     """
     if not inside.any():
         return False
-    mask = inside.view(np.uint8)
-    counts = np.sum([_histogram(frame, mask) for frame in frames_THW], axis=0).cumsum()
+    mask = np.where(inside, np.uint8(255), np.uint8(0))
+    counts = np.sum([histogram(frame, mask) for frame in frames_THW], axis=0).cumsum()
     darkest, brightest = np.searchsorted(counts, [0.01 * counts[-1], 0.99 * counts[-1]])
     span = max(int(brightest - darkest), 1)
-    by_size = np.zeros(256, np.int64)
+    least, step = (math.floor(part * span) for part in (TICK, STEP))  # whole numbers: bytes are compared with bytes
+    changes = steps = 0
     for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
         both = mask[one] & mask[two]
-        if not both.any():  # nothing has a neighbour that way, as in a picture of one row; OpenCV returns None then
-            continue
-        by_size += np.sum([_histogram(cv2.absdiff(frame[one], frame[two]), both) for frame in frames_THW], axis=0)
-    size = np.arange(256)
-    changes, steps = by_size[size > TICK * span].sum(), by_size[size > STEP * span].sum()
+        for frame in frames_THW if both.size else ():  # a picture of one row has no neighbours that way
+            change = cv2.absdiff(frame[one], frame[two]) & both
+            changes += np.count_nonzero(change > least)
+            steps += np.count_nonzero(change > step)
     return bool(steps > TEXT * changes)
 
 
-def _histogram(picture: UInt8Array, mask: UInt8Array) -> IntArray:
-    """Count the pixels of each of 256 levels, where the mask is not zero."""
+def histogram(picture: UInt8Array, mask: UInt8Array | None = None) -> IntArray:
+    """Count the pixels of each of 256 levels, where a mask is not zero."""
     return cv2.calcHist([picture], [0], mask, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def ground_level(low: UInt8Array) -> int:
     """Return the grey level of the ground: one level, dark or not, that fills a part of the darkest of all frames."""
-    counts = cv2.calcHist([low.reshape(-1, 1)], [0], None, [256], [0, 256]).ravel()
+    counts = histogram(low.reshape(1, -1))
     for darkest, least in BACKGROUNDS:
         level = int(counts[: darkest + 1].argmax())
         if counts[max(level - 1, 0) : level + 2].sum() > least * low.size:

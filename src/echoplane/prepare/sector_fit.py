@@ -46,8 +46,7 @@ def fit(evidence: Evidence) -> Fan:
     """Find the fan or box that explains the outline best."""
     scene = _Scene(evidence)
     points, on_frame = evidence.outline, evidence.on_frame
-    lefts = straight_sides(points, on_frame, 180 - CROSSED, 180 + WIDEST, EDGES)
-    rights = straight_sides(points, on_frame, -WIDEST, CROSSED, EDGES)
+    lefts, rights = straight_sides(points, on_frame, [(180 - CROSSED, 180 + WIDEST), (-WIDEST, CROSSED)], EDGES)
     pairs = [(left, right) for left in lefts for right in rights]
     pairs.sort(key=lambda pair: -pair[0].weight - pair[1].weight)
     best = scene.best(None, [scene.flat(), *scene.complete(pairs[:PAIRS])])

@@ -47,7 +47,9 @@ class Line:
         return x * np.float32(a) + y * np.float32(b) - np.float32(self.offset)
 
 
-def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, last: float, most: int) -> list[Line]:
+def straight_sides(
+    points_P2: FloatArray, on_frame: BoolArray, ranges: Sequence[tuple[float, float]], most: int
+) -> list[list[Line]]:
     """Find the strongest sides whose outward normals lie between two angles, strongest first.
 
     Parameters
@@ -56,18 +58,27 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
         Outline, about one point a pixel.
     on_frame : bool array, (P,)
         Points that end at the frame: they may not lie beyond a side, but they say nothing for one.
-    first, last : float
-        Angles, degrees.
+    ranges : sequence of pairs of float
+        First and last angle, degrees.
     most : int
-        At most so many.
+        At most so many in each range.
 
     Returns
     -------
-    list of Line
+    list of list of Line
+        Of each range.
     """
-    angles = np.deg2rad(np.arange(first, last + STEP / 2, STEP))
-    table, lowest = _gains(points_P2, on_frame, angles)
+    angles = [np.deg2rad(np.arange(first, last + STEP / 2, STEP)) for first, last in ranges]
+    table, lowest = _gains(points_P2, on_frame, np.concatenate(angles))
     apart = max(SAME_OFFSET * float(np.ptp(points_P2, axis=0).max()), 3)
+    parts = np.split(table, np.cumsum([len(some) for some in angles])[:-1])
+    found = [_strongest(part, some, lowest, apart, most) for part, some in zip(parts, angles, strict=True)]
+    refined = iter(_refined(points_P2[~on_frame], [line for lines in found for line in lines]))
+    return [_distinct([next(refined) for _ in lines]) for lines in found]
+
+
+def _strongest(table: FloatArray, angles: FloatArray, lowest: int, apart: float, most: int) -> list[Line]:
+    """Return the lines that gain most, no two of them (nearly) the same."""
     gains = table.ravel()
     best = np.flatnonzero(gains > max(LEAST_GAIN, FAINTEST * float(gains.max())))
     found: list[Line] = []
@@ -78,8 +89,12 @@ def straight_sides(points_P2: FloatArray, on_frame: BoolArray, first: float, las
         weight, angle, offset = float(gains[flat]), float(angles[row]), float(column + lowest)
         if all(turn(angle, line.angle) > SAME_ANGLE or abs(offset - line.offset) > apart for line in found):
             found.append(Line(angle, offset, weight))
+    return found
+
+
+def _distinct(lines: list[Line]) -> list[Line]:
     distinct: list[Line] = []
-    for line in _refined(points_P2[~on_frame], found):
+    for line in lines:
         if all(turn(line.angle, other.angle) > 1.5 or abs(line.offset - other.offset) > 4 for other in distinct):
             distinct.append(line)
     return distinct
