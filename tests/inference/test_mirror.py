@@ -90,3 +90,12 @@ def test_what_shows_no_heart_has_no_left_and_right():
     strange = np.array([STRANGE])
     assert mirror.seems_exchanged(strange, lambda: np.array([[0.0, 6.0, 0.0]]), facts)
     assert not mirror.seems_exchanged(strange, lambda: np.array([[0.0, 0.0, 6.0]]), facts)
+
+
+def test_what_is_known_well_is_not_asked_for_though_there_is_doubt():
+    doubt = np.array([[2.0, 4.0, 0.0]], np.float32)
+    facts = BundleFacts("toy", ("A2C", "A4C", "NOISE"), NetworkSpec("compact3d"))
+    energy = -np.log(np.exp(doubt).sum())
+    for known, asked in ((None, True), (energy - 0.01, True), (energy + 0.01, False)):
+        limits = Thresholds(mirror_margin=1.0, mirror_known=known)
+        assert mirror.worth_asking(doubt, replace(facts, thresholds=limits)) is asked

@@ -31,7 +31,14 @@ from echoplane.metrics.selective import threshold_for_precision
 from echoplane.models.bundle import CARD_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, DataUse, Metric
 from echoplane.pipelines.answer import answer_store, rows_in
-from echoplane.pipelines.calibrate import CalibrateRecipe, CalibrationReport, as_decided, calibrate, mirror_margin
+from echoplane.pipelines.calibrate import (
+    CalibrateRecipe,
+    CalibrationReport,
+    as_decided,
+    calibrate,
+    mirror_known,
+    mirror_margin,
+)
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 
@@ -88,8 +95,8 @@ def threshold(real: Predictions | None, facts: BundleFacts) -> float:
     return threshold_for_precision(*as_decided(p, real.y_true, facts), wanted) or 0.0
 
 
-def margin(runs: list[Path], store: StoreReader, facts: BundleFacts) -> float:
-    """Return the margin for mirrored pictures, an energy, from what runs answer to the cines they held out."""
+def both_ways(runs: list[Path], store: StoreReader) -> tuple[Predictions, Predictions]:
+    """Return what runs answer to the cines they held out: as drawn, and turned around."""
 
     def answers(mirrored: bool) -> Predictions:
         parts = []
@@ -98,7 +105,7 @@ def margin(runs: list[Path], store: StoreReader, facts: BundleFacts) -> float:
             parts.append(answer_store(bundle, load_engine(bundle), [store], held, mirrored=mirrored).predictions)
         return Predictions.concatenate(parts)
 
-    return mirror_margin(facts, answers(False), answers(True))
+    return answers(False), answers(True)
 
 
 def thinned(predictions: Predictions, count: int) -> Predictions:
@@ -208,8 +215,11 @@ def main() -> int:
     made, calibration = calibrated(bundle, answers, left_out)
     # Real clips look mirrored more often than phantoms: the margin must hold for them by themselves, too.
     networks = [path for path in options.left_out or [] if (path / "bundle").is_dir()]
-    margins = [margin([run], stores[0], made.facts), *([margin(networks, stores[1], made.facts)] if networks else [])]
-    limits = replace(made.facts.thresholds, mirror_margin=max(margins))
+    pairs = [both_ways([run], stores[0]), *([both_ways(networks, stores[1])] if networks else [])]
+    margin = max(mirror_margin(made.facts, *pair) for pair in pairs)
+    limits = replace(made.facts.thresholds, mirror_margin=margin)
+    known = [mirror_known(replace(made.facts, thresholds=limits), *pair) for pair in pairs]
+    limits = replace(limits, mirror_known=min((each for each in known if each is not None), default=None))
     before = max(int(stage["cines"]) for stage in stages(run))
     facts = replace(made.facts, name=options.name, thresholds=limits, licence="Apache-2.0",
                     data=data_uses(used, split, bool(left_out), before), notes=(NOTE,))  # fmt: skip

@@ -1,9 +1,10 @@
 """Pictures exported with left and right exchanged: noticed by answering the mirror image too.
 
 A network trained on the usual display convention knows an exchanged picture less well than its mirror image. Where the
-answer is not sure, one clip is turned around and answered again; when the network is then more at home by a margin, the
-whole cine is answered turned around. The margin is fitted with the calibration
-(:func:`echoplane.pipelines.calibrate.mirror_margin`) and lies in the bundle.
+answer is not sure, and the clip not so well known that nothing could be known better, one clip is turned around and
+answered again; when the network is then more at home by a margin, the whole cine is answered turned around. Both limits
+are fitted with the calibration (:func:`echoplane.pipelines.calibrate.mirror_margin`, `mirror_known`) and lie in the
+bundle.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ SENTENCE = "Left and right seem to be exchanged in this picture; it was answered
 
 def worth_asking(logits_CK: npt.NDArray[np.floating], facts: BundleFacts) -> bool:
     """Return whether the answer leaves enough doubt to look at the mirror image."""
-    if facts.thresholds.mirror_margin is None or not np.isfinite(logits_CK).all():
+    limits = facts.thresholds
+    if limits.mirror_margin is None or not np.isfinite(logits_CK).all():
+        return False
+    if limits.mirror_known is not None and float(energy(logits_CK[:1]).item()) <= limits.mirror_known:
         return False
     _, weight, _ = winner(sum_probabilities(facts.calibration.apply(logits_CK)), facts)
     return weight < SURE

@@ -72,6 +72,9 @@ class Thresholds:
     mirror_margin : float or None
         How much better known the mirror image must be (:func:`echoplane.inference.mirror.gain`) for a cine to be
         answered turned around; None: nobody looks.
+    mirror_known : float or None
+        Energy of a cine's first clip up to which it is so well known that its mirror image is not asked for; None: it
+        is asked for wherever there is doubt.
     enough : float or None
         Calibrated probability, in [0, 1], from which two clips that agree are enough
         (:mod:`echoplane.inference.enough`); None: every clip of the plan is looked at.
@@ -83,6 +86,7 @@ class Thresholds:
     novelty_limit: float | None = None
     chosen_on: str = ""
     mirror_margin: float | None = None
+    mirror_known: float | None = None
     enough: float | None = None
 
     def __post_init__(self) -> None:

@@ -65,7 +65,7 @@ class Rings:
             unclear = unclear[~clear]
             if not len(unclear):
                 break
-        for apex in unclear:
+        for apex in unclear.tolist():
             found[apex] = self._in_doubt(tries_QP[-1][apex], apex)
         return found
 

@@ -222,8 +222,8 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
         both = mask[one] & mask[two]
         for frame in frames_THW if both.size else ():  # a picture of one row has no neighbours that way
             change = cv2.absdiff(frame[one], frame[two]) & both
-            changes += np.count_nonzero(change > least)
-            steps += np.count_nonzero(change > step)
+            changes += int(np.count_nonzero(change > least))
+            steps += int(np.count_nonzero(change > step))
     return bool(steps > TEXT * changes)
 
 

@@ -198,7 +198,8 @@ class _Scene:
         """Signed distances of the outline from some lines, (lines, P), positive outside."""
         normals = np.array([line.normal for line in lines], np.float32)
         offsets = np.array([[line.offset] for line in lines], np.float32)
-        return normals[:, :1] * self.x + normals[:, 1:] * self.y - offsets
+        distances: FloatArray = normals[:, :1] * self.x + normals[:, 1:] * self.y - offsets
+        return distances
 
     def _cut_off(self, fan: Fan, touched: list[float]) -> Fan:
         """Cut a fan off where the outline touches a cut as far as it runs through it, and neither edge nor arc."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from echoplane.prepare.sector_arcs import LEAST_ARC
 from echoplane.prepare.sector_evidence import Evidence
@@ -185,7 +186,7 @@ class Judge:
         return int(np.count_nonzero(touched & free)) / count, count / len(x)
 
 
-def _counted(lengths: IntArray) -> FloatArray:
+def _counted(lengths: IntArray) -> npt.NDArray[np.float64]:
     """Return 0, 1, 2, ... for each of some lengths, one after the other."""
     starts = lengths.cumsum() - lengths
     return np.arange(int(lengths.sum()), dtype=np.float64) - np.repeat(starts, lengths)

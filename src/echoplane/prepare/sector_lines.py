@@ -24,6 +24,8 @@ NEIGHBOUR = 0.8
 LEAST_GAIN, FAINTEST = 4.0, 0.1
 #: Two lines closer than this in angle (degrees) and offset (fraction of the outline's size) are one.
 SAME_ANGLE, SAME_OFFSET = 5.0, 0.05
+#: A line is fitted again to no fewer points.
+LEAST_POINTS = 6
 #: Half-width of the band of points that touch a line, pixels.
 TOUCH = 1.6
 
@@ -171,15 +173,16 @@ def _refined(points_P2: FloatArray, lines: list[Line]) -> list[Line]:
     centre = points_P2.mean(axis=0, dtype=np.float64)
     x, y = (points_P2 - centre).T
     moments_P6 = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    fitted, going = list(lines), np.ones(len(lines), np.bool_)
+    fitted, going = list(lines), list(range(len(lines)))
     for width in (2 * TOUCH, TOUCH):
         normals = np.array([line.normal for line in fitted])
         offsets = np.array([line.offset for line in fitted]) - normals @ centre
         touching_LP = np.abs(normals @ np.stack([x, y]) - offsets[:, None]) <= width
-        for i, sums in enumerate((touching_LP.astype(np.float64) @ moments_P6).tolist()):
-            going[i] = going[i] and sums[0] >= 6 and (line := _least_squares(fitted[i], sums, centre)) is not None
-            if going[i]:
-                fitted[i] = line
+        sums_L6 = (touching_LP.astype(np.float64) @ moments_P6).tolist()
+        better = {i: _least_squares(fitted[i], sums_L6[i], centre) for i in going if sums_L6[i][0] >= LEAST_POINTS}
+        going = [i for i, line in better.items() if line is not None]
+        for i in going:
+            fitted[i] = better[i] or fitted[i]
     return fitted
 
 

@@ -60,7 +60,8 @@ class FrameByFrameReader:
                     out = np.empty((len(wanted), *picture.shape), np.uint8)
                 if picture.shape != out.shape[1:]:
                     raise UnreadableError(name, f"Frame {index} differs in size from the others.")
-                out[rows[index]] = picture
+                for row in rows[index]:  # one by one: a list of rows is copied into several times as slowly
+                    out[row] = picture
         return out
 
     def _payloads(self, stream: Stream, indices: Sequence[int]) -> Iterator[tuple[int, bytes]]:
