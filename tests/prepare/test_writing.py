@@ -118,7 +118,7 @@ def test_names_beside_real_pictures(real_clips: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "lines", "at", "size"),
     [
-        ("denoising/IM_0081.mp4", ("MUELLER HANS 01.02.1943",), (5, 15), 0.57),
+        ("denoising/IM_0003.mp4", ("MUELLER HANS 01.02.1943",), (5, 440), 0.57),
         ("handheld/1550611179852050432_A4C.mp4", NAME, (665, 530), 0.65),
     ],
 )
