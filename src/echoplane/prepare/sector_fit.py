@@ -57,6 +57,8 @@ def fit(evidence: Evidence) -> Fan:
 
 def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iterator[tuple[Line, Line]]:
     """Where one edge is lost in the dark, the fan is taken to be level: the other edge, mirrored."""
+    lefts = [left for left in lefts if -2 * math.degrees(_left_angle(left)) >= NARROWEST]
+    rights = [right for right in rights if 2 * math.degrees(_right_angle(right)) >= NARROWEST]
     edges, count = lefts + rights, len(lefts)
     if not edges:
         return
