@@ -454,6 +454,32 @@ def test_a_gif_as_fast_as_possible_says_no_frame_rate(tmp_path, milliseconds, fp
     assert any("no rate" in note for note in cine.notes) == (fps is None)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_some_frames_are_those_of_the_whole_to_the_last_bit(videos, case):
+    """What no frame leans on is not decoded where nobody asks for it; that must not show."""
+    cine = open_video(*videos(case))
+    whole = cine.reader.read(range(cine.n_frames))
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 5, 12):
+        some = np.sort(rng.choice(cine.n_frames, count, replace=False))
+        assert np.array_equal(cine.reader.read(some), whole[some])
+
+
+@pytest.mark.parametrize("case", ["mp4, H.264, B-frames", "mpeg-ts, H.264", "mkv, H.264, 10 bit"])
+def test_frames_that_nothing_leans_on_are_not_decoded_for_others(videos, monkeypatch, case):
+    cine = open_video(*videos(case))
+    shown, taken = [], video.decoded
+
+    def noted(*arguments, **named):
+        for frame in taken(*arguments, **named):
+            shown.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(video, "decoded", noted)
+    cine.reader.read([11])  # the last one of its group
+    assert len(set(shown)) <= 8
+
+
 @pytest.mark.parametrize("case", ["gif", "mp4, H.264, B-frames", "mpeg-ts, H.264", "avi, motion JPEG"])
 @pytest.mark.parametrize("color", [False, True])
 def test_parts_are_all_frames_in_order_each_decoded_once(videos, monkeypatch, case, color):
@@ -462,9 +488,9 @@ def test_parts_are_all_frames_in_order_each_decoded_once(videos, monkeypatch, ca
     whole = cine.reader.read(range(cine.n_frames), color=color)
     count, taken = 0, video.decoded
 
-    def counted(*arguments):
+    def counted(*arguments, **named):
         nonlocal count
-        for frame in taken(*arguments):
+        for frame in taken(*arguments, **named):
             count += 1
             yield frame
 

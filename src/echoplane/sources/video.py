@@ -219,13 +219,14 @@ class VideoReader:
         index = self._index
         numbers = {int(p): i for i, p in enumerate(index.pts)}
         left = set(wanted)
+        needed = {int(index.pts[number]) for number in wanted}
         position = floor = -1
         frames: Iterator[Any] = iter(())
         for target in wanted:
             key = int(index.key[target])
             if position < 0 or key > position + 1:
                 container.seek(index.key_dts[key], stream=stream)
-                frames, floor = decoded(container, stream), key
+                frames, floor = decoded(container, stream, wanted=needed), key
             while position < target:
                 frame = next(frames, None)
                 if frame is None:

@@ -8,7 +8,7 @@ damaged or cut files, GIF), the frames are counted by decoding once, and reached
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +174,9 @@ def _from_decoding(container: Any, stream: Any, source: str, limits: Limits, not
     return VideoIndex(count, empty, empty, {}, _seconds(times, stream), notes)
 
 
-def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> Iterator[Any]:
+def decoded(
+    container: Any, stream: Any, failures: list[str] | None = None, wanted: Set[int] | None = None
+) -> Iterator[Any]:
     """Yield every frame that decodes, from where the container stands, stepping over packets that do not.
 
     Parameters
@@ -182,6 +184,9 @@ def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> I
     container, stream : av.container.InputContainer, av.video.stream.VideoStream
     failures : list of str, optional
         Gets the message of every packet that failed.
+    wanted : set of int, optional
+        Time stamps of the frames that must come. Of the others, those that no frame leans on are not decoded: in most
+        videos every second one. May lose members while frames are taken.
     """
     packets = container.demux(stream)
     while True:
@@ -189,6 +194,9 @@ def decoded(container: Any, stream: Any, failures: list[str] | None = None) -> I
             packet = next(packets, None)
             if packet is None:
                 return
+            if wanted is not None:
+                needed = packet.pts is None or packet.pts in wanted
+                stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
             yield from packet.decode()
         except av.error.EOFError:
             return
