@@ -41,7 +41,7 @@ def test_every_pass_of_occlusion_is_a_step(bundle, clip, tmp_path, monkeypatch):
 
     @contextmanager
     def watched(what, unit, *, quiet=False):
-        yield _progress.Progress(lambda total: None, lambda: steps.append(unit))
+        yield _progress.Progress(lambda total: None, lambda: steps.append(unit), lambda line: None)
 
     monkeypatch.setattr(_progress, "progress", watched)
     with pytest.raises(SystemExit) as end:

@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias, TypeGuard
@@ -36,6 +36,10 @@ Source: TypeAlias = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
 
 #: Files begun ahead of the one whose result is handed out next, for each job. Bounds what waits behind a slow file.
 AHEAD = 4
+#: Seconds that files which have begun are given to end, where nobody takes results any more.
+PATIENCE = 10.0
+#: Names of the threads that work on files begin so.
+WORKERS = "echoplane-file"
 
 _log = logging.getLogger(__name__)
 
@@ -251,19 +255,23 @@ class ViewClassifier:
                 yield self._one_of_many(source, lambda known: self._alone(known, 1))
             return
         waiting: deque[Future[ViewResult]] = deque()
-        pool = ThreadPoolExecutor(jobs, thread_name_prefix="echoplane")
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix=WORKERS)
         try:
             for source in given:
                 # Its owner may fill a buffer anew while this one waits.
                 kept = source.copy() if _is_buffer(source) else source
                 waiting.append(pool.submit(self._one_of_many, kept, lambda known: self._answer(known, engine)))
                 if len(waiting) >= jobs * AHEAD:
-                    yield waiting.popleft().result()
+                    yield waiting[0].result()
+                    waiting.popleft()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting[0].result()
+                waiting.popleft()
         finally:
-            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
-            pool.shutdown(wait=True, cancel_futures=True)
+            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end; but a
+            # file on a disk that does not answer may take for ever.
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait((begun for begun in waiting if not begun.cancelled()), PATIENCE)
 
     def _one_of_many(self, source: Source, answer: Callable[[SourceItem | Cine], ViewResult]) -> ViewResult:
         try:

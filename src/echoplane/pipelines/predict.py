@@ -17,6 +17,7 @@ from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines._overlays import Overlays, overlay_name
+from echoplane.pipelines._watch import Watch
 from echoplane.pipelines._workers import spread
 from echoplane.pipelines.result_table import ResultTable
 from echoplane.pipelines.run_manifest import RunManifest, here_from, now, versions
@@ -131,6 +132,7 @@ def predict(
     processes: bool = False,
     on_start: Callable[[int], None] = lambda total: None,
     on_result: Callable[[ViewResult], None] = lambda result: None,
+    on_wait: Callable[[str, float], None] = lambda file, seconds: None,
 ) -> PredictRun:
     """Find the cines in files and folders, answer for each, and write rows and manifest.
 
@@ -154,6 +156,8 @@ def predict(
         Told how many files there are to answer for.
     on_result : callable
         Given each result, in order, after it was written.
+    on_wait : callable
+        Told, by another thread and once a file, which one has not come for half a minute, and the seconds so far.
 
     Returns
     -------
@@ -172,7 +176,7 @@ def predict(
         refuse_unguarded()
     settings = settings or PredictSettings()
     with ResultTable.held(output, resume=resume or retry, overwrite=overwrite) as table:
-        return _run(paths, settings, table, retry, processes, on_start, on_result)
+        return _run(paths, settings, table, retry, processes, on_start, on_result, on_wait)
 
 
 def _run(
@@ -183,6 +187,7 @@ def _run(
     processes: bool,
     on_start: Callable[[int], None],
     on_result: Callable[[ViewResult], None],
+    on_wait: Callable[[str, float], None],
 ) -> PredictRun:
     bundle = Bundle.load(settings.bundle)
     manifest = _new_manifest(bundle, settings, table.path)
@@ -206,10 +211,13 @@ def _run(
     else:
         results = classifier.predict_many(items)
     try:
-        for result in results:
-            table.write(result)
-            counts[str(result.status)] += 1
-            on_result(result)
+        with Watch(on_wait) as watch:
+            for item in items:
+                watch.waits_for(item.source)  # they come in order, so it is known whose result is the next one
+                result = next(results)
+                table.write(result)
+                counts[str(result.status)] += 1
+                on_result(result)
         interrupted = False
     except KeyboardInterrupt:
         pass  # what is done is written; the caller is told

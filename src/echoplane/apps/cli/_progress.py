@@ -16,10 +16,11 @@ LOG_EVERY = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Handles to a running bar: `start` it with the total (None: not known), `step` it by one."""
+    """A running bar: `start` it with the total (None: not known), `step` it by one, `note` a line above it."""
 
     start: Callable[[int | None], None]
     step: Callable[[], None]
+    note: Callable[[str], None]
 
 
 @contextmanager
@@ -40,11 +41,11 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
     Where stderr is not a terminal (a job on a cluster) a line is printed every :data:`LOG_EVERY` seconds.
     """
     if quiet:
-        yield Progress(lambda total: None, lambda: None)
+        yield Progress(lambda total: None, lambda: None, lambda line: None)
         return
     if not sys.stderr.isatty():
         lines = _Lines(what, unit)
-        yield Progress(lines.start, lines.step)
+        yield Progress(lines.start, lines.step, lines.note)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -68,7 +69,9 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
         bar.update(task, rate=_pace(speed) if speed else "")
 
     with bar:
-        yield Progress(lambda total: bar.reset(task, total=total), step)
+        yield Progress(
+            lambda total: bar.reset(task, total=total), step, lambda line: bar.console.print(line, markup=False)
+        )
 
 
 class _Lines:
@@ -84,6 +87,9 @@ class _Lines:
     def start(self, total: int | None) -> None:
         self._total, self._done = total, 0
         self._begun = self._clock()
+
+    def note(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
     def step(self) -> None:
         self._done += 1

@@ -8,6 +8,7 @@ Everything that costs time to import is imported inside the commands, so that ``
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -38,7 +39,7 @@ from echoplane.apps.cli import (
     train,
     views,
 )
-from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_USAGE, print_error, printable
+from echoplane.apps.cli._common import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, print_error, printable
 from echoplane.errors import EchoplaneError, UsageError
 
 #: Verb modules, in the order of the help.
@@ -117,6 +118,14 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     _hear_interrupts()
     try:
+        _run(arguments)
+    except SystemExit as end:
+        _leave_behind(end)
+        raise
+
+
+def _run(arguments: list[str] | None) -> None:
+    try:
         _refuse_empty_paths(sys.argv[1:] if arguments is None else arguments)
         build_app()(arguments, prog_name="echoplane")
     except KeyboardInterrupt:  # before the command began; from then on typer catches it
@@ -137,6 +146,23 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         logging.getLogger("echoplane").debug("The interrupt became this.", exc_info=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _leave_behind(end: SystemExit) -> None:
+    """Leave at once, where a file that does not answer still holds a thread: Python would wait for it."""
+    if threading.active_count() == 1:
+        return
+    from echoplane.inference.classifier import WORKERS
+
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith(WORKERS)]
+    for thread in workers:
+        thread.join(1)  # one that has nothing to do is just ending
+    if not any(thread.is_alive() for thread in workers):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it is gone
+            stream.flush()
+    os._exit(end.code if isinstance(end.code, int) else EXIT_USAGE if end.code else EXIT_OK)
 
 
 def _refuse_empty_paths(arguments: list[str]) -> None:

@@ -135,6 +135,12 @@ def register(app: typer.Typer) -> None:
                 if quiet and result.status in FAILED:
                     print_error(f"{result.file}: {' '.join(result.reasons)}")
 
+            def tell(file: str, seconds: float) -> None:
+                bar.note(
+                    f"Waiting for {printable(file)}, {seconds:.0f} s so far. "
+                    "If its disk does not answer: Ctrl-C, and --resume later."
+                )
+
             run = predict(
                 paths,
                 settings,
@@ -145,6 +151,7 @@ def register(app: typer.Typer) -> None:
                 overwrite=overwrite,
                 on_start=bar.start,
                 on_result=take,
+                on_wait=tell,
             )
         if not quiet:
             print_results(shown, run, output)
