@@ -28,7 +28,7 @@ from echoplane.store.reader import StoreReader
 def main() -> None:
     """Fit, and write the weights anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stores", type=Path, nargs="+")
+    parser.add_argument("stores", type=Path, nargs="+", help="labelled stores, prepared as the weights take them")
     bundle = Bundle.load(None)
     engine, found = load_engine(bundle), []
     for path in parser.parse_args().stores:
