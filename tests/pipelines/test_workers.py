@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,17 +11,20 @@ from types import ModuleType
 
 import pytest
 
+from echoplane.pipelines import _workers
 from echoplane.pipelines._workers import spread
 
 # Spawned processes import what they run, so it stands in a module of its own.
 WORK = """
-import os
+import os, threading
 
 def work(item):
     if item == "crash":
         os._exit(3)  # as a decoder does that runs into foreign memory
     if item == "raise":
         raise LookupError(item)
+    if item == "dead":
+        threading.Event().wait()  # as a disk that does not answer
     return item * 2
 
 def crashed(item):
@@ -52,6 +56,21 @@ def test_in_this_process() -> None:
 def test_results_come_in_order(work: ModuleType) -> None:
     found = list(spread(work.work, [f"{i}," for i in range(30)], 2, work.crashed, in_order=True))
     assert found == [f"{i},{i}," for i in range(30)]
+
+
+def test_who_takes_no_more_results_does_not_wait_for_an_item_that_never_ends(
+    work: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_workers, "PATIENCE", 0.1)
+    before = set(multiprocessing.active_children())
+    results = spread(work.work, ["a", "dead", "b", *"cdefghijkl"], 2, work.crashed, in_order=True)
+    assert next(results) == "aa"
+    mine = set(multiprocessing.active_children()) - before
+    assert mine
+    results.close()
+    for process in mine:
+        process.join(30)
+        assert process.exitcode is not None
 
 
 @pytest.mark.parametrize("in_order", [True, False])

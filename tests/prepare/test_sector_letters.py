@@ -82,3 +82,8 @@ def test_letters_on_a_dim_smooth_picture_do_not_make_it_a_page(screen: Paint, in
 def test_a_row_of_pixels_can_be_asked(shape: tuple[int, int]) -> None:
     black_and_white = np.random.default_rng(0).integers(0, 2, (3, *shape), np.uint8) * 255
     assert like_text(black_and_white, np.ones(shape, bool)) == (shape != (1, 1))
+
+
+def test_what_fills_the_frame_has_nothing_around_it_to_hang_on_to() -> None:
+    """Warnings are errors here: there was a division by nothing."""
+    assert without_letters(np.full((8, 240, 320), 200, np.uint8)) is None

@@ -90,6 +90,7 @@ CASES = {
     "mpeg-ps, MPEG-2": ("a.mpg", "mpeg", "mpeg2video", {"options": {"g": "10", "bf": "2"}}),
     "bare H.264": ("a.h264", "h264", "libx264", {"options": X264}),
     "bare MPEG-2": ("a.m2v", "mpegvideo", "mpeg2video", {"options": {"g": "10"}}),
+    "mp4, AV1": ("a.mp4", "mp4", "libsvtav1", {"options": {"g": "12", "crf": "10"}}),
     "gif": ("a.gif", "gif", "gif", {"pix_fmt": "rgb8"}),
     "mp4, planar RGB": ("a.mp4", "mp4", "libx264rgb", {"pix_fmt": "rgb24", "options": X264}),
 }
@@ -120,6 +121,23 @@ def test_frames_cut_away_by_an_edit_list_are_not_missed(tmp_path):
     cine = open_video(tmp_path / "a.mp4", "mp4")
     assert [number_of(frame) for frame in cine.reader.read(range(cine.n_frames))] == list(range(10, 30))
     assert cine.notes == ()
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_time_stamps_in_the_order_of_storage_are_not_believed(tmp_path, container, codec):
+    """As of an AVI with B-frames that was packed into another container: nothing says when its frames are shown."""
+    options = X264 if codec == "libx264" else {"bf": "2", "g": "10", "q": "2"}
+    whole = write(tmp_path / "whole.mp4", codec, options=options)
+    with av.open(str(whole)) as source, av.open(str(tmp_path / f"a.{container}"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream = Fraction(1, 25), stream
+            target.mux(packet)
+    cine = open_video(tmp_path / f"a.{container}", container)
+    assert [number_of(frame) for frame in cine.reader.read(range(30))] == list(range(30))
+    assert [number_of(frame) for frame in cine.reader.read([4, 8, 16, 23])] == [4, 8, 16, 23]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -463,6 +481,14 @@ def test_some_frames_are_those_of_the_whole_to_the_last_bit(videos, case):
     for count in (1, 2, 5, 12):
         some = np.sort(rng.choice(cine.n_frames, count, replace=False))
         assert np.array_equal(cine.reader.read(some), whole[some])
+
+
+@pytest.mark.parametrize("case", ["mp4, AV1", "mp4, HEVC", "webm, VP9", "mp4, H.264, open groups", "mpeg-ts, H.264"])
+def test_some_frames_are_found_by_their_key_frame_at_the_first_try(videos, monkeypatch, case):
+    cine = open_video(*videos(case))
+    monkeypatch.setattr(cine.reader, "_by_count", None)
+    for number in range(cine.n_frames):
+        assert number_of(cine.reader.read([number])[0]) == number
 
 
 @pytest.mark.parametrize("case", ["mp4, H.264, B-frames", "mpeg-ts, H.264", "mkv, H.264, 10 bit"])

@@ -15,6 +15,8 @@ B = TypeVar("B")
 
 #: Items under way or waiting, per process.
 AHEAD = 4
+#: Seconds that items under way are given to end, where nobody takes results any more.
+PATIENCE = 10.0
 
 
 def spread(
@@ -75,8 +77,14 @@ def _until_one_dies(
         except BrokenProcessPool:
             return list(running.values())
         finally:
-            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end.
-            pool.shutdown(cancel_futures=True)
+            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end; but a
+            # file on a disk that does not answer may take for ever.
+            processes = list((pool._processes or {}).values())
+            begun = [future for future in running if not future.cancel()]
+            pool.shutdown(wait=False, cancel_futures=True)
+            if wait(begun, PATIENCE).not_done:
+                for process in processes:
+                    process.kill()
 
 
 def _submitted(pool: Workers, work: Callable[[A], B], item: A) -> Future[B]:

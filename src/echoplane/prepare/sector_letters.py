@@ -63,7 +63,7 @@ def without_letters(frames_THW: UInt8Array) -> UInt8Array | None:
         x, y, width, height = cv2.boundingRect(own)
         box = np.s_[max(y - 3, 0) : y + height + 3, max(x - 3, 0) : x + width + 3]
         around = (cv2.dilate(own[box], EDGES) > 0) & (own[box] == 0)
-        held = np.count_nonzero(picture[box] & around) / np.count_nonzero(around)
+        held = int(np.count_nonzero(picture[box] & around)) / max(int(np.count_nonzero(around)), 1)
         if 0 < held <= HELD and like_text(frames_THW[:1, *box], np.ones(around.shape, bool)):
             letters |= own
     painted = cv2.dilate(letters, EDGES).view(np.bool_)

@@ -25,6 +25,10 @@ from echoplane.sources.limits import Limits
 #: flags say; in an MPEG program stream the time stamps after a seek are guessed.
 _FORWARD_ONLY = frozenset({"gif", "mpeg"})
 
+#: Decoders that can be told with each packet to leave out what no other frame leans on. Of others, dav1d is told once,
+#: when it is opened; and HEVC calls frames so on which some of a higher layer may lean.
+_LEAVES_OUT = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4"})
+
 #: Opens the video anew, at its start, and gives the ``av`` container and the video stream.
 Opener = Callable[[], AbstractContextManager[tuple[Any, Any]]]
 
@@ -136,6 +140,8 @@ def _from_packets(packets: list[_Packet], stream: Any) -> VideoIndex | None:
     pts = [p.pts for p in packets if p.pts is not None]
     if len(set(pts)) != len(packets) or not packets[0].key:
         return None
+    if stream.codec_context.has_b_frames and pts == sorted(pts):
+        return None  # frames are stored in another order than shown, and the time stamps do not say so
     order = np.argsort(np.array(pts, np.int64), kind="stable")
     ranked = np.array(pts, np.int64)[order]
     rank = np.empty_like(order)
@@ -194,7 +200,7 @@ def decoded(
             packet = next(packets, None)
             if packet is None:
                 return
-            if wanted is not None:
+            if wanted is not None and stream.codec_context.name in _LEAVES_OUT:
                 needed = packet.pts is None or packet.pts in wanted
                 stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
             yield from packet.decode()

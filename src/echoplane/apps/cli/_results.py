@@ -75,8 +75,9 @@ def print_results(shown: Shown, run: PredictRun, output: Path | None) -> None:
     remarks = console(stderr=True)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(run.counts.items(), key=lambda item: -item[1]))
     skipped = f" {run.skipped} had a row already." if run.skipped else ""
+    nothing = "none was done" if run.interrupted else "nothing to do"
     what = "1 file" if run.files == 1 else f"{run.files} files"
-    remarks.print(f"{what} in {run.seconds:.1f} s: {counts or 'nothing to do'}.{skipped}", markup=False)
+    remarks.print(f"{what} in {run.seconds:.1f} s: {counts or nothing}.{skipped}", markup=False)
     if output is not None:
         remarks.print(
             f"Written to {printable(str(output))}, with {run.manifest.name if run.manifest else ''}.", markup=False
