@@ -141,7 +141,12 @@ def test_organize_and_back(tmp_path: Path) -> None:
     assert code == 0
     assert "2 moved" in text
     assert (tmp_path / "sorted/A4C/s1/a.dcm").exists()
-    code, text = run("organize", "--undo", tmp_path / "sorted" / "organize-undo.jsonl")
+    back = ("organize", "--undo", tmp_path / "sorted" / "organize-undo.jsonl")
+    for more in (["--dry-run"], [tmp_path / "exams"], ["-o", tmp_path / "sorted"]):
+        code, text = run(*back, *more)
+        assert (code, "do not go with it" in text) == (2, True)
+    assert (tmp_path / "sorted/A4C/s1/a.dcm").exists()
+    code, text = run(*back)
     assert (code, "2 files taken back." in text) == (0, True)
     assert (tmp_path / "exams/s1/a").exists()
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from echoplane.data import organize as module
+from echoplane.data.adapters import read_manifest
 from echoplane.data.labels import LabelTable, UnknownLabelsError
 from echoplane.errors import DataError
 from echoplane.pipelines.organize import organize, undo
@@ -427,3 +428,35 @@ def test_an_output_beside_the_folder_one_is_in(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "w")
     run = organize("../exams", "../out", sheet=Path("../views.csv"))
     assert (run.done, run.views) == (1, {"A4C": 1})
+
+
+@pytest.mark.parametrize("how", ["copy", "link", "move"])
+def test_a_file_gets_no_second_view_while_it_has_one(exams, tmp_path, how):
+    """After a correction of the sheet it lay in two view folders; or, moved, stayed in the wrong one without a word."""
+    out = tmp_path / "sorted"
+    organize(exams, out, how=how)
+    before = tree(out)
+    sheet = exams / "labels.txt"
+    sheet.write_text(sheet.read_text().replace("s1 b A2C", "s1 b A3C"))
+    again = organize(exams, out, how=how)
+    (told,) = (f for f in again.failures if f.status != "missing")
+    assert (told.status, again.done, again.before, again.failed) == ("elsewhere", 0, 3, 2)
+    assert told.file == ("s1/b" if how == "move" else "s1/b.dcm")
+    assert str(out / "A2C" / "s1" / "b.dcm") in told.reason
+    assert f"--undo {out / module.UNDO_FILE}" in told.reason
+    assert tree(out) == before
+    undo(out / module.UNDO_FILE)
+    assert organize(exams, out, how=how).done == 4
+    assert set(tree(out)) == EXPECTED - {"A2C/s1/b.dcm"} | {"A3C/s1/b.dcm"}
+
+
+def test_what_organize_made_is_a_data_set_without_complaints(exams, tmp_path):
+    organize(exams, tmp_path / "sorted")
+    assert "organize-undo.jsonl" in {path.name for path in (tmp_path / "sorted").iterdir()}
+    assert read_manifest("folders", tmp_path / "sorted").failures == ()
+
+
+def test_lines_without_a_view_are_not_why_no_cine_is_found(exams):
+    (exams / "labels.txt").write_text("file,view\nnotes.txt,\n/abs/b.dcm,A4C\n")
+    with pytest.raises(DataError, match=r"The first of 1 problems: /abs/b\.dcm: .*absolute"):
+        organize(exams, exams.parent / "sorted")

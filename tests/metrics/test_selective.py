@@ -23,11 +23,14 @@ def test_risk_at_each_threshold_is_the_error_rate_of_those_above(pairs: list[tup
     assert answered[-1] == 1
 
 
-@given(ANSWERS, st.sampled_from([0.5, 0.8, 1.0]))
-def test_threshold_keeps_its_promise_and_is_the_lowest(pairs: list[tuple[int, bool]], wanted: float) -> None:
+@given(ANSWERS, st.sampled_from([0.5, 0.8, 1.0]), st.integers(1, 12))
+def test_threshold_keeps_its_promise_and_is_the_lowest(
+    pairs: list[tuple[int, bool]], wanted: float, least: int
+) -> None:
     confidence, right = np.array([c / 5 for c, _ in pairs]), np.array([r for _, r in pairs])
-    found = selective.threshold_for_precision(confidence, right, wanted)
-    good = [t for t in np.unique(confidence) if right[confidence >= t].mean() >= wanted]
+    found = selective.threshold_for_precision(confidence, right, wanted, least)
+    above = [(t, right[confidence >= t]) for t in np.unique(confidence)]
+    good = [t for t, chosen in above if chosen.mean() >= wanted and len(chosen) >= least]
     assert found == (min(good) if good else None)
 
 

@@ -77,6 +77,12 @@ def test_a_better_model_is_seen_to_be_better() -> None:
     assert (same.difference.value, same.p_value) == (0.0, 1.0)
 
 
+def test_answers_to_other_cines_are_not_compared() -> None:
+    p = predictions(1)
+    with pytest.raises(UsageError, match="answered no cine in common"):
+        compare_predictions(p, replace(p, cines=tuple(f"other{i}" for i in range(len(p.cines)))))
+
+
 def test_truths_that_contradict_each_other_are_refused() -> None:
     p = predictions(1)
     y = p.y_true.copy()

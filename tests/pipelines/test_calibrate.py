@@ -19,6 +19,7 @@ from echoplane.pipelines.calibrate import (
     cross_fit,
     enough,
     fit,
+    least_answers,
     mirror_known,
     mirror_margin,
     without_mirror_margin,
@@ -107,6 +108,18 @@ def test_of_one_patient_alone_the_sets_are_fitted_on_what_the_scaling_saw() -> N
     p = predictions(5)
     fitted = fit(p, CalibrateRecipe(levels=(0.5,), precision=None), bundle().facts)
     assert fitted.conformal == (fit_conformal(p.y_true, p.cine_probabilities(fitted.calibration), 0.5),)
+
+
+def test_a_threshold_rests_on_as_many_answers_as_it_takes_to_show_it() -> None:
+    """One cine that is right by luck, above all others, is no promise of nineteen in twenty."""
+    assert [least_answers(wanted) for wanted in (0.5, 0.9, 0.95, 0.99, 1)] == [2, 10, 20, 100, 100]
+    p = predictions(100, factor=0.02, seed=3)
+    right = p.y_true == p.cine_probabilities(None).argmax(axis=1)
+    p = replace(p, logits=p.logits + 5 * np.eye(4)[p.y_true[p.cine_of_clip]] * np.isin(p.cine_of_clip, [3, 4])[:, None])
+    assert right.mean() < 0.9
+    made, report = calibrate(bundle(), p, CalibrateRecipe(precision=0.95, known=None))
+    assert not report.reached
+    assert made.facts.thresholds.min_probability == 0
 
 
 def test_vector_scaling_needs_all_views() -> None:

@@ -56,6 +56,11 @@ def test_unknown_labels_are_listed_with_counts_and_suggestions() -> None:
         make_targets([row("PSAXPM"), row("PSAXPM"), row("X")], VIEWS, {})
 
 
+def test_a_view_that_is_not_wanted_is_no_misspelling_of_another() -> None:
+    with pytest.raises(DataError, match=r"'A3C' \(1 cines\), 'psax pm' \(1 cines; did you mean 'PSAX-PM'\?\)"):
+        make_targets([row("A3C"), row("psax pm")], VIEWS, {})
+
+
 @pytest.mark.parametrize(
     ("views", "labels", "message"),
     [

@@ -46,6 +46,10 @@ class ManifestRow:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: Why a line without a view is left out; result files of ``predict`` have many.
+NO_VIEW = "Has no view."
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One file or cine that does not reach the store.
@@ -56,14 +60,17 @@ class Failure:
         Relative to the data set's folder.
     status : str
         A value of :class:`echoplane.records.Status`, or ``"missing"``, ``"no_label"``, ``"label_conflict"``,
-        ``"left_out"``, ``"error"``.
+        ``"left_out"``, ``"elsewhere"``, ``"error"``.
     reason : str
         Why, in one or two sentences.
+    given_label : str
+        The label that a sheet gives it, where one does.
     """
 
     file: str
     status: str
     reason: str
+    given_label: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,13 @@ from typing import Literal, get_args
 
 from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256
 from echoplane.data.labels import SKIP
-from echoplane.data.manifest import Failure, Manifest, ManifestRow
+from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
 from echoplane.errors import DataError, ReadError
 from echoplane.sources.item import shown
 from echoplane.sources.sniff import sniff
 
 How = Literal["copy", "link", "move"]
 UNDO_FILE = "organize-undo.jsonl"
-#: Why a line without a view is left out; result files of ``predict`` have many.
-NO_VIEW = "Has no view."
 
 #: Windows' code for "a required privilege is not held", which it says of links.
 _NO_RIGHT_TO_LINK = 1314
@@ -258,22 +256,32 @@ def _half(target: Path) -> Path:
     return target.with_name(f".{target.name[:80]}.half")
 
 
-def moved_before(undo: Path, root: Path) -> set[str]:
-    """Return the files that an earlier run has moved away from below `root`, as paths below it with ``/``.
+def done_before(undo: Path) -> list[Step]:
+    """Return what earlier runs did that is still so: their targets are there.
 
     Raises
     ------
     DataError
         When the undo file is there and cannot be read.
     """
-    if not undo.exists():
-        return set()
-    top, moved = Path(absolute_name(root)), set()
-    for step in _read(undo)[0]:
+    steps = _read(undo)[0] if undo.exists() else []
+    return [step for step in steps if os.path.lexists(step.target)]
+
+
+def moved_from(steps: Iterable[Step], root: Path) -> dict[str, str]:
+    """Return the files that were moved away from below `root`, as paths below it with ``/``, and where they lie."""
+    top, moved = Path(absolute_name(root)), {}
+    for step in steps:
         source = Path(step.source)
-        if step.how == "move" and not source.exists() and os.path.lexists(step.target) and top in source.parents:
-            moved.add(source.relative_to(top).as_posix())
+        if step.how == "move" and not source.exists() and top in source.parents:
+            moved[source.relative_to(top).as_posix()] = step.target
     return moved
+
+
+def elsewhere(file: str, target: str, undo: Path) -> Failure:
+    """Return why a file that an earlier run put to `target` is not put to where a sheet wants it now."""
+    reason = f"An earlier run put it to {shown(target)}; take that back first (echoplane organize --undo {undo})."
+    return Failure(file, "elsewhere", reason)
 
 
 def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[int, list[Failure]]:

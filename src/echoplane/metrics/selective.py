@@ -44,8 +44,19 @@ def area_under_risk_coverage(confidence: Floats, right: npt.NDArray[np.bool_]) -
     return float(np.sum(risk * np.diff(answered, prepend=0.0)))
 
 
-def threshold_for_precision(confidence: Floats, right: npt.NDArray[np.bool_], wanted: float) -> float | None:
+def threshold_for_precision(
+    confidence: Floats, right: npt.NDArray[np.bool_], wanted: float, least: int = 1
+) -> float | None:
     """Return the lowest confidence from which on the answers are right in at least `wanted` of the cases.
+
+    Parameters
+    ----------
+    confidence : float array, (S,)
+    right : bool array, (S,)
+    wanted : float
+        In (0, 1].
+    least : int
+        Fewer answers than this show nothing.
 
     Returns
     -------
@@ -53,9 +64,9 @@ def threshold_for_precision(confidence: Floats, right: npt.NDArray[np.bool_], wa
         None when no threshold reaches it on these samples.
     """
     confidence = np.asarray(confidence, dtype=float)
-    _, risk = risk_coverage(confidence, right)
+    coverage, risk = risk_coverage(confidence, right)
     levels = np.unique(confidence)[::-1]
-    good = np.flatnonzero(1 - risk >= wanted)
+    good = np.flatnonzero((1 - risk >= wanted) & (np.rint(coverage * len(confidence)) >= least))
     return float(levels[good[-1]]) if len(good) else None
 
 

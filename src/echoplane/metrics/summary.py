@@ -230,6 +230,8 @@ def compare_predictions(
     """
     place = {name: i for i, name in enumerate(second.cines)}
     shared = [(i, place[name]) for i, name in enumerate(first.cines) if name in place]
+    if not shared:
+        raise UsageError("the two answered no cine in common; give answers to the same cines.")
     a = np.array([i for i, _ in shared], dtype=np.int64)
     b = np.array([j for _, j in shared], dtype=np.int64)
     _same_truth(first, second, shared)

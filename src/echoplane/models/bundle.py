@@ -78,7 +78,9 @@ class Bundle:
         files = open_files(default_path() if path in (None, DEFAULT) else Path(path))
         sizes = files.sizes()
         if FACTS_NAME not in sizes:
-            raise BundleError(f"{files.where}: is no echoplane bundle: it holds no {FACTS_NAME}.")
+            inner = Path(files.where) / "bundle"  # of a training run
+            hint = f" {inner} is one." if (inner / FACTS_NAME).is_file() else ""
+            raise BundleError(f"{files.where}: is no echoplane bundle: it holds no {FACTS_NAME}.{hint}")
         if sizes[FACTS_NAME] > _FACTS_LIMIT:
             raise BundleError(f"{files.where}: {FACTS_NAME} has {sizes[FACTS_NAME]} bytes; that is no description.")
         raw = files.read(FACTS_NAME)

@@ -116,7 +116,7 @@ def answer_store(
     run()
     if not rows:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-        why = why or "the stores, or what was picked of them, are empty"
+        why = why or "the stores are empty, or no cine in them belongs to the split or fold that was asked for"
         raise DataError(f"none of {len(chosen)} cines can be answered: {why}.")
     return Answers(_collect(bundle, rows, truths, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
 

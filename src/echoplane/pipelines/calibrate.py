@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -189,7 +190,12 @@ def _least(
     """Return the probability from which on the wanted share is right; None where none is wanted, or none reaches it."""
     if precision is None:
         return None
-    return selective.threshold_for_precision(*as_decided(p_VK, y_true_V, facts), precision)
+    return selective.threshold_for_precision(*as_decided(p_VK, y_true_V, facts), precision, least_answers(precision))
+
+
+def least_answers(precision: float) -> int:
+    """Return how many answers it takes to show a precision: of fewer than 20 one wrong is more than one in 20."""
+    return min(math.ceil(1 / max(1 - precision, 0.01) - 1e-9), 100)
 
 
 def calibrate(

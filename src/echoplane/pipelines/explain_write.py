@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from echoplane._files import atomic_write, each_path, nothing_to_read
-from echoplane.errors import PrepareError, ReadError, UsageError
+from echoplane.errors import NotImageError, PrepareError, ReadError, UsageError
 from echoplane.explain.panel import Caption
 from echoplane.explain.render import Marked, film_strip, frames
 from echoplane.pipelines import _html
@@ -179,7 +179,8 @@ def gallery(
     -------
     shown : int
     failed : list of (str, str)
-        File and reason of those that could not be explained; they stand at the end of the page as well.
+        File and reason of those that could not be explained. They stand at the end of the page, beside what holds no
+        picture (a text file), which is no failure.
 
     Raises
     ------
@@ -195,6 +196,7 @@ def gallery(
         raise nothing_to_read(given)
     on_start(len(items))
     cards: list[tuple[float, str]] = []
+    left_out: list[tuple[str, str]] = []
     failed: list[tuple[str, str]] = []
     for item in items:
         try:
@@ -203,12 +205,14 @@ def gallery(
             probability = max(explanation.answer.probabilities.values(), default=0.0)
             cards.append((probability, _card(explanation, caption(explanation), grey)))
         except (ReadError, PrepareError) as error:
-            failed.append((item.source, error.sentence))
+            left_out.append((item.source, error.sentence))
+            if not isinstance(error, NotImageError):
+                failed.append(left_out[-1])
         on_done(item.source)
     cards.sort(key=lambda pair: pair[0])
     body = [_html.side_by_side(*(card for _, card in cards))]
-    if failed:
-        body.append(_html.section(f"Not explained: {len(failed)}", _html.table(["file", "reason"], failed)))
+    if left_out:
+        body.append(_html.section(f"Not explained: {len(left_out)}", _html.table(["file", "reason"], left_out)))
     what = f"why {explainer.settings.view}" if explainer.settings.view else "why the view it names"
     lead = (
         f"{len(cards)} cines by {explainer.bundle.name}, method {explainer.method}, {what}; the most doubtful first. "

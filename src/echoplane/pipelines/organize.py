@@ -8,11 +8,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from echoplane._files import absolute_name, safe_name
 from echoplane.data.adapters import Options, read_manifest
 from echoplane.data.adapters.sheet import places, spellings
-from echoplane.data.labels import LabelTable
+from echoplane.data.labels import SKIP, LabelTable
 from echoplane.data.manifest import Failure
-from echoplane.data.organize import UNDO_FILE, How, Step, carry_out, make_plan, moved_before, undo_all
+from echoplane.data.organize import (
+    UNDO_FILE,
+    How,
+    Plan,
+    Step,
+    carry_out,
+    done_before,
+    elsewhere,
+    make_plan,
+    moved_from,
+    undo_all,
+)
+from echoplane.sources.item import shown
 
 __all__ = ["OrganizeRun", "organize", "undo"]
 
@@ -85,34 +98,72 @@ def organize(
         Labels that nobody knows; nothing was touched.
     """
     undo_file = Path(out) / UNDO_FILE
-    moved = moved_before(undo_file, Path(source)) if how == "move" else set()
+    earlier = done_before(undo_file)
+    moved = moved_from(earlier, Path(source)) if how == "move" else {}
     labels = labels or LabelTable()
     manifest = read_manifest("sheet", source, Options(sheet, labels), may_be_empty=bool(moved))
-    meanings = labels.resolve_all(manifest.given_labels())
+    gone = [(failure, _moved_to(failure, moved, Path(source))) for failure in manifest.failures]
+    given = Counter(failure.given_label for failure, target in gone if target and failure.given_label)
+    meanings = labels.resolve_all(Counter(manifest.given_labels()) + given)
     plan = make_plan(manifest, meanings, Path(out), how)
-    failures = [failure for failure in plan.failures if not _is_moved(failure, moved, Path(source))]
-    before = len(plan.failures) - len(failures)
+    top = Path(os.path.abspath(out))  # noqa: PTH100 -- as the targets are made, without ".."
+    failures, before = list(plan.failures), 0
+    for failure, target in gone:
+        if not target:
+            continue
+        failures.remove(failure)
+        view = meanings.get(failure.given_label, SKIP)
+        if view == SKIP or _view_folder(target, top) == safe_name(view):
+            before += 1
+        else:
+            failures.append(elsewhere(failure.file, target, undo_file))
+    steps, misplaced = _apart(plan.steps, earlier, undo_file, Path(absolute_name(source)))
+    plan, failures = Plan(steps, plan.failures), [*failures, *misplaced]
     done = 0
     if not dry_run:
         on_start(len(plan.steps))
         done, more = carry_out(plan, undo_file, on_step)
         failures += more
         before += len(plan.steps) - done - len(more)
-    top = Path(os.path.abspath(out))  # noqa: PTH100 -- as the targets are made, without ".."
-    views = Counter(Path(step.target).relative_to(top).parts[0] for step in plan.steps)
+    views = Counter(_view_folder(step.target, top) for step in plan.steps)
     return OrganizeRun(plan.steps, done, tuple(failures), dict(views), undo_file, before)
 
 
-def _is_moved(failure: Failure, moved: set[str], root: Path) -> bool:
-    """Tell whether a file is missing because an earlier run has moved it, so that a stopped run can be repeated."""
+def _apart(
+    steps: tuple[Step, ...], earlier: list[Step], undo_file: Path, root: Path
+) -> tuple[tuple[Step, ...], list[Failure]]:
+    """Part the steps from those of files that an earlier run has put somewhere else: they would have two views."""
+    targets: dict[str, set[str]] = {}
+    for step in earlier:
+        targets.setdefault(step.source, set()).add(step.target)
+    kept, failures = [], []
+    for step in steps:
+        others = sorted(targets.get(step.source, set()) - {step.target})
+        if others:
+            path = Path(step.source)
+            below = path.relative_to(root) if root in path.parents else path
+            failures.append(elsewhere(shown(below), others[0], undo_file))
+        else:
+            kept.append(step)
+    return tuple(kept), failures
+
+
+def _view_folder(target: str, top: Path) -> str:
+    path = Path(target)
+    return path.relative_to(top).parts[0] if top in path.parents else ""
+
+
+def _moved_to(failure: Failure, moved: Mapping[str, str], root: Path) -> str:
+    """Return where an earlier run moved a missing file, so that a stopped run can be repeated; empty: none did."""
     if failure.status != "missing" or not moved:
-        return False
+        return ""
     # A study may be "." or nothing: "./clip.dcm", "/clip.dcm".
     for place in places(root, failure.file.lstrip("/")):
         below = place.relative_to(root)
-        if any((below.parent / name).as_posix() in moved for name in spellings(below.name)):
-            return True
-    return False
+        for name in spellings(below.name):
+            if target := moved.get((below.parent / name).as_posix()):
+                return target
+    return ""
 
 
 def undo(file: str | Path, on_step: Callable[[], None] = lambda: None) -> OrganizeRun:

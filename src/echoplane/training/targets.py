@@ -15,7 +15,7 @@ from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.models.bundle_facts import BundleFacts, LabelUse, NetworkSpec
 from echoplane.records import FloatArray
 from echoplane.store import StoreRow
-from echoplane.views import suggest
+from echoplane.views import find_view, suggest
 
 #: The short-axis levels from base to apex; neighbours in this list look alike.
 LEVELS = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
@@ -82,7 +82,10 @@ def make_targets(rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping
     check_labels(views, labels)
     strangers = Counter(name for row in rows for name in _names(row) if name not in views and name not in labels)
     if strangers:
-        listed = ", ".join(f"{name!r} ({count} cines{suggest(name, views)})" for name, count in strangers.most_common())
+        # A view that is known and not wanted is no misspelling of another one.
+        meant = {name: find_view(name) for name in strangers}
+        hints = {name: suggest(name, views) if v is None or v.label in views else "" for name, v in meant.items()}
+        listed = ", ".join(f"{name!r} ({count} cines{hints[name]})" for name, count in strangers.most_common())
         raise DataError(
             f"labels that the recipe does not know: {listed}. Add each under 'labels:', for example "
             f'"{next(iter(strangers))}: other", or with "" to leave these cines out.'

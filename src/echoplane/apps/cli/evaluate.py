@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from echoplane.pipelines.calibrate import CalibrationReport
     from echoplane.pipelines.evaluate import Evaluation
 
+#: A precision that is missed by more than this on patients left out is said to be missed.
+SHORT_OF = 0.02
+
 _EVALUATE = """Work out how good a network is on labelled cines that it was not trained on.
 
 \b
@@ -221,7 +224,7 @@ def _register_calibrate(app: typer.Typer) -> None:
         elif not inputs[0].endswith(".npz"):
             made = with_mirror_margin(made, predictions, _read(inputs, loaded, split, mirrored=True), mirrored)
         made.save(output)
-        _print_report(report, made.facts.thresholds.enough, output)
+        _print_report(report, recipe.precision, made.facts.thresholds.enough, output)
 
 
 def _read(inputs: list[str], bundle: str | Bundle | None, split: str | None, *, mirrored: bool = False) -> Predictions:
@@ -243,7 +246,9 @@ def _read(inputs: list[str], bundle: str | Bundle | None, split: str | None, *, 
     return predictions
 
 
-def _print_report(report: CalibrationReport, enough: float | None, output: Path) -> None:
+def _print_report(report: CalibrationReport, precision: float | None, enough: float | None, output: Path) -> None:
+    from echoplane.pipelines.calibrate import least_answers
+
     out = console()
     out.print(f"{report.cines} cines of {report.patients} patients; measured on patients left out of the fit:")
     out.print(f"  expected calibration error {report.ece_before:.3f} -> {report.ece_after:.3f}", markup=False)
@@ -253,8 +258,14 @@ def _print_report(report: CalibrationReport, enough: float | None, output: Path)
     if report.answered is not None:
         right = f", {report.right:.3f} of them right" if report.right is not None else ""
         out.print(f"  answered {report.answered:.3f} of the cines{right}", markup=False)
-        if not report.reached:
-            out.print("  no threshold reaches the wanted precision on these cines; none was set", markup=False)
+        if not report.reached and precision is not None:
+            out.print(
+                f"  no threshold reaches a precision of {precision:g} on {least_answers(precision)} or more of these "
+                "cines; none was set",
+                markup=False,
+            )
+        elif precision is not None and report.right is not None and report.right < precision - SHORT_OF:
+            out.print(f"  that falls short of the {precision:g} asked for: more cines are needed, or a better network")
     if enough is None:
         out.print("  every clip of a cine is looked at: too few cines have more than two, or two changed answers")
     else:

@@ -122,7 +122,7 @@ def register(app: typer.Typer) -> None:
 def _print(rows: list[ExportRow], run: ExportRun, output: Path, *, quiet: bool) -> None:
     if quiet:
         for row in rows:
-            if row.status != "ok":
+            if row.status not in ("ok", "not_image"):  # what holds no picture is no failure
                 print_error(f"{row.file}: {' '.join(row.reasons)}")
         return
     from echoplane.apps.cli._common import short_names

@@ -61,6 +61,8 @@ def register(app: typer.Typer) -> None:
         from echoplane.data.labels import LabelTable
         from echoplane.pipelines import organize as pipeline
 
+        if undo is not None and (dry_run or source is not None or output is not None):
+            raise typer.BadParameter("--undo takes all back at once; --dry-run, SOURCE and -o do not go with it.")
         if undo is not None:
             run = pipeline.undo(undo)
         elif source is None or output is None or how not in ("copy", "link", "move"):
@@ -99,7 +101,7 @@ def _print_way_back(output: Path) -> None:
 
 def _print(run: OrganizeRun, how: str, *, dry_run: bool, undone: bool) -> None:
     from echoplane.apps.cli._common import console, printable
-    from echoplane.data.organize import NO_VIEW
+    from echoplane.data.manifest import NO_VIEW
 
     out = console()
     told = [failure for failure in run.failures if failure.reason != NO_VIEW]

@@ -7,7 +7,7 @@ from pathlib import Path
 from echoplane.data.adapters import camus, echonet, ev9v, folders, frames, hmc_qu, mimic, phantom, sheet, tmed2
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.labels import LabelTable
-from echoplane.data.manifest import Manifest, settle
+from echoplane.data.manifest import NO_VIEW, Manifest, settle
 from echoplane.errors import DataError, UsageError
 from echoplane.views import suggest
 
@@ -76,13 +76,8 @@ def read_manifest(
     options = options or Options()
     manifest = settle(layout.read(folder, options), options.labels.over(LabelTable.of_layout(layout.name)))
     if not manifest.rows and not may_be_empty:
-        why = (
-            f" The first of {len(manifest.failures)} problems: {manifest.failures[0].file}: "
-            if manifest.failures
-            else ""
-        )
-        raise DataError(
-            f"{folder}: no cine was found in the layout {name!r}.{why}"
-            + (manifest.failures[0].reason if manifest.failures else "")
-        )
+        # A result file of `predict` has many lines without a view; they are not why.
+        telling = [failure for failure in manifest.failures if failure.reason != NO_VIEW] or list(manifest.failures)
+        why = f" The first of {len(telling)} problems: {telling[0].file}: {telling[0].reason}" if telling else ""
+        raise DataError(f"{folder}: no cine was found in the layout {name!r}.{why}")
     return manifest

@@ -7,6 +7,7 @@ from pathlib import Path
 from echoplane.data.adapters._tables import is_file, key_of
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import Failure, Manifest, ManifestRow
+from echoplane.data.organize import UNDO_FILE
 from echoplane.errors import DataError
 from echoplane.sources.discover import discover
 from echoplane.sources.item import SourceItem, shown
@@ -33,7 +34,7 @@ def view_folders(root: Path) -> tuple[list[Path], list[Failure]]:
     beside = [
         Failure(shown(path.name), "no_label", "Lies beside the view folders, so it has no label.")
         for path in entries
-        if path.is_file() and path.name.lower() not in SYSTEM_FILES and not path.name.startswith(".")
+        if path.is_file() and path.name.lower() not in {*SYSTEM_FILES, UNDO_FILE} and not path.name.startswith(".")
     ]
     return folders, beside
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from echoplane._files import read_table_text
 from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
 from echoplane.data.adapters.layout import Layout, Options
-from echoplane.data.manifest import Failure, Manifest, ManifestRow
+from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.item import shown
 
@@ -181,7 +181,7 @@ def read(root: Path, options: Options) -> Manifest:
         if path is None:
             failure = _not_found(root, line, f"{sheet.name}:{line.number}")
             # What has no view is not wanted anyway: links and folders among what `predict` could not read.
-            failures.append(failure if line.view else Failure(failure.file, "left_out", "Has no view."))
+            failures.append(failure if line.view else Failure(failure.file, "left_out", NO_VIEW))
             continue
         rows.append(
             ManifestRow(
@@ -207,7 +207,7 @@ def _not_found(root: Path, line: SheetLine, where: str) -> Failure:
             "write it as a path below that folder."
         )
         return Failure(name, "missing", reason)
-    return Failure(name, "missing", f"Is named in {where} and is not there.")
+    return Failure(name, "missing", f"Is named in {where} and is not there.", line.view)
 
 
 def _rate(line: SheetLine, sheet: Path) -> float | None:
