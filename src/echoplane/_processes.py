@@ -7,15 +7,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from echoplane.errors import EchoplaneError, UsageError
 
+T = TypeVar("T")
+
+#: Seconds that work which has begun is given to end, where nobody takes its results any more.
+PATIENCE = 10.0
 #: Windows waits for no more in one pool.
 _MOST_ON_WINDOWS = 61
 
@@ -68,6 +72,18 @@ class Workers(ProcessPoolExecutor):
                 "(If it does, the memory may be too small for so many: use fewer jobs, or one.)"
             ) from None
 
+    def leave(self, futures: Iterable[Future[Any]], patience: float | None = None) -> None:
+        """Drop what has not begun, and give what has some seconds (:data:`PATIENCE`) to end, then end its processes.
+
+        For when nobody takes results any more: work takes a moment, but a disk that does not answer may take for ever.
+        """
+        processes = list((self._processes or {}).values())
+        begun = [future for future in futures if not future.cancel()]
+        self.shutdown(wait=False, cancel_futures=True)
+        if wait(begun, PATIENCE if patience is None else patience).not_done:
+            for process in processes:
+                process.kill()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -84,6 +100,13 @@ class Workers(ProcessPoolExecutor):
                 "A worker process ended in the middle of its work; perhaps the memory is too small for so many. What "
                 "was finished is kept: run the same again, with fewer jobs."
             ) from error
+
+
+def result_of(future: Future[T]) -> T:
+    """Wait for a result so that Ctrl-C is heard: on Windows nothing interrupts a wait without end."""
+    while not future.done() and not wait([future], 1).done:
+        pass
+    return future.result()
 
 
 def refuse_unguarded() -> None:

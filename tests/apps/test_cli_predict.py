@@ -54,6 +54,7 @@ def files_in(table):
 
 DEAD_DISK = """
 import sys, threading
+from echoplane import _processes
 from echoplane.apps.cli.main import main
 from echoplane.inference import classifier
 from echoplane.pipelines import _watch
@@ -66,7 +67,7 @@ def open_cine(item, **more):
     return opened(item, **more)
 
 if __name__ == "__main__":
-    classifier.open_cine, classifier.PATIENCE, _watch.SLOW = open_cine, 0.1, 0.1
+    classifier.open_cine, _processes.PATIENCE, _watch.SLOW = open_cine, 0.1, 0.1
     main(sys.argv[1:])
 """
 
@@ -87,8 +88,8 @@ def test_a_file_that_does_not_answer_is_named_and_one_interrupt_ends_it(toy_bund
         text=True,
     ) as running:
         assert running.stderr is not None
-        line = next(line for line in running.stderr if "Waiting for" in line)
-        assert str(folder / "dead.npy") in line.replace("\n", "")
+        line = next(line for line in running.stderr if "dead.npy" in line)
+        assert line.startswith(f"Waiting for {folder / 'dead.npy'}, ")
         running.send_signal(signal.SIGINT)
         rest = running.stderr.read()
         assert running.wait(60) == 130

@@ -167,7 +167,7 @@ def test_of_what_is_known_well_nobody_asks_for_the_mirror_image() -> None:
         )
 
     assert noticed(facts) >= NOTICED
-    assert 0 < noticed(facts) - noticed(asking) <= MISSED * noticed(facts) + 1
+    assert 0 < noticed(facts) - noticed(asking) <= MISSED * noticed(facts)
     asked, before = (sum(mirror.worth_asking(p.logits[i : i + 3], f) for i in first) for f in (asking, facts))
     assert asked < 0.9 * before
     # Too few to tell, or no margin: then as before.

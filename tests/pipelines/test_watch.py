@@ -22,9 +22,17 @@ def test_what_is_waited_for_too_long_is_named_once():
     assert all(seconds >= 0.01 for _, seconds in told)
 
 
-def test_what_comes_soon_is_not_named():
-    told = []
-    with Watch(lambda name, seconds: told.append(name), slow=3600) as watch:
-        watch.waits_for("a.dcm")
+def test_what_has_come_is_not_named():
+    told, heard = [], threading.Event()
+
+    def tell(name, seconds):
+        told.append(name)
+        heard.set()
+
+    with Watch(tell, slow=0.05) as watch:
+        watch.waits_for("came.dcm")
         watch.waits_for("")
-    assert told == []
+        assert not heard.wait(0.2)
+        watch.waits_for("dead.dcm")
+        assert heard.wait(30)
+    assert told == ["dead.dcm"]

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from echoplane.pipelines import _workers
+from echoplane import _processes
 from echoplane.pipelines._workers import spread
 
 # Spawned processes import what they run, so it stands in a module of its own.
@@ -61,7 +61,7 @@ def test_results_come_in_order(work: ModuleType) -> None:
 def test_who_takes_no_more_results_does_not_wait_for_an_item_that_never_ends(
     work: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_workers, "PATIENCE", 0.1)
+    monkeypatch.setattr(_processes, "PATIENCE", 0.1)
     before = set(multiprocessing.active_children())
     results = spread(work.work, ["a", "dead", "b", *"cdefghijkl"], 2, work.crashed, in_order=True)
     assert next(results) == "aa"

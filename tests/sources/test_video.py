@@ -123,8 +123,16 @@ def test_frames_cut_away_by_an_edit_list_are_not_missed(tmp_path):
     assert cine.notes == ()
 
 
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+def test_decoders_that_always_expect_b_frames_are_believed_where_there_are_none(tmp_path, codec):
+    path = write(tmp_path / "a.mkv", codec, options={"bf": "0", "g": "10", "q": "2"})
+    cine = open_video(path, "mkv")
+    assert cine.facts["access"] == "by key frame"
+    assert [number_of(frame) for frame in cine.reader.read([4, 8, 16, 23])] == [4, 8, 16, 23]
+
+
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
-@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
 def test_time_stamps_in_the_order_of_storage_are_not_believed(tmp_path, container, codec):
     """As of an AVI with B-frames that was packed into another container: nothing says when its frames are shown."""
     options = X264 if codec == "libx264" else {"bf": "2", "g": "10", "q": "2"}

@@ -37,6 +37,8 @@ def main() -> None:
         known = mirror_known(bundle.facts, drawn, turned)
         print(f"{path}: {len(turned.cines)} cines, {'too few are noticed' if known is None else f'{known:.3f}'}")
         found += [] if known is None else [known]
+    if not found:
+        raise SystemExit("Too few mirrored cines are noticed; nothing was written. Give more cines.")
     limits = replace(bundle.facts.thresholds, mirror_known=min(found))
     members = {name: bundle.read(name) for name in bundle.facts.members}
     made = Bundle.create(replace(bundle.facts, thresholds=limits), members)

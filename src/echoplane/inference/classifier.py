@@ -15,6 +15,8 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from echoplane import _processes
+from echoplane._processes import result_of
 from echoplane.errors import BundleError, MissingExtraError, PrepareError, ReadError, UsageError
 from echoplane.inference import mirror
 from echoplane.inference.cam import CamEngine
@@ -36,8 +38,6 @@ Source: TypeAlias = str | Path | SourceItem | Cine | npt.NDArray[np.uint8]
 
 #: Files begun ahead of the one whose result is handed out next, for each job. Bounds what waits behind a slow file.
 AHEAD = 4
-#: Seconds that files which have begun are given to end, where nobody takes results any more.
-PATIENCE = 10.0
 #: Names of the threads that work on files begin so.
 WORKERS = "echoplane-file"
 
@@ -245,6 +245,12 @@ class ViewClassifier:
         ------
         UsageError
             For fewer than one job, when the first result is asked for.
+
+        Notes
+        -----
+        Who takes no more results (an error, Ctrl-C, ``close()``) waits ten seconds for the files that have begun. One
+        that does not answer, as on a dead network disk, is left to its thread, for which Python waits at its end; the
+        command line leaves it behind.
         """
         _refuse_fewer_than_one(jobs=jobs)
         given: Iterable[Source] = [sources] if isinstance(sources, str | Path) else sources
@@ -262,16 +268,16 @@ class ViewClassifier:
                 kept = source.copy() if _is_buffer(source) else source
                 waiting.append(pool.submit(self._one_of_many, kept, lambda known: self._answer(known, engine)))
                 if len(waiting) >= jobs * AHEAD:
-                    yield waiting[0].result()
+                    yield result_of(waiting[0])
                     waiting.popleft()
             while waiting:
-                yield waiting[0].result()
+                yield result_of(waiting[0])
                 waiting.popleft()
         finally:
             # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end; but a
             # file on a disk that does not answer may take for ever.
             pool.shutdown(wait=False, cancel_futures=True)
-            wait((begun for begun in waiting if not begun.cancelled()), PATIENCE)
+            wait((begun for begun in waiting if not begun.cancelled()), _processes.PATIENCE)
 
     def _one_of_many(self, source: Source, answer: Callable[[SourceItem | Cine], ViewResult]) -> ViewResult:
         try:

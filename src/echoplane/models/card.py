@@ -67,7 +67,8 @@ def _sure(facts: BundleFacts) -> Iterable[tuple[str, str]]:
         parts.append(f"{limits.novelty.replace('_', ' ')} score above {limits.novelty_limit:.2f}")
     yield "Says `unsure`", "; ".join(p for p in parts if p) or "never: no threshold is set"
     if limits.mirror_margin is not None:
-        yield "Left and right exchanged", f"noticed from a gain in energy of {limits.mirror_margin:.2f} on"
+        asked = "" if limits.mirror_known is None else f", asked for above an energy of {limits.mirror_known:.2f}"
+        yield "Left and right exchanged", f"noticed from a gain in energy of {limits.mirror_margin:.2f} on{asked}"
     if limits.enough is not None:
         yield "Two clips are enough", f"where they agree with a probability of {limits.enough:.2f} or more"
     sets = ", ".join(f"{s.level:.0%} ({s.samples} cines)" for s in facts.conformal)

@@ -45,11 +45,16 @@ class Watch:
             self._name, self._since = name, time.monotonic()
 
     def _run(self) -> None:
+        while late := self._wait():
+            self._on_wait(*late)  # without the lock: rows need not wait for what it does
+
+    def _wait(self) -> tuple[str, float] | None:
+        """Wait until something has not come for too long; None at the end."""
         with self._changed:
             while not self._ended:
                 left = self._slow - (time.monotonic() - self._since) if self._name else self._slow
-                if left > 0:
-                    self._changed.wait(left)
-                    continue
-                name, seconds, self._name = self._name, time.monotonic() - self._since, ""
-                self._on_wait(name, seconds)
+                if left <= 0:
+                    name, seconds, self._name = self._name, time.monotonic() - self._since, ""
+                    return name, seconds
+                self._changed.wait(left)
+        return None

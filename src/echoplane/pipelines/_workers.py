@@ -8,15 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from echoplane._processes import Workers, settle_in
+from echoplane._processes import Workers, result_of, settle_in
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 #: Items under way or waiting, per process.
 AHEAD = 4
-#: Seconds that items under way are given to end, where nobody takes results any more.
-PATIENCE = 10.0
 
 
 def spread(
@@ -71,20 +69,13 @@ def _until_one_dies(
                     return None
                 done = [next(iter(running))] if in_order else wait(running, return_when=FIRST_COMPLETED).done
                 for future in done:
-                    result = future.result()
+                    result = result_of(future)
                     del running[future]
                     yield result
         except BrokenProcessPool:
             return list(running.values())
         finally:
-            # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end; but a
-            # file on a disk that does not answer may take for ever.
-            processes = list((pool._processes or {}).values())
-            begun = [future for future in running if not future.cancel()]
-            pool.shutdown(wait=False, cancel_futures=True)
-            if wait(begun, PATIENCE).not_done:
-                for process in processes:
-                    process.kill()
+            pool.leave(running)  # reached by an interrupt too
 
 
 def _submitted(pool: Workers, work: Callable[[A], B], item: A) -> Future[B]:

@@ -315,8 +315,8 @@ def mirror_known(facts: BundleFacts, as_drawn: Predictions, turned: Predictions)
     Returns
     -------
     float or None
-        With which `MISSED` of the cines turned around that are noticed otherwise are not; None where fewer than
-        `NOTICED` of them show it.
+        With which no more than `MISSED` of the cines turned around that are noticed otherwise are not; None where
+        fewer than `NOTICED` of them show it.
 
     Raises
     ------
@@ -328,7 +328,9 @@ def mirror_known(facts: BundleFacts, as_drawn: Predictions, turned: Predictions)
     for right, exchanged in _both_ways(as_drawn, turned):
         if mirror.seems_exchanged(exchanged, partial(right.__getitem__, slice(1)), limits):
             noticed.append(float(energy(exchanged[:1]).item()))
-    return float(np.quantile(noticed, MISSED, method="lower")) if len(noticed) >= NOTICED else None
+    if len(noticed) < NOTICED:
+        return None
+    return sorted(noticed)[int(MISSED * len(noticed)) - 1]  # it is not asked for either
 
 
 def _both_ways(as_drawn: Predictions, turned: Predictions) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -344,9 +346,7 @@ def _both_ways(as_drawn: Predictions, turned: Predictions) -> Iterator[tuple[Flo
 
 def with_mirror_margin(bundle: Bundle, as_drawn: Predictions, turned: Predictions, share: float = MIRRORED) -> Bundle:
     """Return a copy of a calibrated bundle that looks for exchanged left and right; see :func:`mirror_margin`."""
-    limits = replace(
-        bundle.facts.thresholds, mirror_margin=mirror_margin(bundle.facts, as_drawn, turned, share), mirror_known=None
-    )
+    limits = replace(bundle.facts.thresholds, mirror_margin=mirror_margin(bundle.facts, as_drawn, turned, share))
     facts = replace(bundle.facts, thresholds=limits)
     facts = replace(facts, thresholds=replace(limits, mirror_known=mirror_known(facts, as_drawn, turned)))
     return with_card(Bundle.create(facts, {name: bundle.read(name) for name in bundle.facts.members}))

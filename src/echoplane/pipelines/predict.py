@@ -157,7 +157,8 @@ def predict(
     on_result : callable
         Given each result, in order, after it was written.
     on_wait : callable
-        Told, by another thread and once a file, which one has not come for half a minute, and the seconds so far.
+        Told, by another thread and once a file, which one has not come for half a minute, and the seconds so far. What
+        it raises ends that thread, and nothing is told any more.
 
     Returns
     -------
@@ -215,6 +216,7 @@ def _run(
             for item in items:
                 watch.waits_for(item.source)  # they come in order, so it is known whose result is the next one
                 result = next(results)
+                watch.waits_for("")
                 table.write(result)
                 counts[str(result.status)] += 1
                 on_result(result)

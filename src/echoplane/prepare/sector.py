@@ -134,7 +134,7 @@ def _shrink(frames_THW: UInt8Array) -> UInt8Array:
         return frames_THW
     size = max(round(width / ratio), 1), max(round(height / ratio), 1)
     # Means of whole squares, where such fill the frame, then linear between them: several times faster than means of
-    # the exact areas.
+    # the exact areas. Linear alone would skip pixels from half the size on.
     square = next(n for n in range(int(ratio), 0, -1) if height % n == width % n == 0)
     if square > 1:
         cells = width // square, height // square

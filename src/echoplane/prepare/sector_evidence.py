@@ -213,7 +213,7 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     if not inside.any():
         return False
     mask = np.where(inside, np.uint8(255), np.uint8(0))
-    counts = np.sum([histogram(frame, mask) for frame in frames_THW], axis=0).cumsum()
+    counts = np.sum([_histogram(frame, mask) for frame in frames_THW], axis=0).cumsum()
     darkest, brightest = np.searchsorted(counts, [0.01 * counts[-1], 0.99 * counts[-1]])
     span = max(int(brightest - darkest), 1)
     least, step = (math.floor(part * span) for part in (TICK, STEP))  # whole numbers: bytes are compared with bytes
@@ -227,14 +227,14 @@ def like_text(frames_THW: UInt8Array, inside: BoolArray) -> bool:
     return bool(steps > TEXT * changes)
 
 
-def histogram(picture: UInt8Array, mask: UInt8Array | None = None) -> IntArray:
+def _histogram(picture: UInt8Array, mask: UInt8Array | None = None) -> IntArray:
     """Count the pixels of each of 256 levels, where a mask is not zero."""
     return cv2.calcHist([picture], [0], mask, [256], [0, 256]).ravel().astype(np.int64)
 
 
 def ground_level(low: UInt8Array) -> int:
     """Return the grey level of the ground: one level, dark or not, that fills a part of the darkest of all frames."""
-    counts = histogram(low.reshape(1, -1))
+    counts = _histogram(low.reshape(1, -1))
     for darkest, least in BACKGROUNDS:
         level = int(counts[: darkest + 1].argmax())
         if counts[max(level - 1, 0) : level + 2].sum() > least * low.size:

@@ -49,14 +49,17 @@ def fit(evidence: Evidence) -> Fan:
     lefts, rights = straight_sides(points, on_frame, [(180 - CROSSED, 180 + WIDEST), (-WIDEST, CROSSED)], EDGES)
     pairs = [(left, right) for left in lefts for right in rights]
     pairs.sort(key=lambda pair: -pair[0].weight - pair[1].weight)
-    best = scene.best(None, [scene.flat(), *scene.complete(pairs[:PAIRS])])
+    best = max(scene.judged([scene.flat(), *scene.complete(pairs[:PAIRS])]), key=_score)
     if best.score >= GREAT:
         return best
-    return scene.best(best, scene.complete(_mirrored(evidence, lefts[:2], rights[:2])))
+    others = scene.judge.weigh(scene.complete(_mirrored(evidence, lefts[:2], rights[:2])))
+    # Whose area alone is worth less need not be looked at closely.
+    return max([best, *scene.judge.judge([fan for fan in others if fan.score >= best.score])], key=_score)
 
 
 def _mirrored(evidence: Evidence, lefts: list[Line], rights: list[Line]) -> Iterator[tuple[Line, Line]]:
     """Where one edge is lost in the dark, the fan is taken to be level: the other edge, mirrored."""
+    # A slit is no fan, and looking for the other edge of one costs as much.
     lefts = [left for left in lefts if -2 * math.degrees(_left_angle(left)) >= NARROWEST]
     rights = [right for right in rights if 2 * math.degrees(_right_angle(right)) >= NARROWEST]
     edges, count = lefts + rights, len(lefts)
@@ -80,12 +83,11 @@ def usual(evidence: Evidence) -> Fan | None:
 
 
 def _usual(scene: _Scene, evidence: Evidence) -> Fan | None:
-    fans: list[Fan] = []
-    for opening in USUAL:
-        half = math.radians(opening / 2)
-        left, right = supports(evidence.outline, evidence.on_frame, [math.pi + half, -half])
-        fans += scene.complete([(left, right)])
-    return max(scene.judged(fans), key=_score, default=None)
+    halves = [math.radians(opening / 2) for opening in USUAL]
+    angles = [*(math.pi + half for half in halves), *(-half for half in halves)]
+    sides = supports(evidence.outline, evidence.on_frame, angles)
+    pairs = zip(sides[: len(halves)], sides[len(halves) :], strict=True)
+    return max(scene.judged(scene.complete(pairs)), key=_score, default=None)
 
 
 def usual_beats_box(evidence: Evidence) -> Fan | None:
@@ -146,13 +148,6 @@ class _Scene:
     def judged(self, fans: list[Fan]) -> list[Fan]:
         """Return candidates with what they are worth."""
         return self.judge.judge(self.judge.weigh(fans))
-
-    def best(self, best: Fan | None, others: list[Fan]) -> Fan:
-        """Return the best of one that was judged, if there is one, and of others that were not."""
-        # Whose area alone is worth less need not be looked at closely.
-        promising = [fan for fan in self.judge.weigh(others) if best is None or fan.score >= best.score]
-        fans = sorted(self.judge.judge(promising), key=_score, reverse=True)
-        return max(fans if best is None else [best, *fans], key=_score)
 
     def complete(self, pairs: Iterable[tuple[Line, Line]]) -> list[Fan]:
         """Add the arcs and the cuts to pairs of edges; where the bottom arc is in doubt, more than once.

@@ -180,9 +180,8 @@ def _refined(points_P2: FloatArray, lines: list[Line]) -> list[Line]:
         touching_LP = np.abs(normals @ np.stack([x, y]) - offsets[:, None]) <= width
         sums_L6 = (touching_LP.astype(np.float64) @ moments_P6).tolist()
         better = {i: _least_squares(fitted[i], sums_L6[i], centre) for i in going if sums_L6[i][0] >= LEAST_POINTS}
-        going = [i for i, line in better.items() if line is not None]
-        for i in going:
-            fitted[i] = better[i] or fitted[i]
+        refitted = {i: line for i, line in better.items() if line is not None}
+        going, fitted = list(refitted), [refitted.get(i, line) for i, line in enumerate(fitted)]
     return fitted
 
 

@@ -2,8 +2,9 @@
 
 A container's own frame count and duration are often missing or wrong, so the packets are counted (no decoding, but the
 file is read once). When their time stamps are sound, frame ``i`` is the ``i``-th by presentation time, and it is
-reached from the last key frame before it. When they are not (AVI with B-frames, MPEG program streams, palettes,
-damaged or cut files, GIF), the frames are counted by decoding once, and reached by decoding from the start.
+reached from the last key frame before it. When they are not (AVI with B-frames, and what was packed from
+it into another container; MPEG program streams, palettes, damaged or cut files, GIF), the frames are counted by
+decoding once, and reached by decoding from the start.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Any
 
 import av
@@ -28,6 +30,9 @@ _FORWARD_ONLY = frozenset({"gif", "mpeg"})
 #: Decoders that can be told with each packet to leave out what no other frame leans on. Of others, dav1d is told once,
 #: when it is opened; and HEVC calls frames so on which some of a higher layer may lean.
 _LEAVES_OUT = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4"})
+
+#: Frames that are decoded to see whether time stamps are those of showing.
+_LOOKED_AT = 24
 
 #: Opens the video anew, at its start, and gives the ``av`` container and the video stream.
 Opener = Callable[[], AbstractContextManager[tuple[Any, Any]]]
@@ -99,7 +104,7 @@ def index_video(opened: Opener, source: str, limits: Limits) -> VideoIndex:
         short = said > len(packets) + cut_away
         if not short and not any(p.corrupt for p in packets) and _can_seek(container, stream):
             sound = _from_packets(packets, stream)
-            if sound is not None:
+            if sound is not None and _rise_when_shown(opened, packets):
                 return sound
     notes = (f"The header says {said} frames, the file holds {len(packets)}.",) if short else ()
     with opened() as (container, stream):
@@ -115,6 +120,21 @@ def _can_seek(container: Any, stream: Any) -> bool:
         return False
     # AVI knows no presentation times; FFmpeg's rise in decoding order.
     return not (container.format.name == "avi" and codec.has_b_frames)
+
+
+def _rise_when_shown(opened: Opener, packets: list[_Packet]) -> bool:
+    """Tell whether time stamps are those of showing, where they rise in the order of storage.
+
+    Frames that are stored in another order come with theirs mixed. Most decoders of MPEG-1 and 2 expect such frames
+    whether there are any or not, so some are decoded.
+    """
+    if any(a.pts > b.pts for a, b in pairwise(packets) if a.pts is not None and b.pts is not None):
+        return True
+    with opened() as (container, stream):
+        if not stream.codec_context.has_b_frames:
+            return True
+        shown = [frame.pts for frame in islice(decoded(container, stream), _LOOKED_AT) if frame.pts is not None]
+    return shown == sorted(shown)
 
 
 def _packets(container: Any, stream: Any, source: str, limits: Limits) -> tuple[list[_Packet], int]:
@@ -140,8 +160,6 @@ def _from_packets(packets: list[_Packet], stream: Any) -> VideoIndex | None:
     pts = [p.pts for p in packets if p.pts is not None]
     if len(set(pts)) != len(packets) or not packets[0].key:
         return None
-    if stream.codec_context.has_b_frames and pts == sorted(pts):
-        return None  # frames are stored in another order than shown, and the time stamps do not say so
     order = np.argsort(np.array(pts, np.int64), kind="stable")
     ranked = np.array(pts, np.int64)[order]
     rank = np.empty_like(order)
@@ -192,7 +210,7 @@ def decoded(
         Gets the message of every packet that failed.
     wanted : set of int, optional
         Time stamps of the frames that must come. Of the others, those that no frame leans on are not decoded: in most
-        videos every second one. May lose members while frames are taken.
+        videos every second one.
     """
     packets = container.demux(stream)
     while True:

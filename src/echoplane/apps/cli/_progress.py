@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -70,7 +71,9 @@ def progress(what: str, unit: str, *, quiet: bool = False) -> Iterator[Progress]
 
     with bar:
         yield Progress(
-            lambda total: bar.reset(task, total=total), step, lambda line: bar.console.print(line, markup=False)
+            lambda total: bar.reset(task, total=total),
+            step,
+            lambda line: bar.console.print(line, markup=False, emoji=False, soft_wrap=True),
         )
 
 
@@ -89,7 +92,8 @@ class _Lines:
         self._begun = self._clock()
 
     def note(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # whoever read it is gone
+            print(line, file=sys.stderr, flush=True)
 
     def step(self) -> None:
         self._done += 1

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from itertools import pairwise
 from typing import Annotated
 
@@ -155,8 +156,10 @@ def _leave_behind(end: SystemExit) -> None:
     from echoplane.inference.classifier import WORKERS
 
     workers = [thread for thread in threading.enumerate() if thread.name.startswith(WORKERS)]
-    for thread in workers:
-        thread.join(1)  # one that has nothing to do is just ending
+    until = time.monotonic() + 1  # those that have nothing to do are just ending
+    with contextlib.suppress(KeyboardInterrupt):  # asked twice: all the more reason to leave
+        for thread in workers:
+            thread.join(max(0.0, until - time.monotonic()))
     if not any(thread.is_alive() for thread in workers):
         return
     for stream in (sys.stdout, sys.stderr):

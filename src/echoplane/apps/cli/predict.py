@@ -136,10 +136,10 @@ def register(app: typer.Typer) -> None:
                     print_error(f"{result.file}: {' '.join(result.reasons)}")
 
             def tell(file: str, seconds: float) -> None:
-                bar.note(
-                    f"Waiting for {printable(file)}, {seconds:.0f} s so far. "
-                    "If its disk does not answer: Ctrl-C, and --resume later."
-                )
+                so_far = f"Waiting for {printable(file)}, {seconds:.0f} s so far."
+                _log.debug(so_far)
+                later = ", and --resume later" if output is not None else ""
+                bar.note(f"{so_far} If its disk does not answer: Ctrl-C{later}.")
 
             run = predict(
                 paths,

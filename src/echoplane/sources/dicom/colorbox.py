@@ -65,11 +65,12 @@ def has_color_box(frames_rgb: UInt8Array) -> bool:
         return False  # grey, as most cines are
     brightness = np.stack([luma(frame) for frame in small])
     red, _, blue = (np.stack(planes) for planes in zip(*map(cv2.split, small), strict=True))
-    if len(small) > 1 and not _may_change((blue, red), brightness):
+    changing = _may_change((blue, red), brightness)
+    if not _covers(changing[None]):
         return False  # a tinted scale, letters that stand still
     lit = np.stack([brightest(frame) >= _DARK for frame in small])
     tints = _tints((blue, red), brightness, lit)
-    if not _covers(_may_be_patches(spreads, (blue, red), brightness, tints)):
+    if not _covers(_may_be_patches(spreads, brightness, tints) & changing):
         return False  # letters and traces, as in many more; what follows takes some times as long
     colors = [plane.astype(np.float32) - brightness for plane in (blue, red)]
     levels = brightness // _STEP
@@ -114,30 +115,20 @@ def _middle(values: npt.NDArray[np.float32]) -> float:
 
 
 def _may_be_patches(
-    spreads: list[UInt8Array],
-    blue_red: tuple[UInt8Array, UInt8Array],
-    brightness: UInt8Array,
-    tints: npt.NDArray[np.float32],
+    spreads: list[UInt8Array], brightness: UInt8Array, tints: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.bool_]:
-    """Return every pixel that can be one of a moving patch, worked out in bytes.
-
-    Neither B - Y nor R - Y is more than the spread of R, G, B, and neither changes by more than B or R and Y together.
-    """
+    """Return every pixel that can be one of a patch, in bytes: neither B - Y nor R - Y is more than the spread."""
     least = np.repeat(np.clip((COLOURED - np.hypot(*tints)) / np.sqrt(2), 0, 255).astype(np.uint8), _STEP)
-    patches = np.stack([_opened(s >= cv2.LUT(y, least)) for s, y in zip(spreads, brightness, strict=True)])
-    if len(spreads) > 1:
-        blue, red, grey = (plane.max(axis=0) - plane.min(axis=0) for plane in (*blue_red, brightness))
-        patches &= cv2.add(cv2.max(blue, red), grey) > MOVING
-    return patches
+    return np.stack([_opened(s >= cv2.LUT(y, least)) for s, y in zip(spreads, brightness, strict=True)])
 
 
-def _may_change(blue_red: tuple[UInt8Array, UInt8Array], brightness: UInt8Array) -> bool:
-    """Say whether colour may change over enough of the frame, worked out in bytes: in halves, rounded."""
-    moving = np.zeros(brightness.shape[1:], np.bool_)
+def _may_change(blue_red: tuple[UInt8Array, UInt8Array], brightness: UInt8Array) -> npt.NDArray[np.bool_]:
+    """Return every pixel whose colour may change, in bytes: in halves, rounded. Of a single frame all of them."""
+    moving = np.full(brightness.shape[1:], len(brightness) == 1)
     for plane in blue_red:
         halves = np.stack([cv2.addWeighted(p, 0.5, y, -0.5, 128) for p, y in zip(plane, brightness, strict=True)])
         moving |= halves.max(axis=0) - halves.min(axis=0) > MOVING / 2 - 1
-    return _covers(moving[None])
+    return moving
 
 
 def _covers(patches: npt.NDArray[np.bool_]) -> bool:
