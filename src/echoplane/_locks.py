@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from echoplane.errors import UsageError
 
 #: How often a lock file is looked for that others remove at the very moment.
 _TRIES = 10
+#: Seconds in which a run that was killed a moment ago may still let go; and between two looks.
+_DYING, _LOOK_EVERY = 2.0, 0.05
 _WAIT = "Wait until it ends, or write to another file."
 
 if sys.platform == "win32":
@@ -68,6 +71,16 @@ def held(target: Path, busy: str = "") -> Iterator[None]:
 
 
 def _taken(place: Path, busy: str) -> int:
+    until = time.monotonic() + _DYING
+    while (handle := _tried(place)) is None:
+        if time.monotonic() >= until:
+            raise UsageError(busy)
+        time.sleep(_LOOK_EVERY)
+    return handle
+
+
+def _tried(place: Path) -> int | None:
+    """Return a handle that holds the lock; None when another one does."""
     for _ in range(_TRIES):
         handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -80,7 +93,7 @@ def _taken(place: Path, busy: str) -> int:
         except OSError as error:
             os.close(handle)
             if error.errno in (errno.EAGAIN, errno.EACCES):  # the latter is what Windows says
-                raise UsageError(busy) from None
+                return None
             raise
         os.close(handle)
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(place))

@@ -126,7 +126,7 @@ def test_rows_by_a_name_or_by_a_split_file(tmp_path: Path) -> None:
 
 
 def test_nothing_to_answer_is_said_in_words(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none of 0 cines can be answered: the stores, .* are empty\.$"):
+    with pytest.raises(DataError, match=r"none of 0 cines can be answered: the stores are empty, or no cine .*"):
         answer_store(bundle(), Brightness(), [store(tmp_path / "s", n=0)])
     with pytest.raises(DataError, match=r"none of 1 cines can be answered: 1 [a-z]"):
         answer_store(bundle(), Brightness(), [store(tmp_path / "t", n=1, label="")])
