@@ -47,7 +47,7 @@ from echoplane.inference.engine import load_engine
 from echoplane.inference.enough import first_look
 from echoplane.models.bundle import Bundle
 from echoplane.models.openvino_core import openvino_core
-from echoplane.pipelines.calibrate import without_mirror_margin
+from echoplane.pipelines.calibrate_mirror import without_mirror_margin
 from echoplane.pipelines.predict import PredictSettings, predict
 from echoplane.prepare import frames
 from echoplane.prepare.sector import Located, locate

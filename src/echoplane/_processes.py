@@ -72,7 +72,7 @@ class Workers(ProcessPoolExecutor):
                 "(If it does, the memory may be too small for so many: use fewer jobs, or one.)"
             ) from None
 
-    def leave(self, futures: Iterable[Future[Any]], patience: float | None = None) -> None:
+    def leave(self, futures: Iterable[Future[Any]]) -> None:
         """Drop what has not begun, and give what has some seconds (:data:`PATIENCE`) to end, then end its processes.
 
         For when nobody takes results any more: work takes a moment, but a disk that does not answer may take for ever.
@@ -80,7 +80,7 @@ class Workers(ProcessPoolExecutor):
         processes = list((self._processes or {}).values())
         begun = [future for future in futures if not future.cancel()]
         self.shutdown(wait=False, cancel_futures=True)
-        if wait(begun, PATIENCE if patience is None else patience).not_done:
+        if wait(begun, PATIENCE).not_done:
             for process in processes:
                 process.kill()
 

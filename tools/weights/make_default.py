@@ -36,9 +36,8 @@ from echoplane.pipelines.calibrate import (
     CalibrationReport,
     as_decided,
     calibrate,
-    mirror_known,
-    mirror_margin,
 )
+from echoplane.pipelines.calibrate_mirror import mirror_known, mirror_margin
 from echoplane.store.reader import StoreReader
 from echoplane.store.schema import StoreRow
 

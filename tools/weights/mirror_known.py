@@ -21,7 +21,7 @@ from measure import card
 from echoplane.inference.engine import load_engine
 from echoplane.models.bundle import Bundle
 from echoplane.pipelines.answer import answer_store
-from echoplane.pipelines.calibrate import mirror_known
+from echoplane.pipelines.calibrate_mirror import mirror_known
 from echoplane.store.reader import StoreReader
 
 

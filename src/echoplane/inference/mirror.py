@@ -3,8 +3,7 @@
 A network trained on the usual display convention knows an exchanged picture less well than its mirror image. Where the
 answer is not sure, and the clip not so well known that nothing could be known better, one clip is turned around and
 answered again; when the network is then more at home by a margin, the whole cine is answered turned around. Both limits
-are fitted with the calibration (:func:`echoplane.pipelines.calibrate.mirror_margin`, `mirror_known`) and lie in the
-bundle.
+are fitted with the calibration (:mod:`echoplane.pipelines.calibrate_mirror`) and lie in the bundle.
 """
 
 from __future__ import annotations

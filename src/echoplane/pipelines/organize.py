@@ -107,19 +107,18 @@ def organize(
     meanings = labels.resolve_all(Counter(manifest.given_labels()) + given)
     plan = make_plan(manifest, meanings, Path(out), how)
     top = Path(os.path.abspath(out))  # noqa: PTH100 -- as the targets are made, without ".."
-    failures, before = list(plan.failures), 0
-    for failure, target in gone:
-        if not target:
-            continue
-        failures.remove(failure)
-        view = meanings.get(failure.given_label, SKIP)
-        if view == SKIP or _view_folder(target, top) == safe_name(view):
-            before += 1
-        else:
-            failures.append(elsewhere(failure.file, target, undo_file))
-    steps, misplaced = _apart(plan.steps, earlier, undo_file, Path(absolute_name(source)))
-    plan, failures = Plan(steps, plan.failures), [*failures, *misplaced]
-    done = 0
+    there = [failure for failure, target in gone if target]
+    misplaced = [
+        elsewhere(failure.file, target, undo_file)
+        for failure, target in gone
+        if target
+        and (view := meanings.get(failure.given_label, SKIP)) != SKIP
+        and safe_name(view) != _view_folder(target, top)
+    ]
+    before = len(there) - len(misplaced)
+    steps, more = _apart(plan.steps, earlier, undo_file, Path(absolute_name(source)))
+    failures = [*(failure for failure in plan.failures if failure not in there), *misplaced, *more]
+    plan, done = Plan(steps, plan.failures), 0
     if not dry_run:
         on_start(len(plan.steps))
         done, more = carry_out(plan, undo_file, on_step)

@@ -122,10 +122,8 @@ class _Scene:
     def __init__(self, evidence: Evidence) -> None:
         self.on_frame = evidence.on_frame
         self.x, self.y = np.ascontiguousarray(evidence.outline.T)
-        height, width = evidence.live.shape
-        self.shape = height, width
-        self.frame: Box = (0, 0, width, height)
         self.judge = Judge(evidence)
+        self.shape, self.frame = self.judge.shape, self.judge.frame
         self.size = float(max(np.ptp(self.x), np.ptp(self.y)))
         quarters = [quarter * math.pi / 2 for quarter in range(4)]
         self.cuts = [self._cut(side) for side in supports(evidence.outline, evidence.on_frame, quarters)]

@@ -39,7 +39,15 @@ def level(fan: Fan) -> float:
 
 
 class Judge:
-    """One outline and what is lit and live about it, to hold fans against."""
+    """One outline and what is lit and live about it, to hold fans against.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (h, w) of the picture, pixels.
+    frame : tuple of float
+        (x0, y0, x1, y1) of all of it.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         height, width = evidence.live.shape

@@ -205,12 +205,8 @@ def _register_calibrate(app: typer.Typer) -> None:
     ) -> None:
         from echoplane import config
         from echoplane.models.bundle import Bundle
-        from echoplane.pipelines.calibrate import (
-            CalibrateRecipe,
-            calibrate,
-            with_mirror_margin,
-            without_mirror_margin,
-        )
+        from echoplane.pipelines.calibrate import CalibrateRecipe, calibrate
+        from echoplane.pipelines.calibrate_mirror import with_mirror_margin, without_mirror_margin
 
         refuse_what_is_there(output, force)
         loaded = Bundle.load(bundle)
