@@ -79,8 +79,9 @@ class Workers(ProcessPoolExecutor):
         """
         processes = list((self._processes or {}).values())
         begun = [future for future in futures if not future.cancel()]
-        self.shutdown(wait=False, cancel_futures=True)
-        if wait(begun, PATIENCE).not_done:
+        late = wait(begun, PATIENCE).not_done
+        self.shutdown(wait=not late, cancel_futures=True)
+        if late:
             for process in processes:
                 process.kill()
 

@@ -277,7 +277,8 @@ class ViewClassifier:
             # Reached by an interrupt too: what has not begun is dropped, what has begun takes a moment to end; but a
             # file on a disk that does not answer may take for ever.
             pool.shutdown(wait=False, cancel_futures=True)
-            wait((begun for begun in waiting if not begun.cancelled()), _processes.PATIENCE)
+            late = wait((begun for begun in waiting if not begun.cancelled()), _processes.PATIENCE).not_done
+            pool.shutdown(wait=not late)  # a file's thread ends a moment after its answer is there
 
     def _one_of_many(self, source: Source, answer: Callable[[SourceItem | Cine], ViewResult]) -> ViewResult:
         try:
