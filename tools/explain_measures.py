@@ -19,12 +19,12 @@ from torch import nn
 from echoplane.explain.ablate import ablation_curve, energy_share, randomised, similarity
 from echoplane.explain.cinemap import CineMap, cine_map
 from echoplane.explain.enlarge import enlarge
-from echoplane.explain.methods import METHODS, attribute
+from echoplane.explain.methods import METHODS, Setting, attribute
 from echoplane.inference.cam import CamEngine
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, load_engine
 from echoplane.models.bundle import Bundle
-from echoplane.models.registry import find
+from echoplane.models.registry import find, is_padded
 from echoplane.phantom.clip import PhantomCine, render_clip
 from echoplane.phantom.labels import Tissue
 from echoplane.pipelines._overlays import Overlays
@@ -80,7 +80,8 @@ class Subject:
         self.network = Explainer(ExplainSettings(bundle.where))._network
         self.layer = find(self.facts.network.name).feature_layer
         self.engine = load_engine(bundle, precision="f32")
-        self.black = (0.0 - self.facts.recipe.mean) / self.facts.recipe.std
+        self.padded = is_padded(self.facts.network.name)
+        self.setting = Setting((0.0 - self.facts.recipe.mean) / self.facts.recipe.std, self.padded)
         try:
             self.cam: CamEngine | None = CamEngine(bundle, precision="f32")
         except ValueError:  # UsageError: ends in another way
@@ -102,8 +103,8 @@ class Subject:
         if method == "cam":
             assert self.cam is not None
             maps = self.cam.look(clip)[1][:, self.facts.vocabulary.index(view)]
-            return enlarge(np.maximum(maps, 0), clip.shape[2:])[0]
-        return attribute(network or self.network, self.layer, clip, self.weights(view), method, self.black)[0]
+            return enlarge(np.maximum(maps, 0), clip.shape[2:], self.padded)[0]
+        return attribute(network or self.network, self.layer, clip, self.weights(view), method, self.setting)[0]
 
 
 def cases(subject: Subject, per_view: int, seed: int) -> Iterator[Case]:
@@ -198,7 +199,7 @@ def faithfulness(subject: Subject, case: Case, noises: int = 3) -> dict[str, tup
 
     def curves(values: FloatArray) -> tuple[FloatArray, FloatArray]:
         down, up = (
-            ablation_curve(network, case.clip[0], values, best, kind, subject.black, CURVE_STEPS)
+            ablation_curve(network, case.clip[0], values, best, kind, subject.setting.black, CURVE_STEPS)
             for kind in ("deletion", "insertion")
         )
         return np.array(down.probability, np.float32), np.array(up.probability, np.float32)

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from echoplane.errors import UsageError
+from echoplane.explain.enlarge import enlarge
 from echoplane.explain.gradcam import gradcam
-from echoplane.explain.methods import METHODS, attribute
+from echoplane.explain.methods import METHODS, Setting, attribute
 from echoplane.explain.scored import Scored, last_map, output_of
 from echoplane.explain.target import Target
 from echoplane.models.registry import build, find
@@ -48,8 +49,8 @@ def test_gradcam_is_what_the_definition_says() -> None:
             step[0, channel] = 1e-4
             mean_gradient = (score(features + step) - score(features - step)) / 2e-4 / places
             expected += mean_gradient * features[0, channel]
-    expected = nn.functional.interpolate(expected.relu()[None, None], x.shape[2:], mode="trilinear")[0, 0]
-    np.testing.assert_allclose(found[0], expected.numpy(), rtol=1e-4, atol=1e-5 * float(expected.max()) + 1e-9)
+    expected = enlarge(expected.relu()[None].numpy(), x.shape[2:])[0]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-5 * float(expected.max()) + 1e-9)
 
 
 def test_gradcam_agrees_with_captum() -> None:
@@ -61,10 +62,8 @@ def test_gradcam_agrees_with_captum() -> None:
     captum = LayerGradCam(scored, scored.network.features).attribute(
         torch.from_numpy(x), target=0, relu_attributions=True
     )
-    grown = nn.functional.interpolate(captum, x.shape[2:], mode="trilinear")[:, 0]
-    np.testing.assert_allclose(
-        attribute(net, "features", x, Target("A2C").weights(VIEWS)), grown.detach(), rtol=1e-3, atol=1e-6
-    )
+    grown = enlarge(captum[:, 0].detach().numpy(), x.shape[2:])
+    np.testing.assert_allclose(attribute(net, "features", x, Target("A2C").weights(VIEWS)), grown, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -144,15 +143,15 @@ def test_plus_plus_agrees_with_the_formula_written_out() -> None:
             if below != 0:
                 weight += g[c][place] ** 2 / below * max(g[c][place], 0)
         expected += weight * grid[c]
-    grown = nn.functional.interpolate(torch.tensor(np.maximum(expected, 0))[None, None], x.shape[2:], mode="trilinear")
+    grown = enlarge(np.maximum(expected, 0)[None], x.shape[2:])[0]
     found = attribute(net, "features", x.numpy(), Target("PSAX-MV").weights(VIEWS), "gradcam++")
-    np.testing.assert_allclose(found[0], grown[0, 0].numpy(), rtol=1e-3, atol=1e-5 * float(grown.max()))
+    np.testing.assert_allclose(found[0], grown, rtol=1e-3, atol=1e-5 * float(grown.max()))
 
 
 def test_integrated_gradients_add_up_to_the_score_less_that_of_black() -> None:
     net, x, black = network(), clips(2, seed=3), -0.7
     weights = Target("A4C", "A2C").weights(VIEWS)
-    total = attribute(net, "features", x, weights, "integrated-gradients", black).sum(axis=(1, 2, 3))
+    total = attribute(net, "features", x, weights, "integrated-gradients", Setting(black)).sum(axis=(1, 2, 3))
     scored = Scored(net, weights)
     with torch.no_grad():
         expected = scored(torch.from_numpy(x)) - scored(torch.full((1, 1, 6, 32, 32), black))

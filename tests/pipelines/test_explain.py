@@ -11,12 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
-from torch.nn import functional
 from typer.testing import CliRunner
 
 from echoplane.apps.cli.main import build_app
 from echoplane.errors import PrepareError, UnreadableError, UsageError
-from echoplane.explain.enlarge import enlarge
 from echoplane.inference import mirror
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
 from echoplane.models.export import export_bundle
@@ -233,12 +231,6 @@ def test_a_picture_without_a_mark_is_no_silence(
     done = CliRunner().invoke(build_app(), words)
     assert done.exit_code == 0, done.output
     assert "Nothing in the picture speaks for A4C" in done.output
-
-
-def test_enlarge_is_trilinear_as_torch_has_it() -> None:
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
-    expected = functional.interpolate(torch.from_numpy(x)[:, None], (8, 16, 20), mode="trilinear")[:, 0].numpy()
-    np.testing.assert_allclose(enlarge(x, (8, 16, 20)), expected, atol=1e-5)
 
 
 def test_a_layer_asked_for_is_looked_at_or_refused(bundle: str, a4c: str) -> None:

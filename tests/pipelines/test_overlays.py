@@ -2,7 +2,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pydicom.examples
 import pytest
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 
 from echoplane.apps.cli.main import build_app
 from echoplane.errors import BundleError, UsageError
+from echoplane.inference import mirror
 from echoplane.inference.cam import CamEngine
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.look import Look
@@ -87,19 +87,24 @@ def test_overlays_among_the_cines_are_not_read_by_the_next_run(bundle: str, stud
         next(place.glob("*.jpg")).unlink()
 
 
-def test_the_look_is_the_map_that_explain_gives(bundle: str, study: Path) -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_look_is_the_map_that_explain_gives(
+    bundle: str, study: Path, mirrored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "seems_exchanged", lambda logits, ask, facts: mirrored)
     looks: list[Look] = []
     classifier = ViewClassifier.load(bundle, on_look=looks.append)
     result = classifier.predict(study / "a.dcm")
     found = looks[0].on_frames()
     explained = Explainer(ExplainSettings(bundle, "cam")).explain(study / "a.dcm").found
-    assert found.target == explained.target == result.best_view
+    assert (found.target, result.mirrored) == (result.best_view, mirrored)
+    assert explained.target == result.best_view
     seen = np.flatnonzero(explained.seen)
     np.testing.assert_array_equal(seen, looks[0].prepared.indices)
     np.testing.assert_allclose(found.values, explained.values[seen], atol=1e-5)
     coarse = looks[0].coarse()
     assert coarse.shape == (len(seen), *looks[0].maps.shape[2:])
-    grown = np.stack([cv2.resize(m, (64, 64), interpolation=cv2.INTER_LINEAR) for m in coarse])
+    grown = np.stack([looks[0].enlarged(m) for m in coarse])
     lit = found.values > 0
     np.testing.assert_allclose(found.values[lit], grown[lit] / grown[lit].max(), atol=1e-4)
 

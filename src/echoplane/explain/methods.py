@@ -11,16 +11,32 @@ from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from echoplane._optional import need
 from echoplane.errors import UsageError
+from echoplane.explain.enlarge import enlarge
 from echoplane.explain.gradcam import gradcam, gradcam_plus_plus
 from echoplane.explain.scored import Scored
 from echoplane.records import FloatArray
 
 #: Clips that are differentiated together; bounds the memory.
 _BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What methods have to know of a network beside itself.
+
+    Attributes
+    ----------
+    black : float
+        Normalised value of a black pixel: what "nothing there" means to integrated gradients and occlusion.
+    padded : bool
+        :attr:`echoplane.models.registry.Network.padded`: where the cells of its maps lie.
+    """
+
+    black: float = 0.0
+    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +51,29 @@ class Method:
     signed : bool
         Whether negative values (this speaks against the view) occur where one view is asked for.
     run : callable
-        ``(scored, layer, clips, black) -> (B, N, H, W)``; `black` is the normalised value of a black pixel.
+        ``(scored, layer, clips, setting) -> (B, N, H, W)``.
     """
 
     name: str
     summary: str
     signed: bool
-    run: Callable[[Scored, nn.Module, Tensor, float], Tensor]
+    run: Callable[[Scored, nn.Module, Tensor, Setting], Tensor]
 
 
-def _enlarge(maps_Bnhw: Tensor, x_B1NHW: Tensor) -> Tensor:
-    grown: Tensor = functional.interpolate(maps_Bnhw[:, None], x_B1NHW.shape[2:], mode="trilinear", align_corners=False)
-    return grown[:, 0]
+def _enlarge(maps_Bnhw: Tensor, x_B1NHW: Tensor, setting: Setting) -> Tensor:
+    return torch.from_numpy(enlarge(maps_Bnhw.numpy(), tuple(x_B1NHW.shape[2:]), setting.padded))
 
 
-def _gradcam(scored: Scored, layer: nn.Module, x: Tensor, _black: float) -> Tensor:
+def _gradcam(scored: Scored, layer: nn.Module, x: Tensor, setting: Setting) -> Tensor:
     # One view less another has reasons of both signs, as the map of `cam` has.
-    return _enlarge(gradcam(scored, layer, x, positive=not scored.is_difference), x)
+    return _enlarge(gradcam(scored, layer, x, positive=not scored.is_difference), x, setting)
 
 
-def _gradcam_plus_plus(scored: Scored, layer: nn.Module, x: Tensor, _black: float) -> Tensor:
-    return _enlarge(gradcam_plus_plus(scored, layer, x), x)
+def _gradcam_plus_plus(scored: Scored, layer: nn.Module, x: Tensor, setting: Setting) -> Tensor:
+    return _enlarge(gradcam_plus_plus(scored, layer, x), x, setting)
 
 
-def _guided(scored: Scored, _layer: nn.Module, x: Tensor, _black: float) -> Tensor:
+def _guided(scored: Scored, _layer: nn.Module, x: Tensor, _setting: Setting) -> Tensor:
     attr = need("captum.attr", "explain", "run guided backpropagation")
     import warnings
 
@@ -69,19 +84,19 @@ def _guided(scored: Scored, _layer: nn.Module, x: Tensor, _black: float) -> Tens
     return found[:, 0].detach()
 
 
-def _guided_gradcam(scored: Scored, layer: nn.Module, x: Tensor, black: float) -> Tensor:
-    return _enlarge(gradcam(scored, layer, x), x) * _guided(scored, layer, x, black)
+def _guided_gradcam(scored: Scored, layer: nn.Module, x: Tensor, setting: Setting) -> Tensor:
+    return _enlarge(gradcam(scored, layer, x), x, setting) * _guided(scored, layer, x, setting)
 
 
-def _integrated(scored: Scored, _layer: nn.Module, x: Tensor, black: float) -> Tensor:
+def _integrated(scored: Scored, _layer: nn.Module, x: Tensor, setting: Setting) -> Tensor:
     attr = need("captum.attr", "explain", "run integrated gradients")
     found: Tensor = attr.IntegratedGradients(scored).attribute(
-        x.clone().requires_grad_(True), baselines=black, target=0, n_steps=24, internal_batch_size=_BATCH
+        x.clone().requires_grad_(True), baselines=setting.black, target=0, n_steps=24, internal_batch_size=_BATCH
     )
     return found[:, 0].detach()
 
 
-def _occlusion(scored: Scored, _layer: nn.Module, x: Tensor, black: float) -> Tensor:
+def _occlusion(scored: Scored, _layer: nn.Module, x: Tensor, setting: Setting) -> Tensor:
     """Black out blocks of a fifth of the time and a sixth of the picture, half overlapping in the picture."""
     attr = need("captum.attr", "explain", "run occlusion")
     _, _, n, h, w = x.shape
@@ -89,7 +104,7 @@ def _occlusion(scored: Scored, _layer: nn.Module, x: Tensor, black: float) -> Te
     stride = (1, block[1], max(1, block[2] // 2), max(1, block[3] // 2))
     with torch.no_grad():
         found: Tensor = attr.Occlusion(scored).attribute(
-            x, sliding_window_shapes=block, strides=stride, baselines=black, target=0, perturbations_per_eval=4
+            x, sliding_window_shapes=block, strides=stride, baselines=setting.black, target=0, perturbations_per_eval=4
         )
     return found[:, 0]
 
@@ -109,7 +124,12 @@ METHODS: Mapping[str, Method] = MappingProxyType({row.name: row for row in _ROWS
 
 
 def attribute(
-    network: nn.Module, layer: str, clips: FloatArray, weights: FloatArray, method: str = "gradcam", black: float = 0.0
+    network: nn.Module,
+    layer: str,
+    clips: FloatArray,
+    weights: FloatArray,
+    method: str = "gradcam",
+    setting: Setting | None = None,
 ) -> FloatArray:
     """Ask a network what it looked at.
 
@@ -125,8 +145,7 @@ def attribute(
         Of the logits: :meth:`echoplane.explain.target.Target.weights`.
     method : str
         A name of :data:`METHODS`.
-    black : float
-        Normalised value of a black pixel: what "nothing there" means to integrated gradients and occlusion.
+    setting : Setting, optional
 
     Returns
     -------
@@ -144,6 +163,7 @@ def attribute(
         raise UsageError(f"method {method!r} is not known; known: {', '.join(METHODS)}.")
     scored = Scored(network, weights)
     chosen = scored.layer(layer) if "gradcam" in method else nn.Identity()
-    parts = [METHODS[method].run(scored, chosen, part, black) for part in torch.split(torch.from_numpy(clips), _BATCH)]
+    run, known = METHODS[method].run, setting or Setting()
+    parts = [run(scored, chosen, part, known) for part in torch.split(torch.from_numpy(clips), _BATCH)]
     result: FloatArray = torch.cat(parts).numpy()
     return result

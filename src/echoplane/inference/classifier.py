@@ -25,6 +25,7 @@ from echoplane.inference.engine import Engine, available_cpus, load_engine
 from echoplane.inference.look import Look
 from echoplane.inference.seeing import look_at
 from echoplane.models.bundle import Bundle
+from echoplane.models.registry import is_padded
 from echoplane.records import Cine, PreparedCine, SamplingPlan, Status, ViewResult
 from echoplane.sources.array import cine_from_array
 from echoplane.sources.colour import with_colour_noticed
@@ -338,7 +339,7 @@ class ViewClassifier:
         if seen.maps is None or not answer.best_view:
             return result, None
         maps = seen.maps[:, facts.vocabulary.index(answer.best_view)]
-        return result, Look(result, prepared, sampling, maps[..., ::-1, :] if prepared.sector.upside_down else maps)
+        return result, Look(result, prepared, sampling, maps, is_padded(facts.network.name))
 
 
 def _refuse_fewer_than_one(**numbers: int | None) -> None:

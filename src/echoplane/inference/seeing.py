@@ -130,7 +130,6 @@ class _Show:
             if not mirror.seems_exchanged(seen.logits, lambda: self._run(clips[:1])[0], self.facts):
                 return seen
             logits, maps = self._run(clips)
-        maps = None if maps is None else maps[..., ::-1]
         return replace(seen, logits=logits, maps=maps, mirrored=True)
 
     def _run(self, clips_CNHW: UInt8Array) -> tuple[FloatArray, FloatArray | None]:

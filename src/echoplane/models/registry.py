@@ -45,6 +45,9 @@ class Network:
     feature_layer : str
         Dotted name of the module whose output is the last feature map, (B, C, n, h, w), for activation maps; empty
         where it must be looked for (:func:`echoplane.explain.scored.last_map`).
+    padded : bool
+        Whether all strided windows are padded at the border, so that cell j of a feature map is centred on pixel (or
+        frame) ``j * stride``. Else its cells are taken to lie evenly about the middle.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Network:
     parameters: int = 0
     macs: int = 0
     feature_layer: str = "features"
+    padded: bool = False
 
 
 _THESIS = "Farhi, master's thesis, Technion; after Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556"
@@ -96,6 +100,7 @@ _ROWS = (
         clip=(10, 112, 112),
         parameters=583_478,
         macs=351_985_600,
+        padded=True,
     ),
     Network(
         "compact3d-l",
@@ -106,6 +111,7 @@ _ROWS = (
         clip=(10, 112, 112),
         parameters=1_069_782,
         macs=467_641_664,
+        padded=True,
     ),
     Network(
         "compact3d-xl",
@@ -116,6 +122,7 @@ _ROWS = (
         clip=(10, 112, 112),
         parameters=1_224_022,
         macs=618_169_664,
+        padded=True,
     ),
     Network(
         "compact3d-s",
@@ -126,6 +133,7 @@ _ROWS = (
         clip=(10, 112, 112),
         parameters=177_718,
         macs=249_776_896,
+        padded=True,
     ),
     Network(
         "resnext3d-50",
@@ -137,6 +145,7 @@ _ROWS = (
         parameters=25_834_054,
         macs=5_248_561_152,
         feature_layer="layer4",
+        padded=True,
     ),
     Network(
         "resnext3d-101",
@@ -148,6 +157,7 @@ _ROWS = (
         parameters=47_489_606,
         macs=7_363_981_312,
         feature_layer="layer4",
+        padded=True,
     ),
     Network(
         "resnext3d-152",
@@ -159,6 +169,7 @@ _ROWS = (
         parameters=65_327_686,
         macs=9_977_147_392,
         feature_layer="layer4",
+        padded=True,
     ),
     Network(
         "frames2d-lenet",
@@ -188,6 +199,7 @@ _ROWS = (
         parameters=2_797_286,
         macs=1_187_548_160,
         feature_layer="layer4",
+        padded=True,
     ),
 )
 
@@ -213,6 +225,11 @@ def find(name: str) -> Network:
     near = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(NETWORKS)}."
     raise UsageError(f"network {name!r} is not known; {hint}")
+
+
+def is_padded(name: str) -> bool:
+    """Return :attr:`Network.padded` of a name; False for a name that is not in the table."""
+    return name in NETWORKS and NETWORKS[name].padded
 
 
 def build(name: str, n_views: int, **options: Any) -> nn.Module:

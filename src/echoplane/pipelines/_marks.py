@@ -12,6 +12,7 @@ from echoplane.explain.enlarge import enlarge
 from echoplane.explain.tint import blend
 from echoplane.inference.cam import CamEngine
 from echoplane.models.bundle import Bundle
+from echoplane.models.registry import is_padded
 from echoplane.pipelines.answer import check_recipe
 from echoplane.records import UInt8Array
 from echoplane.sampling.clips import plan, without_empty
@@ -52,7 +53,7 @@ def marker(bundle: Bundle, stores: Sequence[StoreReader]) -> Mark | None:
         clips = facts.recipe.normalise(frames[sampling.indices.ravel()])
         _, maps = engine.look(clips.reshape(len(sampling.indices), 1, -1, *frames.shape[1:]))
         of_mistake = maps[:, names.index(answer)] - (maps[:, names.index(truth)] if truth in names else 0)
-        grown = enlarge(of_mistake, (sampling.indices.shape[1], *frames.shape[1:]))
+        grown = enlarge(of_mistake, (sampling.indices.shape[1], *frames.shape[1:]), is_padded(facts.network.name))
         found = cine_map(grown, sampling, len(frames), row.sector, row.crop, method="cam", target=answer)
         tinted = np.stack([blend(frame, heat) for frame, heat in zip(frames, found.values, strict=True)])
         plain = np.repeat(frames[..., None], 3, axis=3)

@@ -83,7 +83,7 @@ def draw(look: Look) -> UInt8Array:
     for part in parts:
         t = int(part[np.argmax(moments[part])])
         # Only the moments that are drawn are enlarged.
-        heat = (cv2.resize(coarse[t], whole[::-1], interpolation=cv2.INTER_LINEAR) * inside)[rows].astype(np.float32)
+        heat = (look.enlarged(coarse[t]) * inside)[rows].astype(np.float32)
         plain = np.repeat(frames[t][..., None], 3, axis=2)
         # Blended small and enlarged together, which is a third of the work.
         pair = np.vstack([plain, blend(frames[t], heat)])

@@ -19,7 +19,7 @@ from echoplane.inference import mirror
 from echoplane.inference.decide import Answer, decide, gate
 from echoplane.inference.engine import Engine, load_engine
 from echoplane.models.bundle import Bundle
-from echoplane.models.registry import find
+from echoplane.models.registry import find, is_padded
 from echoplane.phantom.clip import PhantomCine
 from echoplane.prepare.deidentify import is_sure
 from echoplane.prepare.frames import prepare
@@ -201,14 +201,14 @@ class Explainer:
         return self._cam_engine.look(clips) if self.method == CAM else (self._engine.run(clips), None)
 
     def _maps(self, clips: FloatArray, target: Target) -> FloatArray:
-        from echoplane.explain.methods import attribute
+        from echoplane.explain.methods import Setting, attribute
         from echoplane.explain.scored import last_map
 
         facts = self.bundle.facts
-        black = (0.0 - facts.recipe.mean) / facts.recipe.std
+        setting = Setting((0.0 - facts.recipe.mean) / facts.recipe.std, is_padded(facts.network.name))
         layer = self.settings.layer or find(facts.network.name).feature_layer or last_map(self._network, clips.shape)
         with _each_pass(self._network, self._on_step):
-            return attribute(self._network, layer, clips, target.weights(facts.vocabulary), self.method, black)
+            return attribute(self._network, layer, clips, target.weights(facts.vocabulary), self.method, setting)
 
     @cached_property
     def _cam_engine(self) -> CamEngine:
@@ -222,7 +222,7 @@ class Explainer:
         maps = np.einsum("cknhw,k->cnhw", maps_CKnhw, target.weights(self.bundle.facts.vocabulary))
         if not target.minus:
             maps = np.maximum(maps, 0)
-        return enlarge(maps.astype(np.float32), shape)
+        return enlarge(maps.astype(np.float32), shape, is_padded(self.bundle.facts.network.name))
 
     def _target(self, answer: Answer) -> Target:
         known = self.bundle.facts.vocabulary
