@@ -85,10 +85,8 @@ def look_at(
         # A sector that was guessed is looked for once more, in frames of the whole cine.
         return show.turned(show.see(whole))
     has_empty = seen.sampling is not first or not seen.prepared.frames.any()
-    if not has_empty and is_enough(seen.logits, facts):
-        turned = show.turned(seen)
-        if not turned.mirrored:
-            return turned
+    if not has_empty and is_enough(seen.logits, facts) and not show.seems_exchanged(seen):
+        return seen
     return show.turned(show.see(whole, seen))
 
 
@@ -123,13 +121,18 @@ class _Show:
             both = np.stack([logits for logits, _ in found]), np.stack(maps_of) if maps_of else None
             return Seen(prepared, sampling, clips, *both)
 
+    def seems_exchanged(self, seen: Seen) -> bool:
+        """Say whether left and right seem exchanged; may run the first clip turned around."""
+        with self._timed("network"):
+            mirrored = seen.clips[:1, ..., ::-1]
+            return mirror.seems_exchanged(seen.logits, lambda: self._run(mirrored)[0], self.facts)
+
     def turned(self, seen: Seen) -> Seen:
         """Show the clips turned around where left and right seem exchanged."""
+        if not self.seems_exchanged(seen):
+            return seen
         with self._timed("network"):
-            clips = seen.clips[..., ::-1]
-            if not mirror.seems_exchanged(seen.logits, lambda: self._run(clips[:1])[0], self.facts):
-                return seen
-            logits, maps = self._run(clips)
+            logits, maps = self._run(seen.clips[..., ::-1])
         return replace(seen, logits=logits, maps=maps, mirrored=True)
 
     def _run(self, clips_CNHW: UInt8Array) -> tuple[FloatArray, FloatArray | None]:
