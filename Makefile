@@ -37,6 +37,7 @@ test: lint
 
 long: $(VENV)/.test
 	$(BIN)/pytest -m long
+	$(BIN)/pytest -n 2 --dist worksteal -m "hypothesis and not long" --hypothesis-profile explore
 
 # Speed and memory, into benchmarks/README.md; on a quiet machine.
 bench: $(VENV)/.test

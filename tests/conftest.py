@@ -17,7 +17,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("echoplane", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_USUAL = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a red run is about what was changed; `make long` looks for new ones.
+settings.register_profile("echoplane", _USUAL, derandomize=True)
+settings.register_profile("explore", _USUAL, max_examples=1000)
 settings.load_profile("echoplane")
 
 
