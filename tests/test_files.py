@@ -76,6 +76,16 @@ def test_one_file_has_one_name_on_windows(monkeypatch: pytest.MonkeyPatch) -> No
     assert {absolute_name(name) for name in names} == {r"c:\study\a.dcm"}
 
 
+@pytest.mark.skipif(os.path.sep != "/", reason="Windows takes '..' away before it looks at the disk")
+def test_a_folder_above_is_that_of_what_a_link_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("there/below")
+    monkeypatch.chdir(tmp_path)
+    assert absolute_name("link/../a") == str(tmp_path / "there" / "a")
+    assert absolute_name(f"{tmp_path}/link/x/.././a") == absolute_name("link/a") == str(tmp_path / "link" / "a")
+    assert absolute_name("../../../../../../../../../..") == "/"
+
+
 def test_a_path_by_itself_is_one_path_and_an_empty_one_is_none() -> None:
     for paths in ("ab", Path("ab"), ["ab"], (Path("ab"),), iter(["ab"])):
         assert list(each_path(paths)) == ["ab"]

@@ -99,8 +99,24 @@ def absolute_name(path: str | Path) -> str:
 
     On Windows, where ``C:\A.dcm`` and ``c:/a.dcm`` are one file, that of small letters and backslashes.
     """
-    # resolve() follows links, absolute() keeps "..", and this is fast
-    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
+    return os.path.normcase(without_dots(path))
+
+
+def without_dots(path: str | Path) -> str:
+    """Return a path from the root on, without ``.`` and ``..``; links are left as they are, but those before a ``..``.
+
+    ``link/..`` is the folder that holds what the link leads to, as the system has it, and not the one of the link.
+    """
+    text = os.fspath(path)
+    if os.path.sep != "/" or ".." not in text.split("/"):  # Windows takes ".." away before it looks at the disk
+        return os.path.abspath(text)  # noqa: PTH100 -- resolve() follows links, absolute() keeps "..", and this is fast
+    place = "/" if text.startswith("/") else os.getcwd()  # noqa: PTH109
+    for name in text.split("/"):
+        if name == "..":
+            place = os.path.dirname(os.path.realpath(place) if os.path.islink(place) else place)  # noqa: PTH114, PTH120
+        elif name not in ("", "."):
+            place = os.path.join(place, name)  # noqa: PTH118
+    return place
 
 
 def each_path(paths: str | Path | Iterable[str | Path]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from echoplane.inference.report import journal_path, rows_done
 from echoplane.models.bundle_facts import Thresholds
 from echoplane.pipelines.predict import FAILED, PredictSettings, predict
 from echoplane.records import Status
+from echoplane.sources.item import SourceItem
 
 
 @pytest.fixture(scope="module")
@@ -397,6 +398,15 @@ def test_a_file_is_one_row_however_it_is_spelled(study, settings, tmp_path, monk
         again = predict([spelled], settings, output=output, resume=True)
         assert (again.files, again.skipped) == (0, 8)
     assert len(rows(output)) == 8
+
+
+def test_two_cines_of_one_name_are_two_rows(study, settings, tmp_path, monkeypatch):
+    items = [SourceItem("a", study / name) for name in ("zero.dcm", "notes.txt", "zero.dcm")]
+    monkeypatch.setattr("echoplane.pipelines.predict.discover", lambda *_, **__: iter(items))
+    predict("x", settings, output=tmp_path / "o.csv")
+    first, second = rows(tmp_path / "o.csv")
+    assert (first["file"], second["file"], second["status"]) == ("a", "a", "refused")
+    assert "name of another cine" in second["reason"]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -72,6 +72,37 @@ def test_series_of_one_name_are_told_apart(tmp_path):
     assert listed(tmp_path) == ["a-*.jpg", "a_*.jpg", "a_*.png", "b", "b_*.jpg"]
 
 
+@pytest.mark.parametrize("loose", [False, True])
+def test_a_series_beside_a_folder_of_its_name_is_told_apart(tmp_path, loose):
+    tree(tmp_path, *(f"patA/{i}.png" for i in range(4)), *(f"patA_{i}.png" for i in range(3)))
+    given = [*sorted(tmp_path.glob("*.png")), tmp_path / "patA"] if loose else tmp_path
+    items = list(discover(given))
+    assert [os.path.relpath(item.source, tmp_path) for item in items] == ["patA_*.png", "patA"]
+    assert [len(item.files) for item in items] == [3, 4]
+    assert [len(next(discover(item.source)).files) for item in items] == [3, 4]
+
+
+@posix
+def test_a_byte_that_is_no_text_and_a_name_that_spells_it_are_told_apart(tmp_path):
+    for name in (rb"\xe9.dcm", b"\xe9.dcm", *(b"s\xff_%d.png" % i for i in range(3))):
+        try:
+            (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+        except OSError:
+            pytest.skip("this disk takes text alone")
+    assert sorted(listed(tmp_path)) == [r"\x5cxe9.dcm", r"\xe9.dcm", r"s\xff"]
+    (again,) = discover(tmp_path / r"s\xff")  # as results have it
+    assert len(again.files) == 3
+
+
+@posix
+def test_what_lies_above_the_target_of_a_link_is_another_file(tmp_path):
+    tree(tmp_path, "a.dcm", "there/a.dcm", "there/below/b.dcm")
+    (tmp_path / "link").symlink_to("there/below")
+    given = [tmp_path / name for name in ("a.dcm", "link/../a.dcm", "there/below/../a.dcm", "link/x/../b.dcm")]
+    found = [item.source.removeprefix(f"{tmp_path}/") for item in discover(map(str, given))]
+    assert found == ["a.dcm", "link/../a.dcm", "link/x/../b.dcm"]
+
+
 def test_bare_numbers_are_named_by_their_folder(tmp_path):
     tree(tmp_path, *(f"video/{i}.jpg" for i in range(3)))
     assert listed(tmp_path) == ["video"]

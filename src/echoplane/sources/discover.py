@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from echoplane._files import each_path
+from echoplane._files import each_path, without_dots
 from echoplane.errors import ReadError, RefusedError, UnreadableError
 from echoplane.sources.dicomdir import is_dicomdir, listed_items
 from echoplane.sources.item import SourceItem, shown
@@ -82,8 +82,8 @@ def series_named(place: str | Path) -> SourceItem | None:
     if (named_format(path.name) and "*" not in path.name) or not _is_folder(path.parent):
         return None  # a missing file, and no reason to list a folder that may be huge
     found = _Walker(follow_links=False, group_frames=True).listed(path.parent, shown(path.parent))
-    name = shown(path.name)
-    same = (item for item in found if item.format == "frames" and item.source == _join(shown(path.parent), name))
+    names = {_join(shown(path.parent), path.name), os.path.join(shown(path.parent), path.name)}  # noqa: PTH118
+    same = (item for item in found if item.format == "frames" and item.source in names)
     return next((replace(item, source=shown(place)) for item in same), None)
 
 
@@ -101,7 +101,7 @@ def _expanded(paths: Iterable[str]) -> Iterator[str]:
         if glob.has_magic(path) and not os.path.lexists(path) and series_named(path) is None:
             matches = sorted(glob.glob(path), key=natural_key) or [path]  # noqa: PTH207 -- may be absolute
         for match in matches:
-            absolute = os.path.abspath(match)  # noqa: PTH100 -- Path.absolute() does not remove ".."
+            absolute = without_dots(match)
             if absolute not in seen:
                 seen.add(absolute)
                 yield match
@@ -177,7 +177,7 @@ class _Walker:
         halves |= _halves_beside(folder, (name for name in sources if name not in halves))
         named, _ = find_series(sources) if self._group_frames else ([], None)
         series = [one for one in named if not _of_stacks(folder, one)]
-        labels = _labels(series, sources)
+        labels = _labels(folder, series, sources)
         first = {one.files[0]: one for one in series}
         framed = {file for one in series for file in one.files}
         starts = _starts(series, sources)
@@ -270,9 +270,12 @@ def _halves_beside(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _labels(series: list[Series], names: Iterable[str]) -> dict[str, str]:
-    """Name each series shortly, or by its full pattern where two would share a name or a file has it."""
-    taken = set(names)
+def _labels(folder: Path, series: list[Series], names: Iterable[str]) -> dict[str, str]:
+    """Name each series shortly, or by its full pattern where two would share a name, or a file or folder has it.
+
+    A folder of that name may hold a series without one, which is called as its folder.
+    """
+    taken = {*names, *(one.name for one in series if one.name and _is_folder(folder / one.name))}
     counts: dict[str, int] = {}
     for one in series:
         counts[one.name] = counts.get(one.name, 0) + 1

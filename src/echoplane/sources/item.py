@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from echoplane._files import each_path
 from echoplane.errors import ReadError, UsageError
+
+#: A backslash that looks as if a byte followed, as :func:`shown` writes them.
+_LIKE_A_BYTE = re.compile(r"\\(?=x[89a-f][0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,12 @@ def item_of(place: str | Path | SourceItem) -> SourceItem:
 def shown(path: str | Path) -> str:
     r"""Return a path as text that can be printed and written anywhere.
 
-    Names on disk may be bytes that are no UTF-8; those bytes appear as ``\xe9``.
+    Names on disk may be bytes that are no UTF-8; those bytes appear as ``\xe9``. Where a name holds these four
+    characters themselves, its backslash appears as ``\x5c``, so that the two are told apart.
     """
     text = os.fspath(path)
+    if os.path.sep == "/":  # elsewhere the backslash stands between folders
+        text = _LIKE_A_BYTE.sub(r"\\x5c", text)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
