@@ -20,6 +20,9 @@ from echoplane.errors import DataError, UsageError
 #: What is said of a path that is the empty text.
 EMPTY_PATH = "a path is empty: name a file or a folder; '.' is the folder you are in."
 
+#: A spreadsheet takes a cell that starts with one of these for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 _RESERVED = {
     "con",
     "prn",
@@ -148,6 +151,31 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
     """Write a table, the header first, whole or not at all."""
     with atomic_write(path) as stream:
         stream.writelines(csv_line(row) for row in rows)
+
+
+def file_cell(name: str, suffix: str) -> str:
+    """Return a file name as it stands in the `file` column.
+
+    In CSV a relative name that a spreadsheet would take for a formula, or a label sheet for a remark, gets ``./`` in
+    front, which names the same file.
+    """
+    name = name.encode("utf-8", "replace").decode()  # bytes in names that are no UTF-8 cannot be written
+    is_remark = name.startswith("#") and name[1:2].isspace()
+    return f"./{name}" if suffix == ".csv" and (is_remark or name.startswith(_FORMULA_STARTS)) else name
+
+
+def text_cell(value: Any) -> Any:
+    """Return a value as it may stand in a table: text that a spreadsheet would take for a formula gets ``'`` in front.
+
+    So does text that has one there already, for :func:`text_of_cell` to give back what was meant.
+    """
+    is_formula = isinstance(value, str) and value.lstrip("'").startswith(_FORMULA_STARTS)
+    return f"'{value}" if is_formula else value
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that :func:`text_cell` has made a cell of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS) else cell
 
 
 def read_table_text(path: str | Path, kind: str) -> tuple[str, int]:

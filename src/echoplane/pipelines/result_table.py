@@ -12,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from echoplane import config
-from echoplane._files import absolute_name
+from echoplane._files import absolute_name, file_cell
 from echoplane._locks import held, lock_path
 from echoplane.errors import UsageError
 from echoplane.inference.report import (
     ResultWriter,
     check_suffix,
     drop_rows,
-    file_cell,
     journal_path,
     open_writer,
     rows_done,
