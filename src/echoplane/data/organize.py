@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256
+from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256, without_dots
 from echoplane.data._transfer import clear_halves, copy, move
 from echoplane.data.labels import SKIP
 from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
@@ -83,7 +83,7 @@ def make_plan(manifest: Manifest, meanings: Mapping[str, str], out: Path, how: H
             failures.append(Failure(row.cine, error.status, error.sentence))
             continue
         target = out.joinpath(safe_name(view), *_folders(row), safe_name(name))
-        step = Step(how, os.path.abspath(row.item.path), os.path.abspath(target))  # noqa: PTH100 -- keeps links
+        step = Step(how, without_dots(row.item.path), without_dots(target))
         folded = step.target.casefold()
         if folded in steps:
             reason = f"Would get the same name as {shown(steps[folded].source)}: {shown(step.target)}."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from echoplane._files import absolute_name, safe_name
+from echoplane._files import absolute_name, safe_name, without_dots
 from echoplane._locks import held
 from echoplane.data.adapters import Options, read_manifest
 from echoplane.data.adapters.sheet import places, spellings
@@ -128,7 +128,7 @@ def _organize(
     given = Counter(failure.given_label for failure, target in gone if target and failure.given_label)
     meanings = labels.resolve_all(Counter(manifest.given_labels()) + given)
     plan = make_plan(manifest, meanings, Path(out), how)
-    top = Path(os.path.abspath(out))  # noqa: PTH100 -- as the targets are made, without ".."
+    top = Path(without_dots(out))  # as the targets are made
     there = [failure for failure, target in gone if target]
     misplaced = [
         elsewhere(failure.file, target, undo_file)
@@ -179,7 +179,7 @@ def _moved_to(failure: Failure, moved: Mapping[str, str], root: Path) -> str:
     if failure.status != "missing" or not moved:
         return ""
     # A study may be "." or nothing: "./clip.dcm", "/clip.dcm".
-    for place in places(root, failure.file.lstrip("/")):
+    for place in chain(places(root, failure.file), places(root, failure.file.lstrip("/"))):
         below = place.relative_to(root)
         for name in spellings(below.name):
             if target := moved.get((below.parent / name).as_posix()):

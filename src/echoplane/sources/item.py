@@ -12,6 +12,7 @@ from echoplane.errors import ReadError, UsageError
 
 #: A backslash that looks as if a byte followed, as :func:`shown` writes them.
 _LIKE_A_BYTE = re.compile(r"\\(?=x[89a-f][0-9a-f])")
+_SHOWN_BYTE = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,10 @@ def shown(path: str | Path) -> str:
     except UnicodeEncodeError:
         return os.fsencode(text).decode("utf-8", "backslashreplace")
     return text
+
+
+def meant(text: str) -> str:
+    """Return the path of which :func:`shown` has made a text; what holds nothing that it writes stays as it is."""
+    if os.path.sep != "/" or "\\x" not in text:
+        return text
+    return os.fsdecode(_SHOWN_BYTE.sub(lambda found: bytes([int(found[1], 16)]), os.fsencode(text)))
