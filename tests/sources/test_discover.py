@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from echoplane.errors import RefusedError, UnreadableError, UsageError
+from echoplane.sources import discover as module
 from echoplane.sources.discover import discover, natural_key
 from echoplane.sources.open import open_cine
 
@@ -70,6 +71,15 @@ def test_series_of_one_name_are_told_apart(tmp_path):
     )
     tree(tmp_path, *(f"b_{i}.jpg" for i in range(3)), "b")
     assert listed(tmp_path) == ["a-*.jpg", "a_*.jpg", "a_*.png", "b", "b_*.jpg"]
+
+
+def test_a_folder_is_listed_once_for_many_names_that_are_not_there(tmp_path, monkeypatch):
+    tree(tmp_path, *(f"a_{i}.jpg" for i in range(4)))
+    listing, calls = module._listing, []
+    monkeypatch.setattr(module, "_listing", lambda folder: calls.append(folder) or listing(folder))
+    items = list(discover([tmp_path / name for name in ("gone", "a", "b_*.jpg", "a_*.jpg", "lost")]))
+    assert [item.error is None for item in items] == [False, True, False, True, False]
+    assert calls == [tmp_path]
 
 
 @pytest.mark.parametrize("loose", [False, True])
