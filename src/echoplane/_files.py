@@ -97,6 +97,17 @@ def name_target(error: OSError, target: Path, temporary: Path | None = None) -> 
         error.filename = str(target)
 
 
+def naming(error: OSError, target: Path, temporary: Path) -> OSError:
+    """Return the system's error as one that names `target`, where it names none, or `temporary` or what is in it.
+
+    For errors of PyAV, which cannot be changed.
+    """
+    name = error.filename
+    if name is not None and not Path(os.fsdecode(name)).is_relative_to(temporary):
+        return error
+    return OSError(error.errno, error.strerror, str(target))
+
+
 def absolute_name(path: str | Path) -> str:
     r"""Return one spelling for all the ways to name a file from here; links are left as they are.
 
