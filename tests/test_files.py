@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echoplane._files import absolute_name, atomic_write, each_path, read_table_text, safe_name, sha256
+from echoplane._files import (
+    absolute_name,
+    atomic_write,
+    each_path,
+    read_table_text,
+    safe_name,
+    sha256,
+    text_cell,
+    text_of_cell,
+)
 from echoplane._optional import need
 from echoplane.errors import DataError, MissingExtraError, UsageError
 
@@ -76,6 +85,16 @@ def test_one_file_has_one_name_on_windows(monkeypatch: pytest.MonkeyPatch) -> No
     assert {absolute_name(name) for name in names} == {r"c:\study\a.dcm"}
 
 
+@pytest.mark.skipif(os.path.sep != "/", reason="Windows takes '..' away before it looks at the disk")
+def test_a_folder_above_is_that_of_what_a_link_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("there/below")
+    monkeypatch.chdir(tmp_path)
+    assert absolute_name("link/../a") == str(tmp_path / "there" / "a")
+    assert absolute_name(f"{tmp_path}/link/x/.././a") == absolute_name("link/a") == str(tmp_path / "link" / "a")
+    assert absolute_name("../../../../../../../../../..") == "/"
+
+
 def test_a_path_by_itself_is_one_path_and_an_empty_one_is_none() -> None:
     for paths in ("ab", Path("ab"), ["ab"], (Path("ab"),), iter(["ab"])):
         assert list(each_path(paths)) == ["ab"]
@@ -83,6 +102,13 @@ def test_a_path_by_itself_is_one_path_and_an_empty_one_is_none() -> None:
     for lost in ("", ["a", ""]):
         with pytest.raises(UsageError, match="a path is empty: name a file or a folder"):
             list(each_path(lost))
+
+
+@given(st.text(alphabet="'=+a", max_size=4))
+def test_what_a_spreadsheet_would_run_is_disarmed_and_comes_back(text: str) -> None:
+    assert not text_cell(text).startswith(("=", "+"))
+    assert text_of_cell(text_cell(text)) == text
+    assert text_cell(-1.0) == -1.0
 
 
 def test_sha256(tmp_path: Path) -> None:

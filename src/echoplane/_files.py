@@ -20,6 +20,9 @@ from echoplane.errors import DataError, UsageError
 #: What is said of a path that is the empty text.
 EMPTY_PATH = "a path is empty: name a file or a folder; '.' is the folder you are in."
 
+#: A spreadsheet takes a cell that starts with one of these for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 _RESERVED = {
     "con",
     "prn",
@@ -94,13 +97,40 @@ def name_target(error: OSError, target: Path, temporary: Path | None = None) -> 
         error.filename = str(target)
 
 
+def naming(error: OSError, target: Path, temporary: Path) -> OSError:
+    """Return the system's error as one that names `target`, where it names none, or `temporary` or what is in it.
+
+    For errors of PyAV, which cannot be changed.
+    """
+    name = error.filename
+    if name is not None and not Path(os.fsdecode(name)).is_relative_to(temporary):
+        return error
+    return OSError(error.errno, error.strerror, str(target))
+
+
 def absolute_name(path: str | Path) -> str:
     r"""Return one spelling for all the ways to name a file from here; links are left as they are.
 
     On Windows, where ``C:\A.dcm`` and ``c:/a.dcm`` are one file, that of small letters and backslashes.
     """
-    # resolve() follows links, absolute() keeps "..", and this is fast
-    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
+    return os.path.normcase(without_dots(path))
+
+
+def without_dots(path: str | Path) -> str:
+    """Return a path from the root on, without ``.`` and ``..``; links are left as they are, but those before a ``..``.
+
+    ``link/..`` is the folder that holds what the link leads to, as the system has it, and not the one of the link.
+    """
+    text = os.fspath(path)
+    if os.path.sep != "/" or ".." not in text.split("/"):  # Windows takes ".." away before it looks at the disk
+        return os.path.abspath(text)  # noqa: PTH100 -- resolve() follows links, absolute() keeps "..", and this is fast
+    place = "/" if text.startswith("/") else os.getcwd()  # noqa: PTH109
+    for name in text.split("/"):
+        if name == "..":
+            place = os.path.dirname(os.path.realpath(place) if os.path.islink(place) else place)  # noqa: PTH114, PTH120
+        elif name not in ("", "."):
+            place = os.path.join(place, name)  # noqa: PTH118
+    return place
 
 
 def each_path(paths: str | Path | Iterable[str | Path]) -> Iterator[str]:
@@ -132,6 +162,31 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
     """Write a table, the header first, whole or not at all."""
     with atomic_write(path) as stream:
         stream.writelines(csv_line(row) for row in rows)
+
+
+def file_cell(name: str, suffix: str) -> str:
+    """Return a file name as it stands in the `file` column.
+
+    In CSV a relative name that a spreadsheet would take for a formula, or a label sheet for a remark, gets ``./`` in
+    front, which names the same file.
+    """
+    name = name.encode("utf-8", "replace").decode()  # bytes in names that are no UTF-8 cannot be written
+    is_remark = name.startswith("#") and name[1:2].isspace()
+    return f"./{name}" if suffix == ".csv" and (is_remark or name.startswith(_FORMULA_STARTS)) else name
+
+
+def text_cell(value: Any) -> Any:
+    """Return a value as it may stand in a table: text that a spreadsheet would take for a formula gets ``'`` in front.
+
+    So does text that has one there already, for :func:`text_of_cell` to give back what was meant.
+    """
+    is_formula = isinstance(value, str) and value.lstrip("'").startswith(_FORMULA_STARTS)
+    return f"'{value}" if is_formula else value
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text that :func:`text_cell` has made a cell of."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA_STARTS) else cell
 
 
 def read_table_text(path: str | Path, kind: str) -> tuple[str, int]:

@@ -101,10 +101,12 @@ def _tried(place: Path) -> int | None:
 
 def _let_go(handle: int, place: Path) -> None:
     """Remove the lock file where nobody else can hold it: before it is let go, on Windows while nobody has it open."""
-    if sys.platform != "win32":
-        with suppress(OSError):
-            place.unlink()
-    os.close(handle)
+    try:
+        if sys.platform != "win32":
+            with suppress(OSError):
+                place.unlink()
+    finally:  # also where Ctrl-C comes in between
+        os.close(handle)
     if sys.platform == "win32":  # which removes no file that anybody has open
         with suppress(OSError):
             place.unlink()

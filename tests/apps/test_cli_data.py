@@ -188,6 +188,27 @@ def test_organize_says_after_a_full_disk_how_to_go_on(clips: Path, monkeypatch: 
     assert f"--undo {out / 'organize-undo.jsonl'} takes back what was done" in done.output
 
 
+def test_organize_says_after_an_interrupt_how_to_go_on(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    sheet, out = clips.parent / "sheet.csv", clips.parent / "sorted"
+    sheet.write_text("file,view\nA4C/p0_0.avi,A4C\n")
+    words = ["organize", str(clips), "-o", str(out), "--sheet", str(sheet)]
+    for place, said in (
+        ("echoplane.pipelines.organize.make_plan", "stopped; nothing was done"),
+        ("shutil.copyfile", f"--undo {out / 'organize-undo.jsonl'} takes back what was done"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, interrupted)
+            done = CliRunner().invoke(build_app(), words)
+        assert done.exit_code == 130
+        assert said in done.output
+    monkeypatch.setattr("echoplane.pipelines.organize.undo_all", interrupted)
+    done = CliRunner().invoke(build_app(), ["organize", "--undo", str(out / "organize-undo.jsonl")])
+    assert (done.exit_code, "the same command goes on" in done.output) == (130, True)
+
+
 def test_an_interrupted_import_is_exit_code_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = PrepareRun(1, 0, (), {"A4C": 1}, interrupted=True)
     monkeypatch.setattr("echoplane.pipelines.import_legacy.import_legacy", lambda *_, **__: stopped)

@@ -9,7 +9,9 @@ from rich.console import Console
 from echoplane.apps.cli import _common, models
 from echoplane.apps.cli._results import Shown, _table, print_results
 from echoplane.apps.cli.data import _split_tables
+from echoplane.apps.cli.info import _many
 from echoplane.models.registry import NETWORKS
+from echoplane.pipelines.info import FileInfo
 from echoplane.pipelines.predict import PredictRun
 from echoplane.records import Status, ViewResult
 
@@ -55,6 +57,20 @@ def test_a_wide_table_of_results_has_a_column_of_notes(width):
     note = " ".join(line[heads.index("note") :].strip() for line in text.splitlines()[3:])
     assert note.strip() == NOTE
     assert "0.52" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_list_of_what_is_in_files_keeps_status_and_note(width):
+    files = [
+        FileInfo(FILE.format(1), Status.NOT_IMAGE, ("Is a text file and holds no picture.",)),
+        FileInfo(FILE.format(2), Status.OK, n_frames=30, height=1024, width=1280, fps=29.97, notes=(NOTE,)),
+    ]
+    text = rendered(width, _many(files, width))
+    for word in ("not_image", "ok", "30", "1280 x 1024", "29.97"):
+        assert word in text
+    if width < 100:  # the notes stand below the rows
+        assert "Is a text file and holds no picture." in text
+        assert NOTE in " ".join(text.split())
 
 
 def test_a_very_narrow_table_keeps_the_probability():

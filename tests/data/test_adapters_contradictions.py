@@ -8,9 +8,11 @@ import pytest
 
 from echoplane.data.adapters import Options, read_manifest
 from echoplane.data.adapters._tables import read_numbered, safe_below
-from echoplane.data.manifest import Manifest
+from echoplane.data.labels import LabelTable
+from echoplane.data.manifest import Manifest, ManifestRow, settle
 from echoplane.errors import DataError
 from echoplane.pipelines.organize import organize
+from echoplane.sources.item import SourceItem
 from echoplane.store.schema import INFO_FILE
 
 
@@ -211,3 +213,10 @@ def test_a_store_among_the_view_folders_is_no_view(tmp_path, layout):
     text(tmp_path / "store" / INFO_FILE, "{}")
     text(tmp_path / "store" / "failures.csv")
     assert read_manifest(layout, tmp_path) == before
+
+
+def test_two_cines_of_one_name_are_named_and_neither_is_used():
+    rows = [ManifestRow("A4C/a", SourceItem("A4C/a", Path(path)), "A4C") for path in ("x/a", "y/a")]
+    settled = settle(Manifest((*rows, rows[0])), LabelTable())
+    assert (settled.rows, why(settled)["A4C/a"][0]) == ((), "name_conflict")
+    assert len(settle(Manifest((rows[0], rows[0])), LabelTable()).rows) == 1

@@ -32,6 +32,13 @@ def test_a_table_has_the_last_word(tmp_path):
     assert both.resolve("A4C") == "A4C"
 
 
+def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_comes_back(tmp_path):
+    save_table({'=HYPERLINK("x")': "A4C", "+": "skip"}, tmp_path / "labels.csv")
+    assert "\n'+,skip" in (tmp_path / "labels.csv").read_text()
+    read = LabelTable.load(tmp_path / "labels.csv")
+    assert (read.resolve('=hyperlink("x")'), read.resolve("+")) == ("A4C", "skip")
+
+
 @pytest.mark.parametrize("header", ["Given;Label;cines", "given\tlabel\tcines"])
 def test_a_table_that_a_spreadsheet_saved_again(tmp_path, header):
     mark = ";" if ";" in header else "\t"

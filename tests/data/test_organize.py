@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from echoplane._files import file_cell
 from echoplane.data import organize as module
 from echoplane.data.adapters import read_manifest
 from echoplane.data.labels import LabelTable, UnknownLabelsError
 from echoplane.errors import DataError
 from echoplane.pipelines.organize import organize, undo
+from echoplane.sources.item import shown
 
 DICOM = b"\0" * 128 + b"DICM" + b"\0" * 40
 VIDEO = b"RIFF\0\0\0\0AVI LIST" + b"\0" * 40
@@ -460,3 +462,46 @@ def test_lines_without_a_view_are_not_why_no_cine_is_found(exams):
     (exams / "labels.txt").write_text("file,view\nnotes.txt,\n/abs/b.dcm,A4C\n")
     with pytest.raises(DataError, match=r"The first of 1 problems: /abs/b\.dcm: .*absolute"):
         organize(exams, exams.parent / "sorted")
+
+
+@pytest.mark.parametrize("study", ["", "s1"])
+def test_absolute_paths_that_lie_in_the_folder_are_found_and_moved_once(exams, tmp_path, study):
+    """As `predict $PWD/exams` names them, which a timer may run; also through a link to the folder."""
+    (tmp_path / "link").symlink_to(exams)
+    sheet = tmp_path / "views.csv"
+    lines = [f"{exams}/s1/b.dcm,A2C,{study}", f"{tmp_path}/link/s2/c.avi,A4C,{study}", f"{exams}/../x.dcm,A4C,{study}"]
+    sheet.write_text("\n".join(["file,view,study", *lines]))
+    for done, before in ((2, 0), (0, 2)):
+        run = organize(tmp_path / "link", tmp_path / "sorted", sheet=sheet, how="move")
+        assert (run.done, run.before, run.failed) == (done, before, 1)
+        assert "may lead out of" in run.failures[0].reason
+    assert tree(exams).keys() == {"s1/1.2.840.1", "s2/b.dcm", "labels.txt"}
+
+
+@pytest.mark.skipif(os.path.sep != "/", reason="names are text there")
+def test_names_that_are_no_text_are_found_as_results_have_them(tmp_path):
+    root = tmp_path / "exams"
+    names = (b"d\xff/\xe9\xff.dcm", rb"\xe9.dcm", b"\xe8.avi")
+    for name in names:
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(name)
+        except OSError:
+            pytest.skip("this disk takes text alone")
+    sheet = tmp_path / "views.csv"
+    files = [shown(path.relative_to(tmp_path)) for path in root.rglob("*") if path.is_file()]
+    sheet.write_text("\n".join(["file,view", *(f"{file},A4C" for file in files)]))
+    for done, before in ((3, 0), (0, 3)):
+        run = organize(root, tmp_path / "sorted", sheet=sheet, how="move")
+        assert (run.done, run.before, run.failed) == (done, before, 0)
+    undo(run.undo)
+    assert {os.fsencode(path.relative_to(root)) for path in root.rglob("*") if path.is_file()} == set(names)
+
+
+def test_a_name_that_begins_with_a_hash_is_no_remark(tmp_path):
+    root = tmp_path / "exams"
+    root.mkdir()
+    (root / "# 1.avi").write_bytes(VIDEO)
+    (tmp_path / "views.csv").write_text(f"file,view\n{file_cell('# 1.avi', '.csv')},A4C\n")
+    assert organize(root, tmp_path / "sorted", sheet=tmp_path / "views.csv").done == 1

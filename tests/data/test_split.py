@@ -214,6 +214,13 @@ def test_the_file_gives_the_split_back(tmp_path, rows):
     assert Split.load(tmp_path / "split.csv") == split
 
 
+def test_a_cine_that_a_spreadsheet_would_run_is_disarmed_and_comes_back(tmp_path):
+    split = Split((SplitRow("=cmd|calc", "train", None, "-7", "@x"),))
+    split.save(tmp_path / "split.csv")
+    assert "'=cmd|calc,train,,'-7,'@x" in (tmp_path / "split.csv").read_text()
+    assert Split.load(tmp_path / "split.csv") == split
+
+
 def test_a_file_that_a_spreadsheet_saved_again(tmp_path):
     (tmp_path / "split.csv").write_text("\ufeffcine;part;fold;group;label\na, b;train;1;patient p;A4C\n;;;;\n")
     assert Split.load(tmp_path / "split.csv").rows == (SplitRow("a, b", "train", 1, "patient p", "A4C"),)

@@ -7,8 +7,9 @@ import tracemalloc
 import pyarrow.parquet as parquet
 import pytest
 
+from echoplane._files import file_cell
 from echoplane.errors import UsageError
-from echoplane.inference.report import file_cell, journal_path, open_writer, rows_done
+from echoplane.inference.report import journal_path, open_writer, rows_done
 from echoplane.inference.rows import columns, from_json, to_row
 from echoplane.records import Status, ViewResult
 
@@ -184,10 +185,11 @@ def test_a_file_of_other_columns_is_not_added_to(tmp_path):
 
 def test_names_that_a_spreadsheet_would_run_are_disarmed(tmp_path):
     path = tmp_path / "o.csv"
-    names = ["=cmd|' /C calc'!A0", "+1", "-1.dcm", "@sum", "plain.dcm", "/abs/=x"]
+    names = ["=cmd|' /C calc'!A0", "+1", "-1.dcm", "@sum", "plain.dcm", "/abs/=x", "# a.dcm", "#12/a.dcm", "'=x"]
     write(path, [result(name) for name in names])
     cells = [row["file"] for row in read(path)]
-    assert cells == ["./=cmd|' /C calc'!A0", "./+1", "./-1.dcm", "./@sum", "plain.dcm", "/abs/=x"]
+    assert cells[:4] == ["./=cmd|' /C calc'!A0", "./+1", "./-1.dcm", "./@sum"]
+    assert cells[4:] == ["plain.dcm", "/abs/=x", "./# a.dcm", "#12/a.dcm", "'=x"]
     assert [file_cell(name, ".csv") for name in names] == cells
     assert file_cell("=x", ".jsonl") == "=x"
     write(path, [ViewResult("x", Status.REFUSED, reasons=("=HYPERLINK()",))])

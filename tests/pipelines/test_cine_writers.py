@@ -4,6 +4,7 @@ from PIL import Image
 
 from echoplane.errors import UsageError
 from echoplane.pipelines._cine_writers import FORMATS, VIDEO_FORMATS, only_frames, write_pictures, write_video
+from echoplane.pipelines._movie import write_movie
 from echoplane.sources.open import open_cine
 
 H, W, T = 61, 83, 24
@@ -90,3 +91,30 @@ def test_one_frame(tmp_path):
     for kind in VIDEO_FORMATS:
         write_video(tmp_path / f"a.{kind}", [GREY[:1]], kind=kind, fps=25, height=H, width=W, color=False)
         assert open_cine(tmp_path / f"a.{kind}").n_frames == 1
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif", "webp"])
+def test_a_full_disk_is_told_with_the_film_that_was_to_be_written(tmp_path, nearly_full, ending):
+    frames = np.random.default_rng(0).integers(0, 255, (20, 32, 32, 3), dtype=np.uint8)
+    target = tmp_path / f"a.{ending}"
+    with nearly_full(500), pytest.raises(OSError, match="File too large") as full:
+        write_movie(target, frames, 30.0)
+    assert (full.value.filename, full.value.filename2) == (str(target), None)
+    if ending != "webp":
+        with nearly_full(500), pytest.raises(OSError, match="File too large") as full:
+            write_video(target, [frames], kind=ending, fps=30.0, height=32, width=32, color=True)
+        assert (full.value.filename, full.value.filename2) == (str(target), None)
+    with nearly_full(500), pytest.raises(OSError, match="File too large") as full:
+        write_pictures(tmp_path / "pictures", [frames], kind="png")
+    assert full.value.filename == str(tmp_path / "pictures")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_with_the_film(tmp_path, monkeypatch):
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    with pytest.raises(PermissionError) as refused:
+        write_video(tmp_path / "a.mp4", [], kind="mp4", fps=30.0, height=32, width=32, color=False)
+    assert refused.value.filename == str(tmp_path / "a.mp4")

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 import echoplane
+from echoplane._locks import held
 from echoplane.errors import BundleError, UsageError
 from echoplane.inference.report import journal_path, rows_done
 from echoplane.models.bundle_facts import Thresholds
 from echoplane.pipelines.predict import FAILED, PredictSettings, predict
 from echoplane.records import Status
+from echoplane.sources.item import SourceItem
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +401,15 @@ def test_a_file_is_one_row_however_it_is_spelled(study, settings, tmp_path, monk
     assert len(rows(output)) == 8
 
 
+def test_two_cines_of_one_name_are_two_rows(study, settings, tmp_path, monkeypatch):
+    items = [SourceItem("a", study / name) for name in ("zero.dcm", "notes.txt", "zero.dcm")]
+    monkeypatch.setattr("echoplane.pipelines.predict.discover", lambda *_, **__: iter(items))
+    predict("x", settings, output=tmp_path / "o.csv")
+    first, second = rows(tmp_path / "o.csv")
+    assert (first["file"], second["file"], second["status"]) == ("a", "a", "refused")
+    assert "name of another cine" in second["reason"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_relative_names_are_gone_on_with_from_their_own_folder_alone(study, settings, tmp_path, monkeypatch, suffix):
     for site in ("all/a", "b"):
@@ -442,6 +453,23 @@ def test_two_runs_do_not_write_the_same_file(study, settings, tmp_path, suffix):
     assert len(refused) == 3
     assert list(rows_done(output).values()) == ["not_image"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"o{suffix}", f"o{suffix}.manifest.json", "toy.echoplane"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_an_output_behind_a_link_is_held_and_gone_on_with(study, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("echoplane._locks._DYING", 0.0)
+    shutil.copytree(study, tmp_path / "in")
+    real, link = tmp_path / "there" / "real.csv", tmp_path / "in" / "link.csv"
+    link.symlink_to(real)
+    with held(real), pytest.raises(UsageError, match=r"real\.csv: another run is writing"):
+        predict(study, settings, output=link)
+    predict(tmp_path / "in", settings, output=link)
+    before = rows(real)
+    (tmp_path / "in" / "zero.dcm").write_bytes(b"x")
+    again = predict(tmp_path / "in", settings, output=link, retry=True)
+    assert (len(before), again.files, link.is_symlink()) == (8, 1, True)
+    assert len(rows(real)) == 8
+    assert {path.name for path in real.parent.iterdir()} == {"real.csv", "real.csv.manifest.json"}
 
 
 def test_a_folder_of_nothing_but_the_own_output_holds_nothing_to_read(settings, tmp_path):

@@ -18,10 +18,11 @@ from pydicom import examples
 from pydicom.data import get_testdata_file
 
 from echoplane.data.labels import LabelTable, UnknownLabelsError
+from echoplane.data.manifest import Failure
 from echoplane.errors import DataError, StoreError, UsageError
 from echoplane.phantom.clip import render_clip
 from echoplane.pipelines import prepare as module
-from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset, read_failures
+from echoplane.pipelines.prepare import PrepareSettings, prepare_dataset, read_failures, write_failures
 from echoplane.prepare import PrepareRecipe
 from echoplane.store import StoreReader
 
@@ -270,6 +271,11 @@ def test_a_source_inside_of_the_store_is_a_source(clips, tmp_path):
     avi(tmp_path / "s" / "raw" / "A4C" / "new.avi")
     again = prepare_dataset(tmp_path / "s" / "raw", tmp_path / "s", PrepareSettings(recipe=SMALL))
     assert (again.stored, again.skipped) == (1, run.stored)
+
+
+def test_a_failure_that_a_spreadsheet_would_run_is_disarmed(tmp_path):
+    write_failures([Failure("=cmd|calc.dcm", "error", "@x")], tmp_path / "failures.csv")
+    assert (tmp_path / "failures.csv").read_text() == "file,status,reason\n./=cmd|calc.dcm,error,'@x\n"
 
 
 def test_failures_as_a_spreadsheet_saves_them(tmp_path):

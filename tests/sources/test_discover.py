@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from echoplane.errors import RefusedError, UnreadableError, UsageError
+from echoplane.sources import discover as module
 from echoplane.sources.discover import discover, natural_key
 from echoplane.sources.open import open_cine
 
@@ -70,6 +71,46 @@ def test_series_of_one_name_are_told_apart(tmp_path):
     )
     tree(tmp_path, *(f"b_{i}.jpg" for i in range(3)), "b")
     assert listed(tmp_path) == ["a-*.jpg", "a_*.jpg", "a_*.png", "b", "b_*.jpg"]
+
+
+def test_a_folder_is_listed_once_for_many_names_that_are_not_there(tmp_path, monkeypatch):
+    tree(tmp_path, *(f"a_{i}.jpg" for i in range(4)))
+    listing, calls = module._listing, []
+    monkeypatch.setattr(module, "_listing", lambda folder: calls.append(folder) or listing(folder))
+    items = list(discover([tmp_path / name for name in ("gone", "a", "b_*.jpg", "a_*.jpg", "lost")]))
+    assert [item.error is None for item in items] == [False, True, False, True, False]
+    assert calls == [tmp_path]
+
+
+@pytest.mark.parametrize("loose", [False, True])
+def test_a_series_beside_a_folder_of_its_name_is_told_apart(tmp_path, loose):
+    tree(tmp_path, *(f"patA/{i}.png" for i in range(4)), *(f"patA_{i}.png" for i in range(3)))
+    given = [*sorted(tmp_path.glob("*.png")), tmp_path / "patA"] if loose else tmp_path
+    items = list(discover(given))
+    assert [os.path.relpath(item.source, tmp_path) for item in items] == ["patA_*.png", "patA"]
+    assert [len(item.files) for item in items] == [3, 4]
+    assert [len(next(discover(item.source)).files) for item in items] == [3, 4]
+
+
+@posix
+def test_a_byte_that_is_no_text_and_a_name_that_spells_it_are_told_apart(tmp_path):
+    for name in (rb"\xe9.dcm", b"\xe9.dcm", *(b"s\xff_%d.png" % i for i in range(3))):
+        try:
+            (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+        except OSError:
+            pytest.skip("this disk takes text alone")
+    assert sorted(listed(tmp_path)) == [r"\x5cxe9.dcm", r"\xe9.dcm", r"s\xff"]
+    (again,) = discover(tmp_path / r"s\xff")  # as results have it
+    assert len(again.files) == 3
+
+
+@posix
+def test_what_lies_above_the_target_of_a_link_is_another_file(tmp_path):
+    tree(tmp_path, "a.dcm", "there/a.dcm", "there/below/b.dcm")
+    (tmp_path / "link").symlink_to("there/below")
+    given = [tmp_path / name for name in ("a.dcm", "link/../a.dcm", "there/below/../a.dcm", "link/x/../b.dcm")]
+    found = [item.source.removeprefix(f"{tmp_path}/") for item in discover(map(str, given))]
+    assert found == ["a.dcm", "link/../a.dcm", "link/x/../b.dcm"]
 
 
 def test_bare_numbers_are_named_by_their_folder(tmp_path):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from echoplane._files import csv_mark, read_table_text, write_csv
+from echoplane._files import csv_mark, read_table_text, text_cell, text_of_cell, write_csv
 from echoplane.errors import DataError
 from echoplane.views import VIEWS, find_view, suggest
 
@@ -111,7 +111,7 @@ class LabelTable:
 
 def save_table(meanings: Mapping[str, str], path: str | Path, counts: Mapping[str, int] | None = None) -> None:
     """Write given label, view (and number of cines) as a table that :meth:`LabelTable.load` reads."""
-    rows = [(given, label, (counts or {}).get(given, "")) for given, label in sorted(meanings.items())]
+    rows = [(text_cell(given), label, (counts or {}).get(given, "")) for given, label in sorted(meanings.items())]
     write_csv(path, [("given", "label", "cines"), *rows])
 
 
@@ -123,7 +123,7 @@ def _parse(text: str, where: str, first: int = 1) -> LabelTable:
     entries: dict[str, str] = {}
     for line in lines:
         number = lines.line_num + first - 1
-        given, label = (line["given"] or "").strip(), (line["label"] or "").strip()
+        given, label = text_of_cell((line["given"] or "").strip()), (line["label"] or "").strip()
         if not given and not label:
             continue
         meaning = SKIP if label.casefold() == SKIP else _vocabulary(label)

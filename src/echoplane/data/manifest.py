@@ -60,7 +60,7 @@ class Failure:
         Relative to the data set's folder.
     status : str
         A value of :class:`echoplane.records.Status`, or ``"missing"``, ``"no_label"``, ``"label_conflict"``,
-        ``"left_out"``, ``"elsewhere"``, ``"error"``.
+        ``"name_conflict"``, ``"left_out"``, ``"elsewhere"``, ``"error"``.
     reason : str
         Why, in one or two sentences.
     given_label : str
@@ -100,8 +100,8 @@ class Manifest:
 def settle(manifest: Manifest, labels: LabelTable) -> Manifest:
     """Make every key stand once: lines that agree become one; cines with two labels, patients or parts are failures.
 
-    A cine with two labels is not used at all, because there is no telling which of them is right. Two spellings of one
-    view, as `labels` or the vocabulary have it, are one label.
+    A cine with two labels is not used at all, because there is no telling which of them is right; nor are two cines of
+    one name. Two spellings of one view, as `labels` or the vocabulary have it, are one label.
     """
     failures = list(manifest.failures)
     by_key: dict[str, list[ManifestRow]] = {}
@@ -109,6 +109,10 @@ def settle(manifest: Manifest, labels: LabelTable) -> Manifest:
         by_key.setdefault(row.cine, []).append(row)
     kept = []
     for key, same in by_key.items():
+        if len({tuple(row.item.all_files) for row in same}) > 1:
+            reason = "Is the name of two cines, of different files. Rename one of them; neither is used."
+            failures.append(Failure(key, "name_conflict", reason))
+            continue
         views = {_meaning(row.given_label, labels): row.given_label for row in same}
         splits = sorted({row.split for row in same if row.split})
         # Who the patients are does not belong into a message.

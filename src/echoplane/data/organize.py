@@ -7,13 +7,13 @@ import errno
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
-from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256
+from echoplane._files import absolute_name, name_target, put_whole, safe_name, sha256, without_dots
+from echoplane.data._transfer import clear_halves, copy, move
 from echoplane.data.labels import SKIP
 from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
 from echoplane.errors import DataError, ReadError
@@ -83,7 +83,7 @@ def make_plan(manifest: Manifest, meanings: Mapping[str, str], out: Path, how: H
             failures.append(Failure(row.cine, error.status, error.sentence))
             continue
         target = out.joinpath(safe_name(view), *_folders(row), safe_name(name))
-        step = Step(how, os.path.abspath(row.item.path), os.path.abspath(target))  # noqa: PTH100 -- keeps links
+        step = Step(how, without_dots(row.item.path), without_dots(target))
         folded = step.target.casefold()
         if folded in steps:
             reason = f"Would get the same name as {shown(steps[folded].source)}: {shown(step.target)}."
@@ -103,7 +103,7 @@ def _with_ending(path: Path) -> str:
 
 
 def carry_out(plan: Plan, undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[int, list[Failure]]:
-    """Do the steps; each is written to the undo file before it is done.
+    """Do the steps; each is written to the undo file before it is done. Its lock is the caller's to hold.
 
     A target that is there already with the same content is left, so that a stopped run can be repeated.
 
@@ -124,6 +124,7 @@ def carry_out(plan: Plan, undo: Path, on_step: Callable[[], None] = lambda: None
     undo.parent.mkdir(parents=True, exist_ok=True)
     _mend(undo)
     undo.touch()
+    clear_halves(step.target for step in plan.steps)
     for step in plan.steps:
         try:
             is_done = _is_done(step)
@@ -215,45 +216,9 @@ def _do(step: Step) -> None:
     if step.how == "link":
         target.symlink_to(source)
     elif step.how == "copy":
-        _copy(source, target)
+        copy(source, target)
     else:
-        _move(source, target)
-
-
-def _move(source: Path, target: Path) -> None:
-    if not target.exists():
-        try:
-            source.rename(target)
-            return
-        except OSError:
-            pass  # on another disk: copied, then removed
-    _copy(source, target)
-    source.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    half = _half(target)
-    try:
-        shutil.copyfile(source, half)
-        with half.open("r+b") as stream:  # a name on the disk is worth nothing after a power cut without its bytes
-            os.fsync(stream.fileno())
-        with contextlib.suppress(OSError):  # disks without rights (WSL, USB sticks, shares) refuse them
-            shutil.copystat(source, half)
-        half.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            half.unlink()
-        raise
-    with contextlib.suppress(OSError):  # the name too, before a move removes the source; Windows has no such call
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _half(target: Path) -> Path:
-    return target.with_name(f".{target.name[:80]}.half")
+        move(source, target)
 
 
 def done_before(undo: Path) -> list[Step]:
@@ -287,6 +252,8 @@ def elsewhere(file: str, target: str, undo: Path) -> Failure:
 def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[int, list[Failure]]:
     """Take back what an undo file lists, last first; files changed since are left and named.
 
+    Its lock is the caller's to hold.
+
     Returns
     -------
     undone : int
@@ -303,6 +270,7 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
     steps, failures = _read(undo)
     if failures and not steps:
         raise DataError(f"{undo}: cannot be read as an undo file (no line of it is a record).")
+    clear_halves(place for step in steps for place in (step.target, step.source))
     undone, folders = 0, set()
     for step in reversed(steps):
         try:
@@ -321,7 +289,6 @@ def undo_all(undo: Path, on_step: Callable[[], None] = lambda: None) -> tuple[in
 
 def _undo(step: Step) -> bool:
     source, target = Path(step.source), Path(step.target)
-    _half(target).unlink(missing_ok=True)
     if not os.path.lexists(target):
         return False  # it was never done, or is undone already
     if step.how == "link":
@@ -340,7 +307,7 @@ def _undo(step: Step) -> bool:
         target.unlink()  # a move across disks was stopped between its halves
     else:
         source.parent.mkdir(parents=True, exist_ok=True)
-        _move(target, source)
+        move(target, source)
     return True
 
 

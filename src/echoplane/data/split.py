@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from echoplane._files import csv_mark, read_table_text, write_csv
+from echoplane._files import csv_mark, read_table_text, text_cell, text_of_cell, write_csv
 from echoplane.data.groups import Groups, group_rows
 from echoplane.data.leaks import check_leaks, raise_leaks
 from echoplane.errors import DataError, UsageError
@@ -102,7 +102,7 @@ class Split:
     def save(self, path: str | Path) -> None:
         """Write a CSV with the columns cine, part, fold, group, label."""
         rows = [(row.cine, row.part, "" if row.fold is None else row.fold, row.group, row.label) for row in self.rows]
-        write_csv(path, [COLUMNS, *rows])
+        write_csv(path, [COLUMNS, *(map(text_cell, row) for row in rows)])
 
     @staticmethod
     def load(path: str | Path) -> Split:
@@ -138,7 +138,8 @@ def _read_row(line: Mapping[str, str | None], where: str) -> SplitRow:
     cine, part, fold = line["cine"] or "", line["part"] or "", line.get("fold") or ""
     if not cine or part not in PARTS or (fold and not fold.isdecimal()):
         raise DataError(f"{where}: cine {cine!r}, part {part!r}, fold {fold!r}; part is one of {', '.join(PARTS)}.")
-    return SplitRow(cine, part, int(fold) if fold else None, line.get("group") or "", line.get("label") or "")
+    group, label = text_of_cell(line.get("group") or ""), text_of_cell(line.get("label") or "")
+    return SplitRow(text_of_cell(cine), part, int(fold) if fold else None, group, label)
 
 
 def make_split(

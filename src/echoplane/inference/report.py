@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from echoplane._files import atomic_write, csv_line, put_whole
+from echoplane._files import atomic_write, csv_line, file_cell, put_whole, text_cell
 from echoplane._optional import need
 from echoplane.errors import UsageError
 from echoplane.inference.rows import Row, columns, to_row
@@ -22,9 +22,6 @@ from echoplane.records import ViewResult
 
 #: Endings of result files, and what each is.
 SUFFIXES: dict[str, str] = {".csv": "CSV", ".jsonl": "JSON lines", ".parquet": "Parquet"}
-
-#: A spreadsheet takes a cell that starts with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ResultWriter(Protocol):
@@ -76,7 +73,7 @@ def check_suffix(path: Path) -> None:
 def rows_done(path: str | Path) -> dict[str, str]:
     """Return file and status of every whole row in a result file; empty when there is no such file.
 
-    Files are spelled as :func:`file_cell` spells them. A torn last row is cut off the file.
+    Files are spelled as :func:`echoplane._files.file_cell` spells them. A torn last row is cut off the file.
 
     Raises
     ------
@@ -159,19 +156,6 @@ def _csv_lines(path: Path) -> Iterator[tuple[str | None, bytes]]:
             taken.clear()
 
 
-def file_cell(name: str, suffix: str) -> str:
-    """Return a file name as it stands in the `file` column.
-
-    In CSV a relative name that a spreadsheet would take for a formula gets ``./`` in front, which names the same file.
-    """
-    name = name.encode("utf-8", "replace").decode()  # bytes in names that are no UTF-8 cannot be written
-    return f"./{name}" if suffix == ".csv" and name.startswith(_FORMULA_STARTS) else name
-
-
-def _text_cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-
-
 class _LineWriter:
     """Appends whole lines to a text file; each is handed to the system in one piece."""
 
@@ -209,7 +193,8 @@ class _CsvWriter(_LineWriter):
             raise UsageError(f"{path}: has other columns than this bundle gives; write to another file.")
 
     def write(self, result: ViewResult) -> None:
-        self._put(csv_line([_text_cell(value) for value in self._row(result).values()]))
+        row = self._row(result)
+        self._put(csv_line([value if name == "file" else text_cell(value) for name, value in row.items()]))
 
 
 class _JsonlWriter(_LineWriter):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from echoplane._files import naming
 from echoplane.errors import UsageError
 from echoplane.pipelines._movie import FASTEST_GIF
 from echoplane.records import UInt8Array
@@ -57,7 +58,7 @@ def write_video(
     color : bool
         Whether `parts` have R, G, B.
     """
-    with _workplace(path.parent) as folder:
+    with _workplace(path) as folder:
         temporary = folder / f"video.{kind}"
         _encode(temporary, _pictures(parts), kind, Fraction(fps).limit_denominator(1001), (height, width), color)
         temporary.replace(path)
@@ -89,7 +90,7 @@ def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> N
     if folder.exists() and not only_frames(folder):
         raise UsageError(f"{folder}: holds other files than exported frames; it is not replaced.")
     flags = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind == "jpg" else []
-    with _workplace(folder.parent) as place:
+    with _workplace(folder) as place:
         temporary = place / "frames"
         temporary.mkdir()
         for number, picture in enumerate(_pictures(parts), 1):
@@ -102,16 +103,26 @@ def write_pictures(folder: Path, parts: Iterable[UInt8Array], *, kind: str) -> N
 
 
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Yield a new folder for what is not whole yet, and clear away those that killed exports left behind."""
+def _workplace(target: Path) -> Iterator[Path]:
+    """Yield a new folder for what is not whole yet, and clear away those that killed exports left behind.
+
+    The system's errors name `target`.
+    """
+    folder = target.parent
     for left in folder.glob(f"{_HALF_DONE}*"):
         with suppress(OSError):  # another export may be clearing it away, or it is not ours to remove
             inside = list(left.iterdir())
             newest = max(path.stat().st_mtime for path in (left, *inside))
             if time.time() - newest > _STALE_S and {path.stem for path in inside} <= {"video", "frames"}:
                 shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=_HALF_DONE, dir=folder) as name:
-        yield Path(name)
+    temporary = folder / f"{_HALF_DONE}{secrets.token_hex(4)}"
+    try:
+        temporary.mkdir(0o700)
+        yield temporary
+    except OSError as error:
+        raise naming(error, target, temporary) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def only_frames(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
+from echoplane._files import naming
 from echoplane.errors import UsageError
 from echoplane.records import UInt8Array
 
@@ -35,6 +36,8 @@ def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
     ------
     UsageError
         For another ending.
+    OSError
+        As the system says it, with `path` for its file.
     """
     if path.suffix.lower() not in MOVIES:
         raise UsageError(f"{path}: moving pictures end in {', '.join(MOVIES)}.")
@@ -46,6 +49,8 @@ def write_movie(path: Path, frames: Iterable[UInt8Array], fps: float) -> None:
         else:
             _pillow(partial, frames, fps)
         partial.replace(path)
+    except OSError as error:
+        raise naming(error, path, partial) from error
     finally:
         partial.unlink(missing_ok=True)
 

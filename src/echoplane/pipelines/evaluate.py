@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from echoplane._files import atomic_write, each_path, write_csv
+from echoplane._files import atomic_write, each_path, text_cell, write_csv
 from echoplane.errors import StoreError, UsageError
 from echoplane.inference.engine import load_engine
 from echoplane.metrics import plots
@@ -151,7 +151,7 @@ def write_evaluation(
         stream.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     with atomic_write(paths[1]) as stream:
         stream.write(report(found, predictions, pictures, words))
-    misread = [(c, t, a, f"{p:.4f}") for c, t, a, p in found.summary.misread]
+    misread = [(text_cell(c), t, a, f"{p:.4f}") for c, t, a, p in found.summary.misread]
     write_csv(paths[2], [("cine", "true_view", "answer", "probability"), *misread])
     return paths
 

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from echoplane._files import csv_line, put_whole
+from echoplane._files import csv_line, file_cell, put_whole
 from echoplane.errors import UsageError
-from echoplane.inference.report import file_cell
 
 if TYPE_CHECKING:
     from echoplane.pipelines.export import ExportRow

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from echoplane._files import absolute_name, safe_name
+from echoplane._files import absolute_name, safe_name, without_dots
+from echoplane._locks import held
 from echoplane.data.adapters import Options, read_manifest
 from echoplane.data.adapters.sheet import places, spellings
 from echoplane.data.labels import SKIP, LabelTable
@@ -96,17 +98,37 @@ def organize(
         No sheet, or one that cannot be read.
     UnknownLabelsError
         Labels that nobody knows; nothing was touched.
+    UsageError
+        Another run sorts into `out`, or takes back what was.
     """
     undo_file = Path(out) / UNDO_FILE
+    with contextlib.nullcontext() if dry_run else held(undo_file, _busy(undo_file)):
+        return _organize(source, out, undo_file, sheet, labels or LabelTable(), how, dry_run, on_start, on_step)
+
+
+def _busy(undo_file: Path) -> str:
+    return f"{undo_file.parent}: another run is sorting into this folder, or taking back. Wait until it ends."
+
+
+def _organize(
+    source: str | Path,
+    out: str | Path,
+    undo_file: Path,
+    sheet: Path | None,
+    labels: LabelTable,
+    how: How,
+    dry_run: bool,
+    on_start: Callable[[int], None],
+    on_step: Callable[[], None],
+) -> OrganizeRun:
     earlier = done_before(undo_file)
     moved = moved_from(earlier, Path(source)) if how == "move" else {}
-    labels = labels or LabelTable()
     manifest = read_manifest("sheet", source, Options(sheet, labels), may_be_empty=bool(moved))
     gone = [(failure, _moved_to(failure, moved, Path(source))) for failure in manifest.failures]
     given = Counter(failure.given_label for failure, target in gone if target and failure.given_label)
     meanings = labels.resolve_all(Counter(manifest.given_labels()) + given)
     plan = make_plan(manifest, meanings, Path(out), how)
-    top = Path(os.path.abspath(out))  # noqa: PTH100 -- as the targets are made, without ".."
+    top = Path(without_dots(out))  # as the targets are made
     there = [failure for failure, target in gone if target]
     misplaced = [
         elsewhere(failure.file, target, undo_file)
@@ -157,7 +179,7 @@ def _moved_to(failure: Failure, moved: Mapping[str, str], root: Path) -> str:
     if failure.status != "missing" or not moved:
         return ""
     # A study may be "." or nothing: "./clip.dcm", "/clip.dcm".
-    for place in places(root, failure.file.lstrip("/")):
+    for place in chain(places(root, failure.file), places(root, failure.file.lstrip("/"))):
         below = place.relative_to(root)
         for name in spellings(below.name):
             if target := moved.get((below.parent / name).as_posix()):
@@ -166,6 +188,13 @@ def _moved_to(failure: Failure, moved: Mapping[str, str], root: Path) -> str:
 
 
 def undo(file: str | Path, on_step: Callable[[], None] = lambda: None) -> OrganizeRun:
-    """Take back what an earlier run did; see :func:`echoplane.data.organize.undo_all`."""
-    undone, failures = undo_all(Path(file), on_step)
+    """Take back what an earlier run did; see :func:`echoplane.data.organize.undo_all`.
+
+    Raises
+    ------
+    UsageError
+        When another run sorts into the folder of the undo file, or takes back.
+    """
+    with held(Path(file), _busy(Path(file))) if Path(file).exists() else contextlib.nullcontext():
+        undone, failures = undo_all(Path(file), on_step)
     return OrganizeRun((), undone, tuple(failures), {}, Path(file))

@@ -13,6 +13,7 @@ from typing import Any
 from echoplane import config
 from echoplane._files import absolute_name, each_path, nothing_to_read
 from echoplane._processes import refuse_unguarded
+from echoplane.errors import RefusedError
 from echoplane.inference.classifier import ViewClassifier
 from echoplane.inference.engine import Engine, available_cpus
 from echoplane.models.bundle import Bundle
@@ -31,6 +32,9 @@ FAILED: frozenset[Status] = frozenset({Status.UNREADABLE, Status.UNSUPPORTED, St
 
 #: From so many files on, processes make up for the second that each takes to start.
 MANY = 100
+
+
+_TWIN = "Has the name of another cine in these results. Rename one of the two."
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,14 +311,23 @@ def _to_do(
     items: dict[str, SourceItem] = {}
     there: dict[str, str] = {}
     again: set[str] = set()
+    twins: list[SourceItem] = []
     for place, item in found:
         name, status = row_of.get(place, ("", ""))
         if status and not (retry and (status in FAILED or _changed_since(item, table.since))):
             there[place] = status
         elif place not in overlays:
-            items.setdefault(place, item)
+            if not _same_files(items.setdefault(place, item), item):
+                twins.append(replace(item, error=RefusedError(item.source, _TWIN)))
             again |= {name} if name else set()
-    return list(items.values()), list(there.values()), again
+    return [*items.values(), *twins], list(there.values()), again
+
+
+def _same_files(one: SourceItem, other: SourceItem) -> bool:
+    """Tell whether two items of one name are one cine; a part of its frames may have been given besides."""
+    if one is other:
+        return True
+    return not set(map(absolute_name, one.all_files)).isdisjoint(map(absolute_name, other.all_files))
 
 
 def _changed_since(item: SourceItem, moment: float) -> bool:

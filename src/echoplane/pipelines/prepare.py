@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from echoplane._files import write_csv
+from echoplane._files import file_cell, text_cell, write_csv
 from echoplane._processes import refuse_unguarded
 from echoplane.config import to_mapping
 from echoplane.data.adapters import Options, layout_named, read_manifest
@@ -374,7 +374,7 @@ def _crashed(task: _Task) -> Failure:
 
 def write_failures(failures: list[Failure], path: Path) -> None:
     """Write ``failures.csv``: file, status, reason."""
-    rows = [(failure.file, failure.status, failure.reason) for failure in failures]
+    rows = [(file_cell(failure.file, ".csv"), failure.status, text_cell(failure.reason)) for failure in failures]
     write_csv(path, [("file", "status", "reason"), *rows])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
@@ -11,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from echoplane import config
-from echoplane._files import absolute_name
+from echoplane._files import absolute_name, file_cell
 from echoplane._locks import held, lock_path
 from echoplane.errors import UsageError
 from echoplane.inference.report import (
     ResultWriter,
     check_suffix,
     drop_rows,
-    file_cell,
     journal_path,
     open_writer,
     rows_done,
@@ -31,17 +31,21 @@ class ResultTable:
     """The result file and its manifest; does nothing when no output is wanted."""
 
     def __init__(self, output: str | Path | None, *, resume: bool, overwrite: bool) -> None:
-        self.path = None if output is None else Path(output)
+        self._given = None if output is None else Path(output)
+        # Of a link the file it leads to: that is what is locked and, in --retry, replaced.
+        is_link = self._given is not None and self._given.is_symlink()
+        self.path = Path(os.path.realpath(self._given)) if self._given and is_link else self._given
         self._resume = resume
         self._writer: ResultWriter | None = None
         self._manifest: RunManifest | None = None
         self._seconds_before = 0.0
         #: When the oldest of the rows that are there may have been written, as the manifest says it.
         self.since_text = ""
-        if self.path is None:
+        if self.path is None or self._given is None:
             if resume:
                 raise UsageError("--resume and --retry go on with a result file: name it with --output.")
             return
+        check_suffix(self._given)
         check_suffix(self.path)
         if resume and overwrite:
             raise UsageError(
@@ -74,8 +78,10 @@ class ResultTable:
 
     @cached_property
     def _own_files(self) -> dict[str, str]:
-        path = self.path
-        files = () if path is None else (path, manifest_path(path), journal_path(path), lock_path(path))
+        path, given = self.path, self._given
+        if path is None or given is None:
+            return {}
+        files = (given, path, manifest_path(path), journal_path(path), lock_path(path))
         return {name.casefold(): name for name in map(absolute_name, files)}
 
     def is_own(self, place: str) -> bool:

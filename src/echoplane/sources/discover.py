@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from echoplane._files import each_path
+from echoplane._files import each_path, without_dots
 from echoplane.errors import ReadError, RefusedError, UnreadableError
 from echoplane.sources.dicomdir import is_dicomdir, listed_items
 from echoplane.sources.item import SourceItem, shown
@@ -61,7 +61,7 @@ def discover(
     walker = _Walker(follow_links, group_frames)
     folder: Path | None = None
     run: list[tuple[str, str]] = []  # files given one by one (a shell expands *.jpg) are grouped as in a folder
-    for path in _expanded(each_path(paths)):
+    for path in _expanded(each_path(paths), walker):
         target, parent = Path(path), Path(path).parent
         plain = not _is_folder(target) and os.path.lexists(path) and not is_dicomdir(target.name)
         if run and (not plain or parent != folder):
@@ -78,13 +78,7 @@ def discover(
 
 def series_named(place: str | Path) -> SourceItem | None:
     """Return the numbered frames that results call `place` (``folder/patA`` for ``folder/patA_*.jpg``), or None."""
-    path = Path(place)
-    if (named_format(path.name) and "*" not in path.name) or not _is_folder(path.parent):
-        return None  # a missing file, and no reason to list a folder that may be huge
-    found = _Walker(follow_links=False, group_frames=True).listed(path.parent, shown(path.parent))
-    name = shown(path.name)
-    same = (item for item in found if item.format == "frames" and item.source == _join(shown(path.parent), name))
-    return next((replace(item, source=shown(place)) for item in same), None)
+    return _Walker(follow_links=False, group_frames=True).named(Path(place), shown(place))
 
 
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
@@ -93,15 +87,15 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts)), name
 
 
-def _expanded(paths: Iterable[str]) -> Iterator[str]:
+def _expanded(paths: Iterable[str], walker: _Walker) -> Iterator[str]:
     """Yield each path once; patterns are expanded, as not every shell does it."""
     seen: set[str] = set()
     for path in paths:
         matches = [path]
-        if glob.has_magic(path) and not os.path.lexists(path) and series_named(path) is None:
+        if glob.has_magic(path) and not os.path.lexists(path) and walker.named(Path(path), path) is None:
             matches = sorted(glob.glob(path), key=natural_key) or [path]  # noqa: PTH207 -- may be absolute
         for match in matches:
-            absolute = os.path.abspath(match)  # noqa: PTH100 -- Path.absolute() does not remove ".."
+            absolute = without_dots(match)
             if absolute not in seen:
                 seen.add(absolute)
                 yield match
@@ -112,6 +106,8 @@ class _Walker:
         self._follow_links = follow_links
         self._group_frames = group_frames
         self._walked: set[tuple[int, int]] = set()
+        #: The folder in which a name was looked up last, and its series by their names.
+        self._series: tuple[Path, dict[str, SourceItem]] | None = None
 
     def given(self, path: Path, source: str) -> Iterator[SourceItem]:
         """Items of a path that the user gave and that is no plain file."""
@@ -123,8 +119,20 @@ class _Walker:
             except ReadError as error:
                 yield SourceItem(source, path, error=error)
         else:
-            named = series_named(path) if self._group_frames else None
+            named = self.named(path, source) if self._group_frames else None
             yield named or _failed(path, source, UnreadableError(source, "There is no such file or folder."))
+
+    def named(self, path: Path, source: str) -> SourceItem | None:
+        """Return the item of a series by the name that results give it; its folder is listed once for many names."""
+        if (named_format(path.name) and "*" not in path.name) or not _is_folder(path.parent):
+            return None  # a missing file, and no reason to list a folder that may be huge
+        folder = shown(path.parent)
+        if self._series is None or self._series[0] != path.parent:
+            found = _Walker(follow_links=False, group_frames=True).listed(path.parent, folder)
+            self._series = path.parent, {item.source: item for item in found if item.format == "frames"}
+        # Results may hold the name as it was written out for bytes that are no text.
+        names = (_join(folder, path.name), os.path.join(folder, path.name))  # noqa: PTH118
+        return next((replace(self._series[1][name], source=source) for name in names if name in self._series[1]), None)
 
     def listed(self, folder: Path, source: str) -> Iterator[SourceItem]:
         """Items of the files that lie in a folder itself."""
@@ -177,7 +185,7 @@ class _Walker:
         halves |= _halves_beside(folder, (name for name in sources if name not in halves))
         named, _ = find_series(sources) if self._group_frames else ([], None)
         series = [one for one in named if not _of_stacks(folder, one)]
-        labels = _labels(series, sources)
+        labels = _labels(folder, series, sources)
         first = {one.files[0]: one for one in series}
         framed = {file for one in series for file in one.files}
         starts = _starts(series, sources)
@@ -270,9 +278,12 @@ def _halves_beside(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _labels(series: list[Series], names: Iterable[str]) -> dict[str, str]:
-    """Name each series shortly, or by its full pattern where two would share a name or a file has it."""
-    taken = set(names)
+def _labels(folder: Path, series: list[Series], names: Iterable[str]) -> dict[str, str]:
+    """Name each series shortly, or by its full pattern where two would share a name, or a file or folder has it.
+
+    A folder of that name may hold a series without one, which is called as its folder.
+    """
+    taken = {*names, *(one.name for one in series if one.name and _is_folder(folder / one.name))}
     counts: dict[str, int] = {}
     for one in series:
         counts[one.name] = counts.get(one.name, 0) + 1

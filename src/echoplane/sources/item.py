@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from echoplane._files import each_path
 from echoplane.errors import ReadError, UsageError
+
+#: A backslash that looks as if a byte followed, as :func:`shown` writes them.
+_LIKE_A_BYTE = re.compile(r"\\(?=x[89a-f][0-9a-f])")
+_SHOWN_BYTE = re.compile(rb"\\x(5c|[89a-f][0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,21 @@ def item_of(place: str | Path | SourceItem) -> SourceItem:
 def shown(path: str | Path) -> str:
     r"""Return a path as text that can be printed and written anywhere.
 
-    Names on disk may be bytes that are no UTF-8; those bytes appear as ``\xe9``.
+    Names on disk may be bytes that are no UTF-8; those bytes appear as ``\xe9``. Where a name holds these four
+    characters themselves, its backslash appears as ``\x5c``, so that the two are told apart.
     """
     text = os.fspath(path)
+    if os.path.sep == "/":  # elsewhere the backslash stands between folders
+        text = _LIKE_A_BYTE.sub(r"\\x5c", text)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         return os.fsencode(text).decode("utf-8", "backslashreplace")
     return text
+
+
+def meant(text: str) -> str:
+    """Return the path of which :func:`shown` has made a text; what holds nothing that it writes stays as it is."""
+    if os.path.sep != "/" or "\\x" not in text:
+        return text
+    return os.fsdecode(_SHOWN_BYTE.sub(lambda found: bytes([int(found[1], 16)]), os.fsencode(text)))

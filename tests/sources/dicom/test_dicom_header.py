@@ -57,7 +57,10 @@ def test_a_data_set_written_in_another_encoding_than_it_says(dicom, tmp_path):
     [
         ("test-SR.dcm", "Holds a structured report and no picture."),
         ("waveform_ecg.dcm", "Holds a waveform and no picture."),
-        ("dicomdirtests/DICOMDIR", "Is a DICOMDIR"),
+        (
+            "dicomdirtests/DICOMDIR",  # also said where its folder was given
+            "Is a DICOMDIR: it lists files and holds no picture. Where its folder is given, those files are read.",
+        ),
         ("rtplan.dcm", "Is a DICOM file without pixels"),
         ("README.txt", "Is not a DICOM file"),
     ],

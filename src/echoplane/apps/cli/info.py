@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, console, json_text, print_error, printable
+from echoplane.apps.cli._common import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    EXIT_USAGE,
+    console,
+    json_text,
+    print_error,
+    printable,
+    short_names,
+)
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from echoplane.pipelines.info import FileInfo
     from echoplane.records import Region, Sector
 
@@ -99,6 +110,7 @@ def _print_tables(found: Iterator[FileInfo]) -> tuple[int, int]:
     if second is None:
         console().print(_one(first))
         return 1, int(first.status in _FAILED)
+    out = console()
     total = failed = 0
     part: list[FileInfo] = []
     for one in _chain(first, second, found):
@@ -106,10 +118,10 @@ def _print_tables(found: Iterator[FileInfo]) -> tuple[int, int]:
         failed += one.status in _FAILED
         part.append(one)
         if len(part) == 50:  # so many in one table that a long list still comes as it is made
-            console().print(_many(part))
+            out.print(_many(part, out.width))
             part = []
     if part:
-        console().print(_many(part))
+        out.print(_many(part, out.width))
     counts = f"{total} files" + (f"; {failed} could not be dealt with" if failed else "")
     console(stderr=True).print(f"{counts}.", markup=False)
     return total, failed
@@ -160,29 +172,35 @@ def _lines(one: FileInfo) -> Iterator[tuple[str, str, str]]:
         yield "" if i else "notes", note, "yellow"
 
 
-def _many(found: list[FileInfo]) -> Any:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _many(found: list[FileInfo], width: int) -> RenderableType:
+    from echoplane.apps.cli._results import NAME_WIDTH, Column, noted_table
 
-    from echoplane.apps.cli._common import short_names
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("file", "status", "frames", "size", "fps", "sector", "note"):
-        right = name in ("frames", "fps", "sector")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "note")
-    names = short_names([printable(one.file) for one in found], 40)
+    names = short_names([printable(one.file) for one in found], NAME_WIDTH)
+    rows = []
     for name, one in zip(names, found, strict=True):
-        size = f"{one.width} x {one.height}" if one.width else ""
-        sure = "" if one.sector is None else f"{one.sector.confidence:.2f}"
-        said = (*(() if one.status == "ok" else one.treatment[:1]), *one.notes)
-        rate = f"{one.fps:.4g}" if one.fps else ""
         style = "green" if one.status == "ok" else "red" if one.status in _FAILED else "yellow"
-        table.add_row(
-            Text(name), Text(str(one.status), style=style), str(one.n_frames or ""), size, rate, sure,
-            Text(printable(" ".join(said))),
-        )  # fmt: skip
-    return table
+        said = (*(() if one.status == "ok" else one.treatment[:1]), *one.notes)
+        rows.append(
+            (
+                (name, ""),
+                (str(one.status), style),
+                (str(one.n_frames or ""), ""),
+                (f"{one.width} x {one.height}" if one.width else "", ""),
+                (f"{one.fps:.4g}" if one.fps else "", ""),
+                ("" if one.sector is None else f"{one.sector.confidence:.2f}", ""),
+                (printable(" ".join(said)), ""),
+            )
+        )
+    columns = (
+        Column("file", breaks="anywhere"),
+        Column("status"),
+        Column("frames", right=True),
+        Column("size"),
+        Column("fps", right=True),
+        Column("sector", right=True),
+        Column("note"),
+    )
+    return noted_table(columns, rows, width)
 
 
 def _bytes(count: int) -> str:

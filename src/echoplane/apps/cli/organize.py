@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, print_failures
+from echoplane.apps.cli._common import EXIT_OK, EXIT_SOME_FAILED, print_error, print_failures
 
 if TYPE_CHECKING:
     from echoplane.pipelines.organize import OrganizeRun
@@ -64,7 +64,11 @@ def register(app: typer.Typer) -> None:
         if undo is not None and (dry_run or source is not None or output is not None):
             raise typer.BadParameter("--undo takes all back at once; --dry-run, SOURCE and -o do not go with it.")
         if undo is not None:
-            run = pipeline.undo(undo)
+            try:
+                run = pipeline.undo(undo)
+            except (OSError, KeyboardInterrupt):
+                print_error("stopped; the same command goes on")
+                raise
         elif source is None or output is None or how not in ("copy", "link", "move"):
             raise typer.BadParameter("give SOURCE and --output (and --how copy, link or move), or --undo FILE.")
         else:
@@ -80,7 +84,7 @@ def register(app: typer.Typer) -> None:
                         on_start=bar.start,
                         on_step=bar.step,
                     )
-            except OSError:  # a full disk; main() says what the system said
+            except (OSError, KeyboardInterrupt):  # a full disk, of which main() says what the system said; Ctrl-C
                 _print_way_back(output)
                 raise
         if quiet:
@@ -91,12 +95,13 @@ def register(app: typer.Typer) -> None:
 
 
 def _print_way_back(output: Path) -> None:
-    from echoplane.apps.cli._common import print_error
     from echoplane.data.organize import UNDO_FILE
 
     undo = output / UNDO_FILE
     if undo.exists() and undo.stat().st_size:
         print_error(f"stopped; the same command goes on, and echoplane organize --undo {undo} takes back what was done")
+    else:
+        print_error("stopped; nothing was done")
 
 
 def _print(run: OrganizeRun, how: str, *, dry_run: bool, undone: bool) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from echoplane._files import read_table_text
+from echoplane._files import read_table_text, without_dots
 from echoplane.data.adapters._tables import column_split, first_file, item_of, key_of, number, safe_below
 from echoplane.data.adapters.layout import Layout, Options
 from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
-from echoplane.sources.item import shown
+from echoplane.sources.item import meant, shown
 
 #: Spellings of the columns, without spaces, hyphens and underscores.
 _COLUMNS = {
@@ -130,15 +130,31 @@ def find_file(root: Path, line: SheetLine) -> Path | None:
 
 
 def places(root: Path, *parts: str) -> Iterator[Path]:
-    """Yield where a file that a sheet names may lie, all below `root`: as named, then without the names of `root`."""
-    place = safe_below(root, *parts)
+    """Yield where a file that a sheet names may lie, all below `root`: as named, then without the names of `root`.
+
+    An absolute path counts where it lies below `root`, with or without the links on the way there. Bytes that are no
+    text are named as results name them.
+    """
+    yield from _places(root, safe_below(root, *parts), parts[-1])
+    if (names := tuple(map(meant, parts))) != parts:
+        # Joined as they are: on systems where names are bytes, a backslash is one of them.
+        yield from _places(root, root.joinpath(*names) if safe_below(root, *names) else None, names[-1])
+
+
+def _places(root: Path, place: Path | None, last: str) -> Iterator[Path]:
+    if os.path.isabs(last):  # noqa: PTH117
+        whole = Path(without_dots(last))
+        tops = [top for top in (Path(without_dots(root)), Path(os.path.realpath(root))) if top in whole.parents]
+        if tops:
+            yield root / whole.relative_to(tops[0])
+        return
     if place is None:
         return
     yield place
     names = place.relative_to(root).parts
     if len(names) > 1 and (root / names[0]).is_dir():  # that folder is meant, also when the file is moved away by now
         return
-    outer = Path(os.path.abspath(root)).parts  # noqa: PTH100 -- keeps links, takes ".." away
+    outer = Path(without_dots(root)).parts
     for count in range(1, min(len(names), len(outer))):
         if names[:count] == outer[-count:]:
             yield root.joinpath(*names[count:])
@@ -200,8 +216,9 @@ def read(root: Path, options: Options) -> Manifest:
 def _not_found(root: Path, line: SheetLine, where: str) -> Failure:
     if not _names_a_file(line):
         return Failure(where, "missing", "Names no file.")
-    name = f"{line.study}/{line.file}" if line.study else line.file
-    if safe_below(root, line.study, line.file) is None:
+    is_whole = os.path.isabs(line.file)  # noqa: PTH117
+    name = f"{line.study}/{line.file}" if line.study and not is_whole else line.file
+    if next(places(root, line.study, line.file), None) is None:
         reason = (
             f"Is named in {where} by a path that is absolute or has '..' in it, and so may lead out of {shown(root)}; "
             "write it as a path below that folder."

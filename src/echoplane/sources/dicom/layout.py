@@ -154,7 +154,9 @@ def require_picture(header: Header, name: str) -> None:
     if header.cut:
         raise UnreadableError(name, "Is cut off inside the DICOM header.")
     if "DirectoryRecordSequence" in values or header.sop_class.endswith(".1.3.10"):
-        raise NotImageError(name, "Is a DICOMDIR: it lists files and holds no picture.", "Give its folder instead.")
+        # Said of one in a folder that was given, and of one that was opened by itself.
+        reason = "Is a DICOMDIR: it lists files and holds no picture."
+        raise NotImageError(name, reason, "Where its folder is given, those files are read.")
     for keyword, what in (("WaveformSequence", "a waveform"), ("ContentSequence", "a structured report")):
         if keyword in values:
             raise NotImageError(name, f"Holds {what} and no picture.")
