@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from echoplane import config
 from echoplane.apps.cli.main import build_app
+from echoplane.data.split import Split, SplitRow
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
@@ -264,3 +265,47 @@ def test_a_store_of_other_size_is_refused_even_where_it_does_not_say_how_it_was_
         writer.append(np.zeros((20, 40, 40), np.uint8), StoreRow("c", label="A4C", fps=20.0))
     code, text = run("evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r")
     assert (code, "size (40, 40), expected (32, 32)" in text) == (99, True), text
+
+
+@pytest.fixture
+def trained(parts: Path, tmp_path: Path) -> Path:
+    """What a run leaves that was trained on c0 to c7, and validated on the other four."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "best.safetensors").touch()
+    Split(tuple(SplitRow(f"c{i}", "train" if i < 8 else "validation") for i in range(12))).save(run / "split.csv")
+    (run / "recipe.yaml").write_text(json.dumps({"data": {"stores": [{"path": str(parts / "store")}]}}))
+    Bundle.load(parts / "b.echoplane").save(run / "bundle")
+    return run
+
+
+def test_cines_that_a_network_was_trained_on_are_no_measure_and_it_says_so(
+    parts: Path, trained: Path, tmp_path: Path
+) -> None:
+    said = f"8 of 12 cines were trained on by {trained / 'bundle'}"
+    words = ("evaluate", parts / "store", "-o", tmp_path / "r", "--repeats", 10, "--bundle")
+    code, text = run(*words, trained / "bundle")
+    assert code == 0, text
+    assert said in " ".join(text.split())
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert said in page
+    assert "split.csv" in page
+    assert json.loads((tmp_path / "r" / "evaluation.json").read_text())["warnings"][0].startswith(said)
+    text = run(*words, parts / "b.echoplane", "--against", trained / "bundle")[1]
+    assert said in " ".join(text.split())
+    assert "trained on" not in run(*words, trained / "bundle", "--split", trained / "split.csv")[1]
+    text = run(*words, trained / "bundle", "--split", f"{trained / 'split.csv'}:train")[1]
+    text = " ".join(text.split())
+    assert "8 of 8 cines" in text
+    assert "Take cines that neither its run" in text
+    (trained / "split.csv").write_text("nothing\n")
+    text = run(*words, trained / "bundle")[1]
+    assert "is not known, for run/split.csv cannot be read" in " ".join(text.split())
+
+
+def test_a_calibration_on_cines_of_the_training_says_so(parts: Path, trained: Path, tmp_path: Path) -> None:
+    code, text = run("calibrate", trained / "bundle", parts / "store", "-o", tmp_path / "c", "--mirrored", 0)
+    assert code == 0, text
+    assert "8 of 12 cines were trained on" in text
+    said = "store, of which the network may have learned"
+    assert Bundle.load(tmp_path / "c").facts.calibrated_on == said

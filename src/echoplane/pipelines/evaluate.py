@@ -70,6 +70,8 @@ class Evaluation:
         Accuracy by cine of this model minus that of the other.
     promises : Promises or None
         How often the bundle's sets hold the true view, and how cines end with its thresholds.
+    warnings : tuple of str
+        Why the figures may not be what they seem.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Evaluation:
     against: str = ""
     comparison: Comparison | None = None
     promises: Promises | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -88,6 +91,7 @@ def evaluate(
     repeats: int = 1000,
     facts: BundleFacts | None = None,
     against_calibration: Scaling | None = None,
+    warnings: Sequence[str] = (),
 ) -> Evaluation:
     """Work out all figures.
 
@@ -105,6 +109,8 @@ def evaluate(
         Of the bundle that the predictions are of, to see whether it keeps its promises.
     against_calibration : Scaling, optional
         Of the other model.
+    warnings : sequence of str
+        What is known already against the figures, as :func:`echoplane.pipelines.trained_on.trained_on` says it.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def evaluate(
     comparison = compare_predictions(predictions, against[1], repeats, scalings=scalings) if against else None
     kept = promises(predictions, facts, repeats) if facts else None
     summary = summarise(predictions, calibration, repeats)
-    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept)
+    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept, tuple(warnings))
 
 
 def write_evaluation(
@@ -188,6 +194,7 @@ def report(
     s = found.summary
     lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
     body = [
+        *([_html.section("Warnings", *map(_html.paragraph, found.warnings))] if found.warnings else []),
         _html.section("Figures", _figures(s.figures), _html.paragraph(_NO_INTERVAL), _per_view(s)),
         _html.section(
             "Confusion",
@@ -201,9 +208,8 @@ def report(
         *([_html.section("Promises", *_promises(found.promises))] if found.promises else []),
     ]
     if found.comparison:
-        body.insert(
-            1, _html.section("Comparison", _html.paragraph(verdict(found.comparison, found.name, found.against)))
-        )
+        said = _html.paragraph(verdict(found.comparison, found.name, found.against))
+        body.insert(2 if found.warnings else 1, _html.section("Comparison", said))
     body.append(_html.section(f"Misread: {len(s.misread)} cines", *_misread(s, pictures, words, most)))
     return _html.page(f"Evaluation of {found.name}", lead, body)
 
