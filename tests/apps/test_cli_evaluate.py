@@ -309,3 +309,41 @@ def test_a_calibration_on_cines_of_the_training_says_so(parts: Path, trained: Pa
     assert "8 of 12 cines were trained on" in text
     said = "store, of which the network may have learned"
     assert Bundle.load(tmp_path / "c").facts.calibrated_on == said
+
+
+def test_two_stores_are_compared_with_answers_that_training_kept(parts: Path, tmp_path: Path) -> None:
+    recipe = config.to_mapping(PrepareRecipe(size=(32, 32)))
+    with StoreWriter(tmp_path / "more", recipe=recipe, views=VIEWS, height=32, width=32) as writer:
+        row = StoreRow("d", label="A4C", group="q", fps=20.0)
+        writer.append(np.random.default_rng(3).integers(0, 255, (20, 32, 32), dtype=np.uint8), row)
+    stores = (parts / "store", tmp_path / "more")
+    theirs = Predictions.load(parts / "theirs.npz")
+    kept = theirs.take(range(12))
+    views = ("A2C", "A4C", "PSAX-MV", "PLAX")
+    kept = dataclasses.replace(
+        kept, views=views, y_true=np.arange(12) % 4, logits=np.pad(kept.logits, ((0, 0), (0, 1)), constant_values=-9)
+    )
+    kept.save(tmp_path / "kept.npz")
+    words = ("--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10, "--against")
+    code, text = run("evaluate", *stores, *words, tmp_path / "kept.npz")
+    assert code == 0, text
+    assert "on the 9 cines that both answered" in " ".join(text.split())
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "data:image/webp" in page
+    assert "10 cines" in page
+
+
+def test_answers_to_other_cines_are_refused_before_hours_of_answering(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*_: object, **__: object) -> None:
+        raise AssertionError("the store was answered")
+
+    monkeypatch.setattr("echoplane.pipelines.evaluate.predictions_from", answer)
+    theirs = Predictions.load(parts / "theirs.npz")
+    dataclasses.replace(theirs, cines=tuple(f"0/{c}" for c in theirs.cines)).save(tmp_path / "old.npz")
+    words = ("--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--against", tmp_path / "old.npz")
+    code, text = run("evaluate", parts / "store", *words)
+    assert code == 99
+    assert "old.npz: answers none of the 12 cines" in text
+    assert "'0/c0'" in text

@@ -315,6 +315,33 @@ def predictions_from(
     return answers.predictions, answers.left_out
 
 
+def check_shared(
+    name: str, other: Predictions, inputs: str | Path | Sequence[str | Path], split: str | None = None
+) -> None:
+    """Refuse answers to compare with that are about none of the cines, before these are answered.
+
+    Parameters
+    ----------
+    name : str
+        Of the file with the answers, for the message.
+    other : Predictions
+    inputs, split
+        Stores, and which of their rows, as :func:`predictions_from` takes them.
+
+    Raises
+    ------
+    UsageError
+        Names a cine of each.
+    """
+    keep = rows_in(split)
+    asked = {row.cine for store in open_stores(inputs) for row in store.rows if keep is None or keep(row)}
+    if asked and asked.isdisjoint(other.cines):
+        raise UsageError(
+            f"{name}: answers none of the {len(asked)} cines that are to be answered (its first is {other.cines[0]!r}, "
+            f"theirs {min(asked)!r}). Cines are known by their names in the stores; give answers to the same stores."
+        )
+
+
 def store_pictures(inputs: str | Path | Sequence[str | Path], bundle: Bundle | None = None) -> tuple[Pictures, str]:
     """Return what finds a cine by the name that :func:`predictions_from` gives it, and what to say of the pictures.
 
@@ -333,15 +360,16 @@ def store_pictures(inputs: str | Path | Sequence[str | Path], bundle: Bundle | N
     """
     stores = open_stores(inputs)
     mark = marker(bundle, stores) if bundle else None
+    places = {row.cine: (store, i) for store in stores for i, row in enumerate(store.rows)}
 
     def pictures(name: str, answer: str, truth: str) -> UInt8Array | None:
-        number, _, rest = name.partition("/") if len(stores) > 1 else ("0", "", name)
+        store, i = places.get(name, (None, 0))
+        if store is None:
+            return None
         try:
-            store = stores[int(number)]
-            i = store.find(rest)
             marked = mark(store, i, answer, truth) if mark else None
             return store.frames(i) if marked is None else marked
-        except (StoreError, ValueError, IndexError):
+        except StoreError:
             return None
 
     return pictures, WORDS if mark else ""

@@ -100,6 +100,8 @@ def _register_evaluate(app: typer.Typer) -> None:
         # All that can be wrong with what was given is told before the stores are answered, which may take hours.
         rival = _rival(against, stores) if against else None
         shown = stores or pictures
+        if against and stores and not isinstance(rival, Bundle) and rival:
+            evaluate.check_shared(against, rival, stores, split)
         warnings = _trained_on((bundle, against), stores, split) if stores else []
         moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
         if stores:
