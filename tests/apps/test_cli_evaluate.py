@@ -223,7 +223,10 @@ def test_cines_of_one_study_are_one_patient_where_no_patient_is_known(parts: Pat
         "evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10
     )
     assert code == 0, text
-    assert "12 cines (24 clips) of 3 patients" in (tmp_path / "r" / "report.html").read_text()
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "12 cines (24 clips) of 3 studies (no patient known)" in page
+    for said in (page, " ".join(text.split())):
+        assert "No patient is known for 12 of 12 cines" in said
 
 
 def test_one_patient_gives_no_winner(parts: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from echoplane import config
+from echoplane.data.groups import group_of
 from echoplane.data.split import PARTS, VALIDATION, Split
 from echoplane.errors import DataError, TooShortError, UsageError
 from echoplane.inference.engine import Engine
@@ -245,10 +246,11 @@ def _collect(
     return Predictions(
         bundle.facts.vocabulary,
         tuple(row.cine for row in rows),
-        tuple(row.group or row.study or row.cine for row in rows),
+        tuple(group_of(row)[0] for row in rows),
         np.array(truths, dtype=np.int64),
         np.repeat(np.arange(len(rows)), clips_of),
         logits.astype(np.float32),
         np.zeros(len(rows), dtype=np.int64),
         tuple(row.source for row in rows),
+        tuple(group_of(row)[1] for row in rows),
     )

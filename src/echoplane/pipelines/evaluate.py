@@ -121,7 +121,8 @@ def evaluate(
     comparison = compare_predictions(predictions, against[1], repeats, scalings=scalings) if against else None
     kept = promises(predictions, facts, repeats) if facts else None
     summary = summarise(predictions, calibration, repeats)
-    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept, tuple(warnings))
+    said = tuple(text for text in (*warnings, predictions.no_patient()) if text)
+    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept, said)
 
 
 def write_evaluation(
@@ -177,9 +178,15 @@ def verdict(comparison: Comparison, first: str, second: str) -> str:
     interval = f"{100 * low:+.1f} to {100 * high:+.1f}, {100 * d.level:.0f} % interval by patient"
     if math.isnan(low):
         interval = "no interval: too few patients"
+    odd = (
+        f" Beware: of {comparison.otherwise} of these {comparison.cines} cines the two give the true view other names, "
+        "for they tell other views apart; right means different things there, and fewer views are easier to tell."
+        if comparison.otherwise
+        else ""
+    )
     return (
         f"{word}: {100 * value:+.1f} points of accuracy ({interval}) {both}; {comparison.only_first} cines only "
-        f"{first} reads right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
+        f"{first} reads right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}.{odd}"
     )
 
 
@@ -192,7 +199,7 @@ def report(
 ) -> str:
     """Return the page as HTML; the `most` surest mistakes are shown as moving pictures where there are frames."""
     s = found.summary
-    lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
+    lead = f"{s.cines} cines ({s.clips} clips) of {s.people}. Intervals: bootstrap over these, 95 %."
     body = [
         *([_html.section("Warnings", *map(_html.paragraph, found.warnings))] if found.warnings else []),
         _html.section("Figures", _figures(s.figures), _html.paragraph(_NO_INTERVAL), _per_view(s)),

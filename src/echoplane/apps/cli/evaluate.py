@@ -115,6 +115,8 @@ def _register_evaluate(app: typer.Typer) -> None:
         scaling = facts.calibration if facts and calibrated is not False else None
         theirs = rival.facts.calibration if isinstance(rival, Bundle) and calibrated is not False else None
         found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs, warnings)
+        for text in found.warnings[len(warnings) :]:
+            print_warning(text)
         evaluate.write_evaluation(found, predictions, output, moving, words)
         _print_found(found, output)
 
@@ -232,6 +234,8 @@ def _register_calibrate(app: typer.Typer) -> None:
             said += ", of which the network may have learned"
         predictions = _read(inputs, loaded, split)
         made, report = calibrate(loaded, predictions, recipe, said)
+        if text := predictions.no_patient():
+            print_warning(text)
         if not mirrored:
             made = without_mirror_margin(made)
         elif not inputs[0].endswith(".npz"):
@@ -263,7 +267,7 @@ def _print_report(report: CalibrationReport, precision: float | None, enough: fl
     from echoplane.pipelines.calibrate import least_answers
 
     out = console()
-    out.print(f"{report.cines} cines of {report.patients} patients; measured on patients left out of the fit:")
+    out.print(f"{report.cines} cines of {report.people}; measured on those left out of the fit:", markup=False)
     out.print(f"  expected calibration error {report.ece_before:.3f} -> {report.ece_after:.3f}", markup=False)
     out.print(f"  negative log likelihood    {report.nll_before:.3f} -> {report.nll_after:.3f}", markup=False)
     for level, (covered, size) in report.coverage.items():
