@@ -34,6 +34,8 @@ LABELS_FILE = "labels.csv"
 
 #: Failures that say that a cine is not to be used, whether it was stored before or not.
 _NOT_TO_BE_USED = frozenset({"left_out", "label_conflict"})
+#: Frame rates that differ by a smaller share are one: tables round them.
+_SAME_RATE = 0.02
 _NOT_B_MODE: Mapping[CineKind, str] = {
     CineKind.COLOR_DOPPLER: "Shows colour Doppler. Use --include-color to store it all the same.",
     CineKind.SPECTRAL_DOPPLER: "Shows spectral Doppler, no picture of the heart.",
@@ -97,6 +99,8 @@ class PrepareRun:
     interrupted : bool
     gone : int
         Stored cines that the source does not have any more; they stay in the store.
+    notes : tuple of str
+        What to know of the run as a whole.
     """
 
     stored: int
@@ -105,6 +109,7 @@ class PrepareRun:
     views: Mapping[str, int]
     interrupted: bool
     gone: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -124,6 +129,7 @@ class _Done:
     row: StoreRow
     frames: UInt8Array
     hashed: bool
+    other_rate: bool
 
 
 def prepare_dataset(
@@ -185,7 +191,7 @@ def prepare_dataset(
         refuse_half_named([task.row for task in tasks], there)
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
-    stored, done, interrupted = 0, 0, True
+    stored, done, other_rates, interrupted = 0, 0, 0, True
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
@@ -206,6 +212,7 @@ def prepare_dataset(
                         writer.use_secret(fingerprint(secret))
                     writer.append(result.frames, result.row)
                     stored += 1
+                    other_rates += result.other_rate
                 on_cine()
             interrupted = False
         except KeyboardInterrupt:
@@ -218,7 +225,12 @@ def prepare_dataset(
     counts = Counter(row.top_label() for row in rows)
     met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
     gone = sum(row.cine not in met for row in rows)
-    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
+    rates = (
+        f"The frame rate of {other_rates} cines is another in their files than beside them; the files' counts, and the "
+        "notes of these cines say so.",
+    )
+    notes = (*manifest.notes, *(rates if other_rates else ()))
+    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone, notes)
 
 
 def _without_store(manifest: Manifest, source: Path, out: Path) -> Manifest:
@@ -333,6 +345,8 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
     if secret is not None and not patient:
         patient, hashed = patient_and_study(row.item.path, secret) if row.item.path.is_file() else ("", "")
         study = study or hashed
+    other_rate = bool(cine.fps and row.fps and abs(row.fps / cine.fps - 1) > _SAME_RATE)
+    said = f"Plays at {cine.fps or 0:.4g} frames a second by its file, which counts, and at {row.fps or 0:.4g} by its table."
     return _Done(
         StoreRow(
             row.cine,
@@ -346,11 +360,12 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
             fps=cine.fps if cine.fps is not None else row.fps,
             sector=sector,
             crop=prepared.crop,
-            notes=(*cine.notes, *prepared.notes),
+            notes=(*cine.notes, *prepared.notes, *((said,) if other_rate else ())),
             extra=row.extra,
         ),
         frames,
         bool(hashed or patient != row.patient),
+        other_rate,
     )
 
 
