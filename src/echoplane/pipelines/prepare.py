@@ -345,8 +345,7 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
     if secret is not None and not patient:
         patient, hashed = patient_and_study(row.item.path, secret) if row.item.path.is_file() else ("", "")
         study = study or hashed
-    other_rate = bool(cine.fps and row.fps and abs(row.fps / cine.fps - 1) > _SAME_RATE)
-    said = f"Plays at {cine.fps or 0:.4g} frames a second by its file, which counts, and at {row.fps or 0:.4g} by its table."
+    other_rate = _other_rate(cine, row)
     return _Done(
         StoreRow(
             row.cine,
@@ -360,13 +359,20 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
             fps=cine.fps if cine.fps is not None else row.fps,
             sector=sector,
             crop=prepared.crop,
-            notes=(*cine.notes, *prepared.notes, *((said,) if other_rate else ())),
+            notes=(*cine.notes, *prepared.notes, *((other_rate,) if other_rate else ())),
             extra=row.extra,
         ),
         frames,
         bool(hashed or patient != row.patient),
-        other_rate,
+        bool(other_rate),
     )
+
+
+def _other_rate(cine: Cine, row: ManifestRow) -> str:
+    """Say it where a file plays at another rate than what lies beside it says; else return an empty string."""
+    if not cine.fps or not row.fps or abs(row.fps / cine.fps - 1) <= _SAME_RATE:
+        return ""
+    return f"Plays at {cine.fps:.4g} frames a second by its file, which counts, and at {row.fps:.4g} by its table."
 
 
 def _unwanted(cine: Cine, row: ManifestRow, settings: PrepareSettings) -> Failure | None:
