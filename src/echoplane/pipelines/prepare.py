@@ -20,6 +20,7 @@ from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.data.secrets import fingerprint, fitting, own_secret
 from echoplane.errors import DataError, PrepareError, ReadError, StoreError
 from echoplane.pipelines._patients import refuse_half_named, with_patients
+from echoplane.pipelines._rates import other_rate, other_rates
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
 from echoplane.records import Cine, CineKind, UInt8Array
@@ -34,8 +35,6 @@ LABELS_FILE = "labels.csv"
 
 #: Failures that say that a cine is not to be used, whether it was stored before or not.
 _NOT_TO_BE_USED = frozenset({"left_out", "label_conflict"})
-#: Frame rates that differ by a smaller share are one: tables round them.
-_SAME_RATE = 0.02
 _NOT_B_MODE: Mapping[CineKind, str] = {
     CineKind.COLOR_DOPPLER: "Shows colour Doppler. Use --include-color to store it all the same.",
     CineKind.SPECTRAL_DOPPLER: "Shows spectral Doppler, no picture of the heart.",
@@ -191,7 +190,7 @@ def prepare_dataset(
         refuse_half_named([task.row for task in tasks], there)
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
-    stored, done, other_rates, interrupted = 0, 0, 0, True
+    stored, done, n_other, interrupted = 0, 0, 0, True
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
@@ -212,7 +211,7 @@ def prepare_dataset(
                         writer.use_secret(fingerprint(secret))
                     writer.append(result.frames, result.row)
                     stored += 1
-                    other_rates += result.other_rate
+                    n_other += result.other_rate
                 on_cine()
             interrupted = False
         except KeyboardInterrupt:
@@ -225,11 +224,7 @@ def prepare_dataset(
     counts = Counter(row.top_label() for row in rows)
     met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
     gone = sum(row.cine not in met for row in rows)
-    rates = (
-        f"The frame rate of {other_rates} cines is another in their files than beside them; the files' counts, and the "
-        "notes of these cines say so.",
-    )
-    notes = (*manifest.notes, *(rates if other_rates else ()))
+    notes = (*manifest.notes, *other_rates(n_other))
     return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone, notes)
 
 
@@ -345,7 +340,7 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
     if secret is not None and not patient:
         patient, hashed = patient_and_study(row.item.path, secret) if row.item.path.is_file() else ("", "")
         study = study or hashed
-    other_rate = _other_rate(cine, row)
+    rate = other_rate(cine, row)
     return _Done(
         StoreRow(
             row.cine,
@@ -359,20 +354,13 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
             fps=cine.fps if cine.fps is not None else row.fps,
             sector=sector,
             crop=prepared.crop,
-            notes=(*cine.notes, *prepared.notes, *((other_rate,) if other_rate else ())),
+            notes=(*cine.notes, *prepared.notes, *((rate,) if rate else ())),
             extra=row.extra,
         ),
         frames,
         bool(hashed or patient != row.patient),
-        bool(other_rate),
+        bool(rate),
     )
-
-
-def _other_rate(cine: Cine, row: ManifestRow) -> str:
-    """Say it where a file plays at another rate than what lies beside it says; else return an empty string."""
-    if not cine.fps or not row.fps or abs(row.fps / cine.fps - 1) <= _SAME_RATE:
-        return ""
-    return f"Plays at {cine.fps:.4g} frames a second by its file, which counts, and at {row.fps:.4g} by its table."
 
 
 def _unwanted(cine: Cine, row: ManifestRow, settings: PrepareSettings) -> Failure | None:
