@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from echoplane import config
 from echoplane.apps.cli.main import build_app
+from echoplane.data.split import Split, SplitRow
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.bundle import Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec
@@ -222,7 +223,10 @@ def test_cines_of_one_study_are_one_patient_where_no_patient_is_known(parts: Pat
         "evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10
     )
     assert code == 0, text
-    assert "12 cines (24 clips) of 3 patients" in (tmp_path / "r" / "report.html").read_text()
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "12 cines (24 clips) of 3 studies (no patient known)" in page
+    for said in (page, " ".join(text.split())):
+        assert "No patient is known for 12 of 12 cines" in said
 
 
 def test_one_patient_gives_no_winner(parts: Path, tmp_path: Path) -> None:
@@ -264,3 +268,85 @@ def test_a_store_of_other_size_is_refused_even_where_it_does_not_say_how_it_was_
         writer.append(np.zeros((20, 40, 40), np.uint8), StoreRow("c", label="A4C", fps=20.0))
     code, text = run("evaluate", tmp_path / "s", "--bundle", parts / "b.echoplane", "-o", tmp_path / "r")
     assert (code, "size (40, 40), expected (32, 32)" in text) == (99, True), text
+
+
+@pytest.fixture
+def trained(parts: Path, tmp_path: Path) -> Path:
+    """What a run leaves that was trained on c0 to c7, and validated on the other four."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "best.safetensors").touch()
+    Split(tuple(SplitRow(f"c{i}", "train" if i < 8 else "validation") for i in range(12))).save(run / "split.csv")
+    (run / "recipe.yaml").write_text(json.dumps({"data": {"stores": [{"path": str(parts / "store")}]}}))
+    Bundle.load(parts / "b.echoplane").save(run / "bundle")
+    return run
+
+
+def test_cines_that_a_network_was_trained_on_are_no_measure_and_it_says_so(
+    parts: Path, trained: Path, tmp_path: Path
+) -> None:
+    said = f"8 of 12 cines were trained on by {trained / 'bundle'}"
+    words = ("evaluate", parts / "store", "-o", tmp_path / "r", "--repeats", 10, "--bundle")
+    code, text = run(*words, trained / "bundle")
+    assert code == 0, text
+    assert said in " ".join(text.split())
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert said in page
+    assert "split.csv" in page
+    assert json.loads((tmp_path / "r" / "evaluation.json").read_text())["warnings"][0].startswith(said)
+    text = run(*words, parts / "b.echoplane", "--against", trained / "bundle")[1]
+    assert said in " ".join(text.split())
+    assert "trained on" not in run(*words, trained / "bundle", "--split", trained / "split.csv")[1]
+    text = run(*words, trained / "bundle", "--split", f"{trained / 'split.csv'}:train")[1]
+    text = " ".join(text.split())
+    assert "8 of 8 cines" in text
+    assert "Take cines that neither its run" in text
+    (trained / "split.csv").write_text("nothing\n")
+    text = run(*words, trained / "bundle")[1]
+    assert "is not known, for run/split.csv cannot be read" in " ".join(text.split())
+
+
+def test_a_calibration_on_cines_of_the_training_says_so(parts: Path, trained: Path, tmp_path: Path) -> None:
+    code, text = run("calibrate", trained / "bundle", parts / "store", "-o", tmp_path / "c", "--mirrored", 0)
+    assert code == 0, text
+    assert "8 of 12 cines were trained on" in text
+    said = "store, of which the network may have learned"
+    assert Bundle.load(tmp_path / "c").facts.calibrated_on == said
+
+
+def test_two_stores_are_compared_with_answers_that_training_kept(parts: Path, tmp_path: Path) -> None:
+    recipe = config.to_mapping(PrepareRecipe(size=(32, 32)))
+    with StoreWriter(tmp_path / "more", recipe=recipe, views=VIEWS, height=32, width=32) as writer:
+        row = StoreRow("d", label="A4C", group="q", fps=20.0)
+        writer.append(np.random.default_rng(3).integers(0, 255, (20, 32, 32), dtype=np.uint8), row)
+    stores = (parts / "store", tmp_path / "more")
+    theirs = Predictions.load(parts / "theirs.npz")
+    kept = theirs.take(range(12))
+    views = ("A2C", "A4C", "PSAX-MV", "PLAX")
+    kept = dataclasses.replace(
+        kept, views=views, y_true=np.arange(12) % 4, logits=np.pad(kept.logits, ((0, 0), (0, 1)), constant_values=-9)
+    )
+    kept.save(tmp_path / "kept.npz")
+    words = ("--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--repeats", 10, "--against")
+    code, text = run("evaluate", *stores, *words, tmp_path / "kept.npz")
+    assert code == 0, text
+    assert "on the 9 cines that both answered" in " ".join(text.split())
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "data:image/webp" in page
+    assert "10 cines" in page
+
+
+def test_answers_to_other_cines_are_refused_before_hours_of_answering(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*_: object, **__: object) -> None:
+        raise AssertionError("the store was answered")
+
+    monkeypatch.setattr("echoplane.pipelines.evaluate.predictions_from", answer)
+    theirs = Predictions.load(parts / "theirs.npz")
+    dataclasses.replace(theirs, cines=tuple(f"0/{c}" for c in theirs.cines)).save(tmp_path / "old.npz")
+    words = ("--bundle", parts / "b.echoplane", "-o", tmp_path / "r", "--against", tmp_path / "old.npz")
+    code, text = run("evaluate", parts / "store", *words)
+    assert code == 99
+    assert "old.npz: answers none of the 12 cines" in text
+    assert "'0/c0'" in text

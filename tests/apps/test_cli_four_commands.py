@@ -43,7 +43,7 @@ def test_folder_to_validated_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     settings = ["fit.epochs=8", "data.validation=0.4", "fit.batch=8", "augment=none"]
     run("train", "quick", "data.stores=store", *settings, "-o", "run", "--accelerator", "cpu")
     text = run("calibrate", "run/bundle", "run/validation.npz", "-o", "mine.echoplane", "--on", "our own patients")
-    assert "measured on patients left out of the fit" in text
+    assert "of 5 patients; measured on those left out of the fit" in text
     text = run("evaluate", "store", "--split", "run/split.csv", "--bundle", "mine.echoplane", "-o", "report")
     assert "views it answers: " in text
     assert (tmp_path / "report" / "report.html").is_file()

@@ -10,6 +10,7 @@ import pytest
 
 from echoplane.apps.cli._layouts import LAYOUT_HELP
 from echoplane.data.adapters import LAYOUTS, Options, layout_named, read_manifest
+from echoplane.data.adapters.sheet import read_sheet
 from echoplane.data.labels import LabelTable
 from echoplane.data.manifest import Manifest
 from echoplane.errors import DataError, UsageError
@@ -203,6 +204,41 @@ def test_empty_rows_of_a_spreadsheet_do_not_count(tmp_path):
     sheet = text(tmp_path / "labels.csv", "study,file,view,,\ns1,a,A4C,,\n,,,,\n , ,,,\n")
     manifest = read_manifest("sheet", tmp_path, Options(sheet))
     assert (labels(manifest), manifest.failures) == ({"s1/a": "A4C"}, ())
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_quoted_cell_may_have_lines_in_it(tmp_path, mark):
+    for name in "abc":
+        text(tmp_path / "s1" / name, "")
+    rows = [
+        ["study", "file", "view", '"what the reader\nsaid, at first"'],
+        ["s1", "a", '"Apical\r\n4"', '"one\n\n# two"'],
+    ]
+    rows += [["s1", "b", "A4C", ""], ["s1", "c", "A2C", ""]]
+    lines = [mark.join(row) for row in rows]
+    sheet = text(tmp_path / "labels.csv", "\n".join(lines[:3]) + "\n# a remark\n" + lines[3])
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert labels(manifest) == {"s1/a": "Apical 4", "s1/b": "A4C", "s1/c": "A2C"}
+    assert [line.number for line in read_sheet(sheet)] == [3, 7, 9]
+    assert manifest.notes == (
+        "labels.csv: columns not used: what the reader said, at first. "
+        "Understood are study, file, view, patient, split, fps.",
+    )
+
+
+def test_a_quote_that_nothing_closes_is_named(tmp_path):
+    sheet = text(tmp_path / "labels.csv", 'study,file,view\ns1,a,A4C\ns1,b,"A4C\ns1,c,A2C\n')
+    with pytest.raises(DataError, match=r"labels\.csv:3: opens a quote"):
+        read_manifest("sheet", tmp_path, Options(sheet))
+
+
+@pytest.mark.parametrize("column", ["pid", "Patient-Nr.", "pat_id", "MRN", "Patient No."])
+def test_patients_have_many_names(tmp_path, column):
+    text(tmp_path / "s1" / "a", "")
+    sheet = text(tmp_path / "labels.csv", f"study,file,view,{column},reader\ns1,a,A4C,7,x\n")
+    manifest = read_manifest("sheet", tmp_path, Options(sheet))
+    assert [row.patient for row in manifest.rows] == ["7"]
+    assert "columns not used: reader." in manifest.notes[0]
 
 
 def test_words_without_a_column_are_not_guessed(tmp_path):

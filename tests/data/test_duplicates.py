@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,24 @@ def test_pairs_are_found_across_stores_and_sorted(tmp_path):
     assert found == [("b", "e", True), ("a", "e", False), ("c", "f", True)]
     assert [pair.across_views for pair in pairs] == [True, True, False]
     assert find_duplicates([]) == []
+
+
+def test_clips_of_one_study_are_of_one_patient_where_none_is_named(tmp_path):
+    reader = store(
+        tmp_path / "s",
+        [
+            (StoreRow("a", label="A4C", study="s1"), beating(1)),
+            (StoreRow("b", label="A4C", study="s1"), recoded(beating(1))),
+            (StoreRow("c", label="A4C", study="s1"), beating(1)),
+            (StoreRow("d", label="A4C", study="s2"), beating(1)),
+        ],
+    )
+    pairs = find_duplicates([reader])
+    found = {(pair.one.cine, pair.two.cine): pair.across_patients for pair in pairs}
+    assert found == {("a", "c"): False, ("a", "d"): True, ("c", "d"): True, ("b", "d"): True}
+    a, b = reader.rows[:2]
+    assert Pair(a, replace(b, group="p"), same=False, likeness=1.0).across_patients
+    assert Pair(replace(a, study=""), replace(b, study=""), same=False, likeness=1.0).across_patients
 
 
 def test_what_is_to_be_looked_at(tmp_path):

@@ -1,4 +1,5 @@
 import re
+import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -16,6 +17,16 @@ def texts(svg: str) -> list[str]:
 def test_confusion_shows_every_count_and_view() -> None:
     shown = texts(plots.confusion([[5, 1, 0], [0, 7, 0], [2, 0, 13]], VIEWS, "sums"))
     assert {"5", "1", "7", "2", "13", *VIEWS, "sums", "truth", "answer"} <= set(shown)
+
+
+def test_long_names_leave_the_confusion_its_room() -> None:
+    names = ("A4C", "apical four chamber view, right ventricle focus")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = texts(plots.confusion([[5, 1], [0, 7]], names, "sums"))
+        for k in (2, 9):
+            plots.confusion(np.eye(k, dtype=int).tolist(), ["W" * 200] * k)
+    assert {"5", "1", "7", "A4C", "apical four chamber view\N{HORIZONTAL ELLIPSIS}e focus"} <= set(shown)
 
 
 def test_curves_are_svg_that_does_not_change_from_run_to_run() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,22 @@ def test_joining_folds_keeps_clips_with_their_cines() -> None:
         Predictions.concatenate([some(), some()])
     with pytest.raises(UsageError, match="same views"):
         Predictions.concatenate([])
+
+
+def test_what_stands_for_patients_is_not_called_so(tmp_path: Path) -> None:
+    p = some()
+    assert (p.people(), p.no_patient()) == ("2 groups (patients where known)", "")
+    mixed = replace(p, groups=("p", "p", "s", "c3"), known_by=("patient", "patient", "study", "cine"))
+    mixed.save(tmp_path / "x.npz")
+    back = Predictions.load(tmp_path / "x.npz")
+    assert back.people() == "1 patient and 1 study and 1 lone cine"
+    assert back.no_patient().startswith("No patient is known for 2 of 4 cines")
+    assert back.take([1, 0]).people() == "1 patient"
+    assert back.take([3, 2]).people() == "1 study and 1 lone cine (no patient known)"
+    assert Predictions.concatenate([back.take([0]), back.take([3])]).known_by == ("patient", "cine")
+    assert Predictions.concatenate([back.take([0]), p.take([3])]).known_by == ()
+    with pytest.raises(UsageError, match="arrays of"):
+        replace(p, known_by=("patient",))
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:

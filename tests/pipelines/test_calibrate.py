@@ -217,7 +217,7 @@ def test_refusals() -> None:
     p = predictions(20)
     with pytest.raises(UsageError, match="not answers of this bundle"):
         calibrate(bundle(), replace(p, views=("A2C", "A3C", "A4C", "other")))
-    with pytest.raises(DataError, match="of 4 patients, and 5 are the least"):
+    with pytest.raises(DataError, match=r"of 4 groups \(patients where known\), and 5 are the least"):
         cross_fit(p, CalibrateRecipe(), bundle().facts)
     with pytest.raises(UsageError, match="precision is 95"):
         CalibrateRecipe(precision=95)

@@ -106,6 +106,8 @@ def test_import_of_pickled_clips(tmp_path):
     reader = StoreReader(tmp_path / "s")
     assert [row.study for row in reader] == ["video0", "video1", "video1", "video0", "video0", "video1"]
     np.testing.assert_array_equal(reader.frames(reader.find("2CH/video0_1.pickle")), picture(1))
+    frames = len(picture(1))
+    assert f"{{kind: sliding, frames: {frames}, stride: {frames}, max_clips: 1}}" in run.notes[0]
     again = import_legacy(tmp_path / "old", tmp_path / "s")
     assert (again.stored, again.skipped) == (0, 6)
     left_out = import_legacy(tmp_path / "old", tmp_path / "t", LabelTable({"2ch": "skip"}))

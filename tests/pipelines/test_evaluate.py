@@ -1,5 +1,6 @@
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -89,4 +90,15 @@ def test_verdict_says_who_is_better_or_that_it_cannot_be_told() -> None:
     assert equal is not None
     assert verdict(better, "3D", "2D").startswith("3D reads more cines right than 2D: +")
     assert verdict(worse, "2D", "3D").startswith("3D reads more cines right than 2D: +")
+    assert "Beware" not in verdict(better, "3D", "2D")
     assert verdict(equal, "3D", "2D").startswith("No difference between 3D and 2D can be told")
+
+
+def test_a_verdict_between_networks_of_other_views_says_that_right_means_different_things() -> None:
+    many = predictions(0, 0.5)
+    two = np.array([0, 0, 1])[many.y_true]
+    logits = np.c_[many.logits[:, :2].max(axis=1), many.logits[:, 2]]
+    few = replace(many, views=("apical", "PSAX-MV"), y_true=two, logits=logits)
+    found = evaluate(few, "few", against=("many", many), repeats=20).comparison
+    assert found is not None
+    assert "of 40 of these 60 cines the two give the true view other names" in verdict(found, "few", "many")

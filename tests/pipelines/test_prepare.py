@@ -439,3 +439,18 @@ def test_cines_that_the_source_does_not_have_any_more_are_counted(clips, tmp_pat
     (clips / "A4C" / "p0_0.avi").rename(clips / "2ch" / "p0_0.avi")
     again = prepare_dataset(clips, tmp_path / "s", PrepareSettings(recipe=SMALL))
     assert (again.stored, again.skipped, again.gone) == (1, 5, 1)
+
+
+def test_a_frame_rate_that_the_file_contradicts_is_said(tmp_path):
+    for name in "abc":
+        avi(tmp_path / "exams" / "s" / f"{name}.avi")
+    lines = "study,file,view,fps,reader\ns,a.avi,A4C,50,x\ns,b.avi,A4C,25.2,x\ns,c.avi,A4C,,x\n"
+    (tmp_path / "labels.csv").write_text(lines)
+    settings = PrepareSettings(layout="sheet", sheet=tmp_path / "labels.csv", recipe=SMALL)
+    run = prepare_dataset(tmp_path / "exams", tmp_path / "s", settings)
+    rows = StoreReader(tmp_path / "s").rows
+    assert [row.fps for row in rows] == [25.0, 25.0, 25.0]
+    said = "Plays at 25 frames a second by its file, which counts, and at 50 by its table."
+    assert [said in row.notes for row in rows] == [True, False, False]
+    assert "columns not used: reader" in run.notes[0]
+    assert run.notes[1].startswith("The frame rate of 1 cines")

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from echoplane.errors import BundleError
+from echoplane.errors import BundleError, UsageError
 from echoplane.models.bundle import WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts, NetworkSpec, Variant
 from echoplane.models.export import export_bundle
 from echoplane.models.registry import build
-from echoplane.pipelines.bundle import verify
+from echoplane.pipelines.bundle import verify, with_sampling
 from echoplane.prepare.recipe import PrepareRecipe
-from echoplane.sampling.rule import SamplingRule
+from echoplane.sampling.rule import RULES, SamplingRule
 
 
 def test_a_sound_bundle_runs_in_each_precision(toy_bundle):
@@ -23,6 +23,17 @@ def test_a_sound_bundle_runs_in_each_precision(toy_bundle):
     assert report.runs["f32"] == "runs"
     assert "of f32 on random clips" in report.runs["bf16"] or "not run" in report.runs["bf16"]
     assert report.strangers == ()
+
+
+def test_another_sampling_rule_of_as_many_frames(toy_bundle):
+    old = toy_bundle(sampling=SamplingRule(kind="sliding", frames=10, stride=10, max_clips=1))
+    made = with_sampling(old, "reference")
+    assert made.facts == replace(old.facts, sampling=RULES["reference"], members=made.facts.members)
+    assert made.read("model.onnx") == old.read("model.onnx")
+    with pytest.raises(UsageError, match=r"'default' makes clips of 16 frames, and .* trained on 10"):
+        with_sampling(old, "default")
+    with pytest.raises(UsageError, match="known: default, reference"):
+        with_sampling(old, "mine")
 
 
 def test_a_network_without_finite_numbers_is_found(toy_bundle):

@@ -30,8 +30,9 @@ def test_what_has_come_is_not_named():
         heard.set()
 
     with Watch(tell, slow=0.05) as watch:
-        watch.waits_for("came.dcm")
-        watch.waits_for("")
+        with watch._changed:  # so that nothing is too late in between, however long this thread is held up
+            watch.waits_for("came.dcm")
+            watch.waits_for("")
         assert not heard.wait(0.2)
         watch.waits_for("dead.dcm")
         assert heard.wait(30)

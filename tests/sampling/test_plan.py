@@ -53,6 +53,17 @@ def test_reference_windows_cover_every_frame_once(length: int) -> None:
     assert sorted(clips.ravel().tolist()) == list(range(windows * 50))
 
 
+def test_what_is_a_clip_already_is_told_its_rule() -> None:
+    said = r"Where it is a clip already.*\{kind: sliding, frames: 10, stride: 10, max_clips: 1\}"
+    with pytest.raises(TooShortError, match=said):
+        plan(10, None, RULES["reference"])
+    with pytest.raises(TooShortError) as caught:
+        plan(11, None, RULES["reference"])
+    assert "already" not in str(caught.value)
+    rule = SamplingRule(kind="sliding", frames=10, stride=10, max_clips=1)
+    assert plan(10, None, rule).indices.tolist() == [list(range(10))]
+
+
 def test_reference_on_fewer_frames_is_refused_with_both_numbers() -> None:
     with pytest.raises(TooShortError, match=r"49 frames.*needs 50") as caught:
         plan(49, None, RULES["reference"], source="a.avi")

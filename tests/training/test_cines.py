@@ -64,6 +64,14 @@ def test_cines_of_one_of_several_views_train_and_do_not_validate(make_store: Any
     assert data.counts()["train"]["one of several"] == 6
 
 
+def test_cines_of_equal_shares_train_and_do_not_validate(make_store: Any, make_recipe: Any) -> None:
+    store = make_store(labels=("A4C", "A5C", "PSAX-MV"))
+    recipe = make_recipe(store, views="[A4C, PSAX-MV, other]", labels="{A5C: {A4C: 0.5, other: 0.5}}")
+    data = open_data(recipe)
+    assert {row.label for row in data.train.rows} == {"A4C", "A5C", "PSAX-MV"}
+    assert {row.label for row in data.validation.rows} == {"A4C", "PSAX-MV"}
+
+
 def test_unknown_labels_stop_the_run(make_store: Any, make_recipe: Any) -> None:
     with pytest.raises(DataError, match=r"'PSAX-PM' \(8 cines"):
         open_data(make_recipe(make_store(), views="[A4C, PSAX-MV]"))

@@ -58,7 +58,7 @@ def test_evaluation_counts_labels_as_training_did(make_store: Any, make_recipe: 
     stores = open_stores([store, tmp_path / "soft"])
     part = Split.load(tmp_path / "run" / "split.csv").cines("validation")
     answers = answer_store(bundle, load_engine(bundle), stores, keep=lambda row: row.cine in part)
-    cines = [cine.partition("/")[2] for cine in answers.predictions.cines]
+    cines = answers.predictions.cines
     assert dict(zip(cines, answers.predictions.y_true, strict=True)) == dict(
         zip(trained.cines, trained.y_true, strict=True)
     )
@@ -85,3 +85,20 @@ def test_old_clips_of_unknown_preparation_are_not_trained_on(make_recipe: Any, t
             writer.append(np.full((20, 32, 32), 20 * n, np.uint8), row)
     with pytest.raises(DataError, match="does not say how its frames were prepared"):
         fit(make_recipe(tmp_path / "s"), tmp_path / "run")
+
+
+def test_a_bundle_does_not_call_patients_what_stands_for_them(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    info = StoreReader(make_store()).info
+    known = StoreReader(tmp_path / "store")
+    with StoreWriter(tmp_path / "bare", recipe=info.recipe, views=info.views, height=32, width=32) as writer:
+        for i, row in enumerate(known.rows):
+            writer.append(known.frames(i), StoreRow(row.cine, label=row.label, study=row.group, fps=30.0))
+    said = {}
+    for name in ("store", "bare"):
+        result = fit(make_recipe(tmp_path / name, fit__epochs=1), tmp_path / f"run-{name}")
+        said[name] = pack(result, tmp_path / f"bundle-{name}").facts.metrics[0].on
+    assert Predictions.load(tmp_path / "run-bare" / "validation.npz").people() == "2 studies (no patient known)"
+    assert said["store"].endswith("chose the epoch")
+    assert said["bare"].endswith("chose the epoch; of 2 studies (no patient known)")

@@ -51,6 +51,17 @@ def test_what_cines_show_is_said_of_labels_that_nobody_knows_too() -> None:
     assert views_shown([parts], VIEWS, {"A2C": "other", "PLAX": "other"}) == [(4, "")]
 
 
+def test_equal_shares_are_no_truth_whichever_view_stands_first() -> None:
+    labels = {"A5C": {"A4C": 0.5, "other": 0.5}}
+    rows = [row("A5C"), row(PSAX_MV=0.1, PSAX_PM=0.3, A4C=0.3, PSAX_AP=0.3), row(A4C=0.51, other=0.49)]
+    targets = make_targets(rows, VIEWS, labels)
+    np.testing.assert_allclose(targets[0], [0.5, 0, 0, 0, 0.5])  # trained on as it says
+    np.testing.assert_array_equal(hard_labels(targets), [-1, -1, 0])
+    np.testing.assert_array_equal(hard_labels(targets[:, ::-1]), [-1, -1, 4])
+    assert hard_labels(np.zeros((0, 5), np.float32)).shape == (0,)
+    assert views_shown(rows, VIEWS, labels)[0] == (-1, "label 'A5C' shows several views in equal shares")
+
+
 def test_unknown_labels_are_listed_with_counts_and_suggestions() -> None:
     with pytest.raises(DataError, match=r"'PSAXPM' \(2 cines; did you mean 'PSAX-PM'\?\), 'X' \(1 cines\)"):
         make_targets([row("PSAXPM"), row("PSAXPM"), row("X")], VIEWS, {})

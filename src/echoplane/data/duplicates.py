@@ -58,8 +58,13 @@ class Pair:
 
     @property
     def across_patients(self) -> bool:
-        """Whether the two claim different patients, or one does not say."""
-        return self.one.group != self.two.group or not self.one.group
+        """Whether the two claim different patients, or one does not say, and they are not of one study without any."""
+        return not _of_one(self.one, self.two)
+
+
+def _of_one(one: StoreRow, two: StoreRow) -> bool:
+    """Tell whether two cines are known to be of one patient: that is said, or nobody is and they are of one study."""
+    return one.group == two.group and bool(one.group or (one.study and one.study == two.study))
 
 
 def fingerprint(frames: UInt8Array) -> npt.NDArray[np.bool_]:
@@ -134,8 +139,8 @@ def _details(frames: UInt8Array, shift: FloatArray | None) -> FloatArray:
 def find_duplicates(stores: Sequence[StoreReader], *, on_cine: Callable[[], None] = lambda: None) -> list[Pair]:
     """Find copies in one or several stores.
 
-    Pairs of one known patient and one label are looked at only for equal content: they harm nobody, and repeated
-    takes of one view are many.
+    Pairs of one known patient (or of one study, where neither names a patient) and one label are looked at only for
+    equal content: they harm nobody, and repeated takes of one view are many.
 
     Parameters
     ----------
@@ -159,7 +164,7 @@ def find_duplicates(stores: Sequence[StoreReader], *, on_cine: Callable[[], None
         one, two = rows[a], rows[b]
         if one.sha256 == two.sha256:
             pairs.append(Pair(one, two, same=True, likeness=1.0))
-        elif not (one.group and one.group == two.group and one.top_label() == two.top_label()):
+        elif not (_of_one(one, two) and one.top_label() == two.top_label()):
             score = likeness(*(store.frames(i) for store, i in (cines[a], cines[b])))
             if score >= COPY:
                 pairs.append(Pair(one, two, same=False, likeness=score))

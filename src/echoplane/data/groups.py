@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from echoplane.metrics.predictions import CINE, PATIENT, STUDY
 from echoplane.store import StoreRow
-
-PATIENT, STUDY, CINE = "patient", "study", "cine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,15 @@ def group_rows(rows: Sequence[StoreRow], together: Iterable[tuple[str, str]] = (
 
     order: dict[int, int] = {}
     of = tuple(order.setdefault(root(i), len(order)) for i in range(len(rows)))
-    known_by = tuple(PATIENT if row.group else STUDY if row.study else CINE for row in rows)
+    known_by = tuple(group_of(row)[1] for row in rows)
     return Groups(of, tuple(_name(rows[i]) for i in order), known_by)
+
+
+def group_of(row: StoreRow) -> tuple[str, str]:
+    """Return the patient of a cine, or else its study, or else itself; and which of these it is."""
+    if row.group:
+        return row.group, PATIENT
+    return (row.study, STUDY) if row.study else (row.cine, CINE)
 
 
 def _name(row: StoreRow) -> str:

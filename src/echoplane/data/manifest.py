@@ -83,10 +83,13 @@ class Manifest:
         Every key once, after :func:`settle`.
     failures : tuple of Failure
         Files that are missing, have no label, or two.
+    notes : tuple of str
+        What to know of the data set as a whole.
     """
 
     rows: tuple[ManifestRow, ...]
     failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def given_labels(self) -> dict[str, int]:
         """Return every label in the data set's spelling, with the number of cines that have it."""
@@ -125,7 +128,7 @@ def settle(manifest: Manifest, labels: LabelTable) -> Manifest:
             failures.append(Failure(key, "label_conflict", f"{odd[0]} Correct that; it is not used."))
         else:
             kept.append(_merged(same))
-    return Manifest(tuple(sorted(kept, key=lambda row: row.cine)), tuple(failures))
+    return replace(manifest, rows=tuple(sorted(kept, key=lambda row: row.cine)), failures=tuple(failures))
 
 
 def _meaning(given: str, labels: LabelTable) -> str:

@@ -107,6 +107,8 @@ class Comparison:
         patient has many.
     cines : int
         Samples compared.
+    otherwise : int
+        Samples whose true view has another name for the one than for the other: right means different things there.
     """
 
     difference: Interval
@@ -114,6 +116,7 @@ class Comparison:
     only_second: int
     p_value: float
     cines: int
+    otherwise: int = 0
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:

@@ -17,6 +17,9 @@ _INK, _ACCENT, _PALE = "#22303c", "#0b6e99", "#c9d6df"
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
 
+#: Letters of a view's name; longer ones are shortened, for they would be larger than the figure.
+_LONGEST = 32
+
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
     """Return a figure and its axes, made without pyplot so that no global state or screen is touched."""
@@ -42,6 +45,11 @@ def _svg(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
+def _short(name: str) -> str:
+    """Return a name with its middle cut out where it is long."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 8]}\N{HORIZONTAL ELLIPSIS}{name[-7:]}"
+
+
 def confusion(counts: Sequence[Sequence[int]], views: Sequence[str], title: str = "") -> str:
     """Draw a confusion matrix: shade by share of the row, numbers are counts.
 
@@ -59,12 +67,13 @@ def confusion(counts: Sequence[Sequence[int]], views: Sequence[str], title: str 
     """
     table = np.asarray(counts, dtype=float)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    few = len(views) <= 8
+    few, names = len(views) <= 8, [_short(view) for view in views]
     side = 1.6 + (0.52 if few else 0.36) * len(views)
-    figure, axes = _figure(side + 0.4, side)
+    room = 0.09 * max(0, max(map(len, names), default=0) - 8)  # inches; tick labels would leave the axes none
+    figure, axes = _figure(side + 0.4 + room, side + room)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(views)), views, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(views)), views)
+    axes.set_xticks(range(len(views)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(views)), names)
     axes.set_xlabel("answer")
     axes.set_ylabel("truth")
     axes.set_title(title, fontsize=10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class Summary:
     ----------
     views : tuple of str
     cines, clips, patients : int
+        Patients, or what stands for them, as `people` says.
     figures : dict of str to Interval
         Over cines by summed probabilities unless the name says otherwise: ``accuracy``, ``accuracy_votes``,
         ``accuracy_clips``, ``balanced_accuracy``, ``macro_f1``, ``kappa``, ``top2_accuracy``, ``family_accuracy``,
@@ -53,6 +54,8 @@ class Summary:
     reliability : tuple of ReliabilityBin
     misread : tuple of (str, str, str, float)
         Cine, true view, answer, probability of the answer; the surest mistakes first.
+    people : str
+        ``"18 patients"``, or what stands for them.
     """
 
     views: tuple[str, ...]
@@ -67,6 +70,7 @@ class Summary:
     ties: int
     reliability: tuple[ReliabilityBin, ...]
     misread: tuple[tuple[str, str, str, float], ...]
+    people: str
 
 
 def _table(counts: classification.Counts) -> tuple[tuple[int, ...], ...]:
@@ -167,6 +171,7 @@ def summarise(predictions: Predictions, scaling: Scaling | None = None, repeats:
         answers.ties,
         tuple(calibration.reliability(sure, answers.best == answers.y)),
         tuple(_misread(predictions, answers, int(i)) for i in wrong),
+        predictions.people(),
     )
 
 
@@ -191,11 +196,15 @@ def _per_view(predictions: Predictions, answers: _Answers, repeats: int, seed: i
     return tuple(rows)
 
 
+def _truths(first: Predictions, second: Predictions, i: int, j: int) -> tuple[str, str]:
+    return first.views[first.y_true[i]], second.views[second.y_true[j]]
+
+
 def _same_truth(first: Predictions, second: Predictions, shared: Sequence[tuple[int, int]]) -> None:
     """Refuse truths that contradict each other; a view that one of the two does not know may be called otherwise."""
     odd = []
     for i, j in shared:
-        one, two = first.views[first.y_true[i]], second.views[second.y_true[j]]
+        one, two = _truths(first, second, i, j)
         if one != two and one in second.views and two in first.views:
             odd.append((first.cines[i], one, two))
     if odd:
@@ -240,4 +249,6 @@ def compare_predictions(
         names = np.array(predictions.views, dtype=object)
         answered, truth = names[predictions.cine_probabilities(scaling).argmax(axis=1)], names[predictions.y_true]
         right.append((answered == truth)[rows])
-    return compare(right[0], right[1], [first.groups[i] for i in a], repeats, seed)
+    found = compare(right[0], right[1], [first.groups[i] for i in a], repeats, seed)
+    named = [_truths(first, second, i, j) for i, j in shared]
+    return replace(found, otherwise=sum(one != two for one, two in named))

@@ -43,7 +43,7 @@ def with_patients(manifest: Manifest, patients: str) -> Manifest:
         rows.append(replace(row, patient=patient, study=study))
     if misses:
         raise DataError(f"--patients {patients!r} finds no patient in {len(misses)} cines, for example {misses[0]!r}.")
-    return Manifest(tuple(rows), manifest.failures)
+    return replace(manifest, rows=tuple(rows))
 
 
 def refuse_half_named(rows: list[ManifestRow], stored: Set[str]) -> None:

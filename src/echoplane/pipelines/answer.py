@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from echoplane import config
+from echoplane.data.groups import group_of
 from echoplane.data.split import PARTS, VALIDATION, Split
 from echoplane.errors import DataError, TooShortError, UsageError
 from echoplane.inference.engine import Engine
@@ -64,7 +65,8 @@ def answer_store(
     engine : Engine
         Made from `bundle`.
     stores : sequence of StoreReader
-        Prepared with the bundle's own recipe (its name and normalisation may differ).
+        Prepared with the bundle's own recipe (its name and normalisation may differ); no key is in two of them, which
+        :func:`echoplane.store.reader.open_stores` sees to.
     keep : callable, optional
         Which rows to answer, for example those of one fold.
     progress : callable, optional
@@ -75,8 +77,7 @@ def answer_store(
     Returns
     -------
     Answers
-        Cines are named by their key, with the store's number in front where there are several stores; a cine
-        without a patient stands for itself.
+        Cines are named by their key, as training names them, so that the answers of both can be compared.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def answer_store(
     chosen, left_out = _choose(stores, keep, mirrored)
     # As training counts labels, so that the figures of a run and those of `evaluate` are about the same truth.
     shown = views_shown([stores[n].rows[i] for n, i in chosen], bundle.facts.vocabulary, bundle.facts.labels)
-    rows: list[tuple[int, StoreRow]] = []
+    rows: list[StoreRow] = []
     truths: list[int] = []
     waiting: list[FloatArray] = []
     logits: list[FloatArray] = []
@@ -105,7 +106,7 @@ def answer_store(
         if why_not:
             left_out[why_not] += 1
         elif (clips := _clips(bundle, stores[n], i, left_out)) is not None:
-            rows.append((n, stores[n].rows[i]))
+            rows.append(stores[n].rows[i])
             truths.append(truth)
             clips_of.append(len(clips))
             waiting.append(clips[..., ::-1] if mirrored else clips)
@@ -118,7 +119,7 @@ def answer_store(
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         why = why or "the stores are empty, or no cine in them belongs to the split or fold that was asked for"
         raise DataError(f"none of {len(chosen)} cines can be answered: {why}.")
-    return Answers(_collect(bundle, rows, truths, clips_of, np.concatenate(logits), len(stores)), dict(left_out))
+    return Answers(_collect(bundle, rows, truths, clips_of, np.concatenate(logits)), dict(left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,23 +241,16 @@ def _clips(bundle: Bundle, store: StoreReader, i: int, left_out: Counter[str]) -
 
 
 def _collect(
-    bundle: Bundle,
-    rows: list[tuple[int, StoreRow]],
-    truths: list[int],
-    clips_of: list[int],
-    logits: FloatArray,
-    n_stores: int,
+    bundle: Bundle, rows: list[StoreRow], truths: list[int], clips_of: list[int], logits: FloatArray
 ) -> Predictions:
-    def name(n: int, row: StoreRow) -> str:
-        return f"{n}/{row.cine}" if n_stores > 1 else row.cine
-
     return Predictions(
         bundle.facts.vocabulary,
-        tuple(name(n, row) for n, row in rows),
-        tuple(row.group or row.study or name(n, row) for n, row in rows),
+        tuple(row.cine for row in rows),
+        tuple(group_of(row)[0] for row in rows),
         np.array(truths, dtype=np.int64),
         np.repeat(np.arange(len(rows)), clips_of),
         logits.astype(np.float32),
         np.zeros(len(rows), dtype=np.int64),
-        tuple(row.source for _, row in rows),
+        tuple(row.source for row in rows),
+        tuple(group_of(row)[1] for row in rows),
     )

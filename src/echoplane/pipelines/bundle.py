@@ -1,8 +1,8 @@
-"""Check a bundle by reading all of it and running its network."""
+"""Check a bundle by reading all of it and running its network; give it another sampling rule."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from echoplane.inference.engine import load_engine
 from echoplane.inference.torch_engine import TorchEngine
 from echoplane.models.bundle import WEIGHTS_NAME, Bundle
 from echoplane.models.bundle_facts import BundleFacts
+from echoplane.models.card import with_card
 from echoplane.records import FloatArray
+from echoplane.sampling.rule import rule_named
 
 #: Logits of the two engines differ by no more than this on clips of noise (measured: 1e-5), of which every network may
 #: be so sure that their probabilities are alike whatever the weights.
@@ -33,6 +35,27 @@ class VerifyReport:
 
     runs: dict[str, str]
     strangers: tuple[str, ...]
+
+
+def with_sampling(bundle: Bundle, name: str) -> Bundle:
+    """Return a copy of a bundle that takes its clips by another rule, with a card of it.
+
+    For networks that were trained on clips made beforehand: the rule that takes such clips as they are would take the
+    frames of a whole cine too densely.
+
+    Raises
+    ------
+    UsageError
+        No rule of this name, or one of another number of frames.
+    """
+    rule, frames = rule_named(name), bundle.facts.sampling.frames
+    if rule.frames != frames:
+        raise UsageError(
+            f"the sampling rule {name!r} makes clips of {rule.frames} frames, and the network of {bundle.where} was "
+            f"trained on {frames}: it would see another movement. Choose a rule of {frames} frames."
+        )
+    members = {member: bundle.read(member) for member in bundle.facts.members}
+    return with_card(Bundle.create(replace(bundle.facts, sampling=rule), members))
 
 
 def verify(bundle: Bundle) -> VerifyReport:

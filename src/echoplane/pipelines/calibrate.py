@@ -74,6 +74,7 @@ class CalibrationReport:
     Attributes
     ----------
     cines, patients : int
+        Patients, or what stands for them, as `people` says.
     ece_before, ece_after : float
         Expected calibration error of cines, 15 bins of equal width.
     nll_before, nll_after : float
@@ -86,6 +87,8 @@ class CalibrationReport:
     reached : bool
         Whether a threshold reaches the wanted precision on all calibration cines; where none does the bundle keeps
         no threshold. True where none is wanted.
+    people : str
+        ``"18 patients"``, or what stands for them.
     """
 
     cines: int
@@ -98,6 +101,7 @@ class CalibrationReport:
     answered: float | None
     right: float | None
     reached: bool
+    people: str
 
 
 def as_decided(
@@ -270,7 +274,7 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFa
     patients = len(set(predictions.groups))
     if patients < recipe.folds:
         raise DataError(
-            f"the cines are of {patients} patient{'s' * (patients != 1)}, and {recipe.folds} are the least: how good "
+            f"the cines are of {predictions.people()}, and {recipe.folds} are the least: how good "
             "the fit is gets measured on patients left out of it. Give cines of more patients; where there are no "
             "others, those of a cross-validation (echoplane crossval, then its predictions.npz)."
         )
@@ -302,6 +306,7 @@ def cross_fit(predictions: Predictions, recipe: CalibrateRecipe, facts: BundleFa
         right=float(np.mean(ends[answered] == "right")) if limited and answered.any() else None,
         # The same probabilities as `fit` takes it from.
         reached=recipe.precision is None or _least(after, y, facts, recipe.precision) is not None,
+        people=predictions.people(),
     )
 
 

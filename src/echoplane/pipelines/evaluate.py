@@ -70,6 +70,8 @@ class Evaluation:
         Accuracy by cine of this model minus that of the other.
     promises : Promises or None
         How often the bundle's sets hold the true view, and how cines end with its thresholds.
+    warnings : tuple of str
+        Why the figures may not be what they seem.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Evaluation:
     against: str = ""
     comparison: Comparison | None = None
     promises: Promises | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -88,6 +91,7 @@ def evaluate(
     repeats: int = 1000,
     facts: BundleFacts | None = None,
     against_calibration: Scaling | None = None,
+    warnings: Sequence[str] = (),
 ) -> Evaluation:
     """Work out all figures.
 
@@ -105,6 +109,8 @@ def evaluate(
         Of the bundle that the predictions are of, to see whether it keeps its promises.
     against_calibration : Scaling, optional
         Of the other model.
+    warnings : sequence of str
+        What is known already against the figures, as :func:`echoplane.pipelines.trained_on.trained_on` says it.
 
     Raises
     ------
@@ -115,7 +121,8 @@ def evaluate(
     comparison = compare_predictions(predictions, against[1], repeats, scalings=scalings) if against else None
     kept = promises(predictions, facts, repeats) if facts else None
     summary = summarise(predictions, calibration, repeats)
-    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept)
+    said = tuple(text for text in (*warnings, predictions.no_patient()) if text)
+    return Evaluation(name, summary, calibration, against[0] if against else "", comparison, kept, said)
 
 
 def write_evaluation(
@@ -171,9 +178,15 @@ def verdict(comparison: Comparison, first: str, second: str) -> str:
     interval = f"{100 * low:+.1f} to {100 * high:+.1f}, {100 * d.level:.0f} % interval by patient"
     if math.isnan(low):
         interval = "no interval: too few patients"
+    odd = (
+        f" Beware: of {comparison.otherwise} of these {comparison.cines} cines the two give the true view other names, "
+        "for they tell other views apart; right means different things there, and fewer views are easier to tell."
+        if comparison.otherwise
+        else ""
+    )
     return (
         f"{word}: {100 * value:+.1f} points of accuracy ({interval}) {both}; {comparison.only_first} cines only "
-        f"{first} reads right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}."
+        f"{first} reads right, {comparison.only_second} only {second}; exact McNemar p = {comparison.p_value:.3g}.{odd}"
     )
 
 
@@ -186,8 +199,9 @@ def report(
 ) -> str:
     """Return the page as HTML; the `most` surest mistakes are shown as moving pictures where there are frames."""
     s = found.summary
-    lead = f"{s.cines} cines ({s.clips} clips) of {s.patients} patients. Intervals: bootstrap over patients, 95 %."
+    lead = f"{s.cines} cines ({s.clips} clips) of {s.people}. Intervals: bootstrap over these, 95 %."
     body = [
+        *([_html.section("Warnings", *map(_html.paragraph, found.warnings))] if found.warnings else []),
         _html.section("Figures", _figures(s.figures), _html.paragraph(_NO_INTERVAL), _per_view(s)),
         _html.section(
             "Confusion",
@@ -201,9 +215,8 @@ def report(
         *([_html.section("Promises", *_promises(found.promises))] if found.promises else []),
     ]
     if found.comparison:
-        body.insert(
-            1, _html.section("Comparison", _html.paragraph(verdict(found.comparison, found.name, found.against)))
-        )
+        said = _html.paragraph(verdict(found.comparison, found.name, found.against))
+        body.insert(2 if found.warnings else 1, _html.section("Comparison", said))
     body.append(_html.section(f"Misread: {len(s.misread)} cines", *_misread(s, pictures, words, most)))
     return _html.page(f"Evaluation of {found.name}", lead, body)
 
@@ -309,6 +322,33 @@ def predictions_from(
     return answers.predictions, answers.left_out
 
 
+def check_shared(
+    name: str, other: Predictions, inputs: str | Path | Sequence[str | Path], split: str | None = None
+) -> None:
+    """Refuse answers to compare with that are about none of the cines, before these are answered.
+
+    Parameters
+    ----------
+    name : str
+        Of the file with the answers, for the message.
+    other : Predictions
+    inputs, split
+        Stores, and which of their rows, as :func:`predictions_from` takes them.
+
+    Raises
+    ------
+    UsageError
+        Names a cine of each.
+    """
+    keep = rows_in(split)
+    asked = {row.cine for store in open_stores(inputs) for row in store.rows if keep is None or keep(row)}
+    if asked and asked.isdisjoint(other.cines):
+        raise UsageError(
+            f"{name}: answers none of the {len(asked)} cines that are to be answered (its first is {other.cines[0]!r}, "
+            f"theirs {min(asked)!r}). Cines are known by their names in the stores; give answers to the same stores."
+        )
+
+
 def store_pictures(inputs: str | Path | Sequence[str | Path], bundle: Bundle | None = None) -> tuple[Pictures, str]:
     """Return what finds a cine by the name that :func:`predictions_from` gives it, and what to say of the pictures.
 
@@ -327,15 +367,16 @@ def store_pictures(inputs: str | Path | Sequence[str | Path], bundle: Bundle | N
     """
     stores = open_stores(inputs)
     mark = marker(bundle, stores) if bundle else None
+    places = {row.cine: (store, i) for store in stores for i, row in enumerate(store.rows)}
 
     def pictures(name: str, answer: str, truth: str) -> UInt8Array | None:
-        number, _, rest = name.partition("/") if len(stores) > 1 else ("0", "", name)
+        store, i = places.get(name, (None, 0))
+        if store is None:
+            return None
         try:
-            store = stores[int(number)]
-            i = store.find(rest)
             marked = mark(store, i, answer, truth) if mark else None
             return store.frames(i) if marked is None else marked
-        except (StoreError, ValueError, IndexError):
+        except StoreError:
             return None
 
     return pictures, WORDS if mark else ""

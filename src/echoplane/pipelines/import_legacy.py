@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from echoplane.config import to_mapping
@@ -96,8 +96,21 @@ def import_legacy(
             pass  # what is done is kept; the caller is told
         finally:
             write_failures(sorted(failures, key=lambda failure: failure.file), Path(out) / FAILURES_FILE)
-    counts = Counter(row.top_label() for row in StoreReader(out))
-    return PrepareRun(stored, skipped, tuple(failures), dict(counts), interrupted)
+    rows = StoreReader(out).rows
+    counts = Counter(row.top_label() for row in rows)
+    return PrepareRun(stored, skipped, tuple(failures), dict(counts), interrupted, notes=_how_to_train(rows))
+
+
+def _how_to_train(rows: Sequence[StoreRow]) -> tuple[str, ...]:
+    """Say which rule takes such clips as they are: those of recipes would choose among their frames once more."""
+    if not rows:
+        return ()
+    n = Counter(row.n_frames for row in rows).most_common(1)[0][0]
+    return (
+        "The frames of these clips were chosen by whoever made them. Train on them as they are: "
+        f"'data.sampling={{kind: sliding, frames: {n}, stride: {n}, max_clips: 1}}'; and give the bundle the rule they "
+        "were made by before it predicts (docs/data.md, Old clips).",
+    )
 
 
 def _frame_size(paths: list[Path], root: Path) -> tuple[int, int]:

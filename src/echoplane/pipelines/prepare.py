@@ -20,6 +20,7 @@ from echoplane.data.manifest import Failure, Manifest, ManifestRow
 from echoplane.data.secrets import fingerprint, fitting, own_secret
 from echoplane.errors import DataError, PrepareError, ReadError, StoreError
 from echoplane.pipelines._patients import refuse_half_named, with_patients
+from echoplane.pipelines._rates import other_rate, other_rates
 from echoplane.pipelines._workers import spread
 from echoplane.prepare import PrepareRecipe, prepare, recipe_named
 from echoplane.records import Cine, CineKind, UInt8Array
@@ -97,6 +98,8 @@ class PrepareRun:
     interrupted : bool
     gone : int
         Stored cines that the source does not have any more; they stay in the store.
+    notes : tuple of str
+        What to know of the run as a whole.
     """
 
     stored: int
@@ -105,6 +108,7 @@ class PrepareRun:
     views: Mapping[str, int]
     interrupted: bool
     gone: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -124,6 +128,7 @@ class _Done:
     row: StoreRow
     frames: UInt8Array
     hashed: bool
+    other_rate: bool
 
 
 def prepare_dataset(
@@ -185,7 +190,7 @@ def prepare_dataset(
         refuse_half_named([task.row for task in tasks], there)
     views = in_order({task.label for task in tasks} | {view for task in tasks for view in task.shares})
     height, width = recipe.size
-    stored, done, interrupted = 0, 0, True
+    stored, done, n_other, interrupted = 0, 0, 0, True
     with StoreWriter(
         out, recipe=to_mapping(recipe), views=views, height=height, width=width, origin=layout.origin
     ) as writer:
@@ -206,6 +211,7 @@ def prepare_dataset(
                         writer.use_secret(fingerprint(secret))
                     writer.append(result.frames, result.row)
                     stored += 1
+                    n_other += result.other_rate
                 on_cine()
             interrupted = False
         except KeyboardInterrupt:
@@ -218,7 +224,8 @@ def prepare_dataset(
     counts = Counter(row.top_label() for row in rows)
     met = {task.row.cine for task in tasks} | {failure.file for failure in failures if failure.status != "missing"}
     gone = sum(row.cine not in met for row in rows)
-    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone)
+    notes = (*manifest.notes, *other_rates(n_other))
+    return PrepareRun(stored, done, tuple(failures), dict(counts), interrupted, gone, notes)
 
 
 def _without_store(manifest: Manifest, source: Path, out: Path) -> Manifest:
@@ -333,6 +340,7 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
     if secret is not None and not patient:
         patient, hashed = patient_and_study(row.item.path, secret) if row.item.path.is_file() else ("", "")
         study = study or hashed
+    rate = other_rate(cine, row)
     return _Done(
         StoreRow(
             row.cine,
@@ -346,11 +354,12 @@ def _one(task: _Task, recipe: PrepareRecipe, settings: PrepareSettings, secret: 
             fps=cine.fps if cine.fps is not None else row.fps,
             sector=sector,
             crop=prepared.crop,
-            notes=(*cine.notes, *prepared.notes),
+            notes=(*cine.notes, *prepared.notes, *((rate,) if rate else ())),
             extra=row.extra,
         ),
         frames,
         bool(hashed or patient != row.patient),
+        bool(rate),
     )
 
 

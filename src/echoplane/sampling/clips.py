@@ -79,11 +79,13 @@ def plan(n_frames: int, fps: float | None, rule: SamplingRule, *, source: str = 
     if n_frames < span:
         short = rule.short
         if short == "refuse":
-            raise TooShortError(
-                source,
-                f"Has {n_frames} frames, and the sampling rule needs {span}.",
-                "Choose the policy 'loop' or 'hold' to have it answered all the same.",
-            )
+            remedy = "Choose the policy 'loop' or 'hold' to have it answered all the same."
+            if n_frames == rule.frames:  # its frames were chosen already: played again they would be chosen twice
+                remedy += (
+                    " Where it is a clip already, as `data import-legacy` stores them, train with the rule "
+                    f"{{kind: sliding, frames: {n_frames}, stride: {n_frames}, max_clips: 1}} (docs/data.md)."
+                )
+            raise TooShortError(source, f"Has {n_frames} frames, and the sampling rule needs {span}.", remedy)
         how = "played again from the start" if short == "loop" else "its last frame held"
         notes = (*notes, f"Has {n_frames} frames, fewer than the {span} of a clip: {how}.")
     indices = (starts[:, None, None] + offsets[None]).reshape(-1, rule.frames)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from echoplane.data.dataset import normalise
+from echoplane.data.groups import group_of
 from echoplane.metrics.predictions import Predictions
 from echoplane.prepare.recipe import PrepareRecipe
 from echoplane.records import FloatArray, IntArray
@@ -95,10 +96,11 @@ def as_predictions(
     return Predictions(
         views=views,
         cines=tuple(row.cine for row in part.rows),
-        groups=tuple(row.group or row.study or row.cine for row in part.rows),
+        groups=tuple(group_of(row)[0] for row in part.rows),
         y_true=hard_labels(part.targets),
         cine_of_clip=rows,
         logits=logits[order].astype(np.float32),
         folds=np.full(len(part.rows), fold, np.int64),
         sources=tuple(row.source for row in part.rows),
+        known_by=tuple(group_of(row)[1] for row in part.rows),
     )

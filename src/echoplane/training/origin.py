@@ -67,27 +67,37 @@ def seen_before(weights: str, rows: Sequence[StoreRow], stores: Sequence[StoreRe
     str
         A sentence or two without paths; empty where there are none, or nothing says it.
     """
-    opened = {store.path: store for store in stores}
-    keys: dict[str, str] = {}
-    for run in _runs(weights):
-        try:
-            trained = {row.cine for row in Split.load(run / SPLIT).rows if row.part == TRAIN}
-        except DataError:  # whose text has the whole path, and this one goes into bundles
-            return (
-                f"Whether the {what} were trained on by the weights it starts from is not known, for "
-                f"{run.name}/{SPLIT} cannot be read."
-            )
-        keys |= {cine: keys.get(cine, "") for cine in trained}
-        keys |= {row.cine: row.sha256 for store in _stores(run, opened) for row in store.rows if row.cine in trained}
-    contents = set(keys.values()) - {""}
-    # Another hospital's cine may have the same key; its content tells.
-    count = sum(row.sha256 in contents or keys.get(row.cine) == "" for row in rows)
+    count, unread = count_seen(weights, rows, stores)
+    if unread:
+        return f"Whether the {what} were trained on by the weights it starts from is not known, for {unread}."
     if not count:
         return ""
     return (
         f"{count} of {len(rows)} {what} were trained on by the weights it starts from; its figures are no measure. "
         "Start from weights that saw none of these cines, or hold out others."
     )
+
+
+def count_seen(weights: str, rows: Sequence[StoreRow], stores: Sequence[StoreReader]) -> tuple[int, str]:
+    """Return how many cines weights were trained on, and why that is not known where it cannot be read, else ``""``.
+
+    Parameters
+    ----------
+    weights, rows, stores
+        As for :func:`seen_before`; a run's bundle stands for its weights.
+    """
+    opened = {store.path: store for store in stores}
+    keys: dict[str, str] = {}
+    for run in _runs(weights):
+        try:
+            trained = {row.cine for row in Split.load(run / SPLIT).rows if row.part == TRAIN}
+        except DataError:  # whose text has the whole path, and this one goes into bundles
+            return 0, f"{run.name}/{SPLIT} cannot be read"
+        keys |= {cine: keys.get(cine, "") for cine in trained}
+        keys |= {row.cine: row.sha256 for store in _stores(run, opened) for row in store.rows if row.cine in trained}
+    contents = set(keys.values()) - {""}
+    # Another hospital's cine may have the same key; its content tells.
+    return sum(row.sha256 in contents or keys.get(row.cine) == "" for row in rows), ""
 
 
 def _runs(weights: str) -> Iterator[Path]:

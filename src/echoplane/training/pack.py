@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from echoplane.data.groups import group_of
 from echoplane.metrics.predictions import Predictions
 from echoplane.metrics.summary import summarise
 from echoplane.models.bundle import Bundle
@@ -62,7 +63,7 @@ def _uses(result: FitResult, part: LabelledClips | None, use: str) -> tuple[Data
     for number, (store, title) in enumerate(zip(result.data.stores, result.data.names, strict=True)):
         rows = [row for row, of in zip(part.rows, part.store_of, strict=True) if of == number]
         if rows:
-            groups = len({row.group or row.study or row.cine for row in rows})
+            groups = len({group_of(row) for row in rows})
             found.append(DataUse(title, "", use, len(rows), groups, store.info.origin))
     return tuple(found)
 
@@ -71,13 +72,14 @@ def _metrics(predictions: Predictions) -> tuple[Metric, ...]:
     summary = summarise(predictions)
     # One patient gives no interval: then all that a share can be is between 0 and 1.
     known = summary.patients > 1
+    said = f"; of {summary.people}" if predictions.no_patient() else ""
     return tuple(
         Metric(
             name,
             (figure := summary.figures[key]).value,
             figure.low if known else 0.0,
             figure.high if known else 1.0,
-            on="validation cines of the training run, which also chose the epoch",
+            on=f"validation cines of the training run, which also chose the epoch{said}",
             cines=summary.cines,
             groups=summary.patients,
         )

@@ -22,6 +22,8 @@ LEVELS = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
 
 #: Sums above this belong to "one of these" targets; shares sum to 1.
 ONE_OF = 1.5
+#: Shares that differ by less are equal: they were added up in float32.
+EQUAL = 1e-4
 
 
 def check_labels(views: Sequence[str], labels: Mapping[str, LabelUse]) -> None:
@@ -131,9 +133,9 @@ def soften_levels(targets_RK: FloatArray, views: Sequence[str], share: float) ->
 
 
 def hard_labels(targets_RK: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the view with the largest share, (R,); -1 for cines that are left out or "one of these"."""
-    total = targets_RK.sum(axis=1)
-    known = (total > 0) & (total <= ONE_OF)
+    """Return the view with the largest share, (R,); -1 where none is largest, of "one of these", or left out."""
+    total, largest = targets_RK.sum(axis=1), targets_RK.max(axis=1, initial=0, keepdims=True)
+    known = (total > 0) & (total <= ONE_OF) & ((targets_RK > largest - EQUAL).sum(axis=1) == 1)
     return np.where(known, targets_RK.argmax(axis=1), -1).astype(np.int64)
 
 
@@ -163,7 +165,8 @@ def views_shown(
         elif label >= 0:
             found.append((-1, f"label {known[label]!r} is not in the vocabulary"))
         elif target.any():
-            found.append((-1, f"label {row.top_label()!r} may be one of several views"))
+            how = "may be one of several views" if target.sum() > ONE_OF else "shows several views in equal shares"
+            found.append((-1, f"label {row.top_label()!r} {how}"))
         else:
             what = f"label {row.top_label()!r} was left out of the training" if _names(row) else "no label"
             found.append((-1, what))

@@ -77,10 +77,15 @@ def _add_pack(group: typer.Typer) -> None:
     def pack(
         source: Annotated[str, typer.Argument(help="Bundle folder or file.")],
         target: Annotated[Path, typer.Argument(help="FILE.echoplane, or a new folder.")],
+        sampling: Annotated[
+            str, typer.Option(help="Take clips by another rule: default or reference.", show_default="as before")
+        ] = "",
         force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     ) -> None:
+        from echoplane.pipelines.bundle import with_sampling
+
         refuse_what_is_there(target, force)
-        bundle = _load(source)
+        bundle = with_sampling(_load(source), sampling) if sampling else _load(source)
         bundle.save(target)
         print(f"{bundle.name} {bundle.hash[:12]} written to {target}")
 
@@ -166,6 +171,10 @@ _PACK_HELP = """Copy a bundle, every hash checked: to one file when TARGET ends 
 \b
   echoplane bundle pack run/bundle/ heart.echoplane
   echoplane bundle pack heart.echoplane unpacked/
+  echoplane bundle pack run/bundle/ heart.echoplane --sampling reference
+
+--sampling is for networks trained on clips that were made beforehand (`data import-legacy`): the rule that takes these
+as they are would take the frames of a whole cine too densely.
 """
 
 _VARIANTS_HELP = """Make an int8 network of a bundle's f32 one, and measure f32, bf16 and int8 on the same cines.

@@ -104,7 +104,7 @@ def _print_found(found: CrossValidated) -> None:
             f"95 % interval by patient)",
             markup=False,
         )
-    out.print(f"{summary.cines} cines of {summary.patients} patients, {len(summary.misread)} misread:", markup=False)
+    out.print(f"{summary.cines} cines of {summary.people}, {len(summary.misread)} misread:", markup=False)
     for cine, truth, answer, probability in summary.misread[:10]:
         out.print(f"  {printable(cine)}: {truth}, read as {answer} ({probability:.2f})", markup=False)
     if len(summary.misread) > 10:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from echoplane.apps.cli._common import SPLIT_HELP, console, printable, refuse_what_is_there
+from echoplane.apps.cli._common import SPLIT_HELP, console, print_warning, printable, refuse_what_is_there
 
 if TYPE_CHECKING:
     from echoplane.metrics.predictions import Predictions
@@ -100,6 +100,9 @@ def _register_evaluate(app: typer.Typer) -> None:
         # All that can be wrong with what was given is told before the stores are answered, which may take hours.
         rival = _rival(against, stores) if against else None
         shown = stores or pictures
+        if against and stores and not isinstance(rival, Bundle) and rival:
+            evaluate.check_shared(against, rival, stores, split)
+        warnings = _trained_on((bundle, against), stores, split) if stores else []
         moving, words = evaluate.store_pictures(shown, used) if shown else (None, "")
         if stores:
             output.mkdir(parents=True, exist_ok=True)
@@ -111,9 +114,22 @@ def _register_evaluate(app: typer.Typer) -> None:
         other = (theirs_name, theirs_read) if theirs_read else None
         scaling = facts.calibration if facts and calibrated is not False else None
         theirs = rival.facts.calibration if isinstance(rival, Bundle) and calibrated is not False else None
-        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs)
+        found = evaluate.evaluate(predictions, name, scaling, other, repeats, facts, theirs, warnings)
+        for text in found.warnings[len(warnings) :]:
+            print_warning(text)
         evaluate.write_evaluation(found, predictions, output, moving, words)
         _print_found(found, output)
+
+
+def _trained_on(bundles: tuple[str | None, ...], stores: list[str], split: str | None) -> list[str]:
+    """Warn of bundles that were trained on the cines that are to judge them, before these are answered."""
+    from echoplane.pipelines.trained_on import trained_on
+
+    paths = dict.fromkeys(path for path in bundles if path and not path.endswith(".npz"))
+    warnings = [text for path in paths if (text := trained_on(path, stores, split))]
+    for text in warnings:
+        print_warning(text)
+    return warnings
 
 
 def _names(first: str, second: str) -> tuple[str, str]:
@@ -213,8 +229,13 @@ def _register_calibrate(app: typer.Typer) -> None:
         chosen = {"method": method, "precision": precision or None, "per_view": per_view, "known": familiar or None}
         levels = {"levels": sorted(coverage)} if coverage else {}
         recipe = config.from_mapping(CalibrateRecipe, {**chosen, **levels}, "options")
+        said = on or ", ".join(Path(p).name for p in inputs)
+        if not inputs[0].endswith(".npz") and _trained_on((bundle,), inputs, split):
+            said += ", of which the network may have learned"
         predictions = _read(inputs, loaded, split)
-        made, report = calibrate(loaded, predictions, recipe, on or ", ".join(Path(p).name for p in inputs))
+        made, report = calibrate(loaded, predictions, recipe, said)
+        if text := predictions.no_patient():
+            print_warning(text)
         if not mirrored:
             made = without_mirror_margin(made)
         elif not inputs[0].endswith(".npz"):
@@ -246,7 +267,7 @@ def _print_report(report: CalibrationReport, precision: float | None, enough: fl
     from echoplane.pipelines.calibrate import least_answers
 
     out = console()
-    out.print(f"{report.cines} cines of {report.patients} patients; measured on patients left out of the fit:")
+    out.print(f"{report.cines} cines of {report.people}; measured on those left out of the fit:", markup=False)
     out.print(f"  expected calibration error {report.ece_before:.3f} -> {report.ece_after:.3f}", markup=False)
     out.print(f"  negative log likelihood    {report.nll_before:.3f} -> {report.nll_after:.3f}", markup=False)
     for level, (covered, size) in report.coverage.items():

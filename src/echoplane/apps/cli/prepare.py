@@ -151,6 +151,8 @@ def print_run(run: PrepareRun, output: Path) -> None:
             f"{run.gone} stored cines are not in this source; they stay. If files were moved or deleted there, "
             "prepare a new folder.", style="yellow", markup=False
         )  # fmt: skip
+    for note in run.notes:
+        out.print(printable(note), style="yellow", markup=False)
     if run.failures:
         counts = ", ".join(f"{n} {status}" for status, n in Counter(f.status for f in run.failures).most_common())
         out.print(f"{len(run.failures)} not stored ({counts}); each with its reason in:", markup=False)

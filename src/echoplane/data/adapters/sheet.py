@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -17,18 +18,28 @@ from echoplane.data.manifest import NO_VIEW, Failure, Manifest, ManifestRow
 from echoplane.errors import DataError
 from echoplane.sources.item import meant, shown
 
-#: Spellings of the columns, without spaces, hyphens and underscores.
+#: Spellings of the columns, without spaces, dots, hyphens and underscores.
 _COLUMNS = {
     "study": ("study", "folder", "studyfolder", "studyid", "exam", "examid"),
     "file": ("file", "filename", "name", "path"),
     "view": ("view", "label", "class", "plane"),
-    "patient": ("patient", "patientid", "patientnumber", "subject", "subjectid"),
+    "patient": (
+        *("patient", "patientid", "patientnumber", "patientnr", "patientno", "patid", "patnr", "pid"),
+        *("mrn", "medicalrecordnumber", "subject", "subjectid", "subjectnumber", "subjectnr", "subjectno"),
+    ),
     "split": ("split", "part", "set"),
     "fps": ("fps", "framerate"),
 }
 #: What may separate columns, beside white space; the first counts where nothing else tells.
 _MARKS = (",", ";", "\t")
 _ENDINGS = (".txt", ".csv", ".tsv", ".lst")
+#: So many columns that are not used are named.
+_NAMED = 8
+#: A line break within a cell, as Alt+Enter makes it in a spreadsheet.
+_BREAK = re.compile(r"\s*[\r\n]+\s*")
+
+#: The number of the line where a row begins, and its cells.
+_Record = tuple[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +69,11 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
     DataError
         Names the file and the line or column.
     """
-    text, first = read_table_text(path, "a label sheet")
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), first) if line.strip() and not _is_remark(line)]
-    if not lines:
-        raise DataError(f"{path}: is an empty label sheet.")
-    separator = _separator([line for _, line in lines])
-    names = _cells(lines[0][1], separator)
-    columns = _header(names)
-    if columns is None:
-        columns, width = {"study": 0, "file": 1, "view": 2}, 3
-    else:
-        missing = [name for name in ("file", "view") if name not in columns]
-        if missing:
-            raise DataError(
-                f"{path}: the header has no column {missing[0]!r}; needed are file and view, and study where the files "
-                "lie in a folder for each."
-            )
-        lines, width = lines[1:], len(names)
-    for line_number, line in lines:
-        cells = _cells(line, separator, width)
+    names, columns, separator, records = _table(path)
+    for line_number, cells in records:
         if not any(cells):
             continue  # spreadsheets write the empty rows below a table too
-        if separator is None and columns["view"] < width - 1 and len(line.split()) > width:
+        if separator is None and columns["view"] < len(names) - 1 and len(" ".join(cells).split()) > len(names):
             raise DataError(f"{path}:{line_number}: has more words than columns; separate them by commas or tabs.")
         needed = [name for name in ("study", "file", "view") if name in columns]
         if len(cells) <= max(columns[name] for name in needed):
@@ -88,27 +82,79 @@ def read_sheet(path: Path) -> Iterator[SheetLine]:
         yield SheetLine(line_number, **{"study": "", **values})
 
 
+def _table(path: Path) -> tuple[list[str], dict[str, int], str | None, list[_Record]]:
+    """Return the names of all columns, the places of those that are understood, what separates them, and the lines."""
+    text, first = read_table_text(path, "a label sheet")
+    separator = _separator(text, path)
+    if separator is None:
+        lines = enumerate(text.splitlines(), first)
+        records = [(n, [line]) for n, line in lines if line.strip() and not _is_remark(line)]
+    else:
+        records = list(_records(text, separator, path, first))
+    if not records:
+        raise DataError(f"{path}: is an empty label sheet.")
+    names = records[0][1] if separator else records[0][1][0].split()
+    columns = _header(names)
+    if columns is None:
+        names, columns = ["study", "file", "view"], {"study": 0, "file": 1, "view": 2}
+    else:
+        missing = [name for name in ("file", "view") if name not in columns]
+        if missing:
+            raise DataError(
+                f"{path}: the header has no column {missing[0]!r}; needed are file and view, and study where the files "
+                "lie in a folder for each."
+            )
+        records = records[1:]
+    if separator is None:  # the last column may have spaces in it
+        records = [(n, line.split(maxsplit=len(names) - 1)) for n, (line,) in records]
+    return names, columns, separator, records
+
+
+def columns_not_used(path: Path) -> list[str]:
+    """Return the columns of a sheet that nobody looks at, as its header spells them."""
+    names, columns, _, _ = _table(path)
+    return [name for i, name in enumerate(names) if name and i not in columns.values()]
+
+
 def _is_remark(line: str) -> bool:
     return line.startswith("#") and (len(line.rstrip()) == 1 or line[1].isspace())
 
 
-def _separator(lines: list[str]) -> str | None:
+def _separator(text: str, path: Path) -> str | None:
     """Return what separates the columns: what gives all lines as many, the most of them; else what the first has."""
-    marks = [mark for mark in _MARKS if mark in lines[0]]
-    widths = {mark: {len(_cells(line, mark)) for line in lines} for mark in marks}
+    line = next((line for line in text.splitlines() if line.strip() and not _is_remark(line)), "")
+    marks = [mark for mark in _MARKS if mark in line]
+    widths = {mark: {len(cells) for _, cells in _records(text, mark, path, open_ended=True)} for mark in marks}
     even = [mark for mark in marks if len(widths[mark]) == 1]
     return max(even or marks[:1], key=lambda mark: max(widths[mark]), default=None)
 
 
-def _cells(line: str, separator: str | None, width: int = 0) -> list[str]:
-    """Split a line; between words the last of `width` columns may have spaces in it."""
-    if separator is None:
-        return line.split(maxsplit=width - 1)
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+def _records(text: str, separator: str, path: Path, first: int = 1, *, open_ended: bool = False) -> Iterator[_Record]:
+    """Yield each row of a sheet with the number of the line where it begins; a quoted cell may have lines in it.
+
+    `open_ended` lets a quote that nothing closes pass, to try a separator.
+    """
+    row: list[tuple[int, str]] = []  # the lines that the reader has taken for the present row
+
+    def lines() -> Iterator[str]:
+        for n, line in enumerate(io.StringIO(text, newline=""), first):
+            if row or (line.strip() and not _is_remark(line)):
+                row.append((n, line))
+                yield line
+
+    reader = csv.reader(lines(), delimiter=separator)
+    try:
+        for cells in reader:
+            if len(row) > 1 and not open_ended and sum(line.count('"') for _, line in row) % 2:
+                raise DataError(f'{path}:{row[0][0]}: opens a quote (") that nothing closes; close it, or take it out.')
+            yield row[0][0], [_BREAK.sub(" ", cell.strip()) for cell in cells]
+            row.clear()
+    except csv.Error as error:
+        raise DataError(f"{path}:{row[0][0] if row else first}: cannot be read as a label sheet ({error}).") from error
 
 
 def _header(cells: list[str]) -> dict[str, int] | None:
-    bare = [re.sub(r"[\s_#-]+", "", cell.casefold()) for cell in cells]
+    bare = [re.sub(r"[\s._#-]+", "", cell.casefold()) for cell in cells]
     names: dict[str, int] = {}
     for i, cell in enumerate(bare):
         for name in (name for name, known in _COLUMNS.items() if cell in known):
@@ -210,7 +256,15 @@ def read(root: Path, options: Options) -> Manifest:
                 fps=_rate(line, sheet),
             )
         )
-    return Manifest(tuple(rows), tuple(failures))
+    return Manifest(tuple(rows), tuple(failures), _not_used(sheet))
+
+
+def _not_used(sheet: Path) -> tuple[str, ...]:
+    names = columns_not_used(sheet)
+    if not names:
+        return ()
+    listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return (f"{sheet.name}: columns not used: {listed}. Understood are {', '.join(_COLUMNS)}.",)
 
 
 def _not_found(root: Path, line: SheetLine, where: str) -> Failure:
