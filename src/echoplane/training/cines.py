@@ -11,6 +11,7 @@ import numpy as np
 from echoplane import config
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
+from echoplane.data.epochs import chances
 from echoplane.data.leaks import check_leaks
 from echoplane.data.secrets import other_secrets
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow
@@ -19,7 +20,6 @@ from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, losses, open_stores
 from echoplane.training.dealing import Tell, deal, not_used, with_clips
-from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
 from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels
 from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
