@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import math
 import shutil
 from pathlib import Path
@@ -14,9 +15,11 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
 
 from echoplane import config
+from echoplane.data.split import Split
 from echoplane.errors import ConfigError, DataError, StoreError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.weights import read_state
+from echoplane.store import StoreReader, StoreWriter
 from echoplane.training.events import EpochEnded, Event, Started, Stepped
 from echoplane.training.fit import FitResult, fit
 from echoplane.training.recipe import load_recipe
@@ -154,6 +157,40 @@ def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(stopped: Any, mak
     shutil.rmtree(tmp_path / "store")
     make_store()
     assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+def change(store: Path, **changes: Any) -> None:
+    """Make a store anew with something else said of each cine, and the very same frames."""
+    reader = StoreReader(store)
+    info, cines = reader.info, [(reader.frames(i), row) for i, row in enumerate(reader.rows)]
+    shutil.rmtree(store)
+    with StoreWriter(store, recipe=dict(info.recipe), views=info.views, height=info.height, width=info.width) as writer:
+        for frames, row in cines:
+            writer.append(frames, dataclasses.replace(row, **changes))
+
+
+@pytest.mark.parametrize("said", [{"fps": 15.0}, {"extra": {"mirrored": True}}, {"crop": (0.0, 0.0, 64.0, 64.0)}])
+def test_frames_are_not_all_that_a_run_depends_on(stopped: Any, tmp_path: Path, said: dict[str, Any]) -> None:
+    change(tmp_path / "store", **said)
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
+        fit(stopped, tmp_path / "run", resume=True)
+
+
+def test_what_is_only_told_of_a_cine_may_change(stopped: Any, tmp_path: Path) -> None:
+    change(tmp_path / "store", notes=("Was read with a newer library.",), source="elsewhere.dcm", extra={"age": 40})
+    assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_run_of_an_earlier_version_goes_on_by_what_that_looked_at(stopped: Any, tmp_path: Path) -> None:
+    store, run = StoreReader(tmp_path / "store"), tmp_path / "run"
+    text = "\n".join(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)
+    lines = [hashlib.sha256(text.encode()).hexdigest()]
+    lines += [f"{row.cine}\t{row.part}\t{row.fold}" for row in Split.load(run / "split.csv").rows]
+    saved = torch.load(run / "last.ckpt", weights_only=True)
+    torch.save({**saved, "data": hashlib.sha256("\n".join(lines).encode()).hexdigest()}, run / "last.ckpt")
+    with pytest.raises(StopError):
+        fit(stopped, run, resume=True, report=stop_after(2))
+    assert torch.load(run / "last.ckpt", weights_only=True)["data"] == saved["data"]  # from here on, by all of it
 
 
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -121,12 +121,13 @@ class Last(NamedTuple):
 def load_last(
     folder: Path,
     recipe: Mapping[str, Any],
-    data: str = "",
+    data: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
     written: Mapping[str, Any] | None = None,
 ) -> Last | None:
     """Read ``last.ckpt``; None when the run ended before its first epoch did.
 
+    `data` are the hashes of stores and split that it may have been started with, as versions of echoplane write them.
     `defaults` stand for what recipes did not have yet when the run was started. `written` is the recipe that the run
     itself has written down, which says the same in other words: a run goes on with that one, too.
 
@@ -158,7 +159,7 @@ def load_last(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
         )
-    if data and content.get("data", data) != data:
+    if data and content.get("data", data[0]) not in data:
         raise ConfigError(
             f"{folder}: the stores or the split have changed since this run was started, and it would go on with other "
             "cines than it has learned from so far. Put them back as they were, or choose another folder."

@@ -22,7 +22,7 @@ from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.origin import seen_before
 from echoplane.training.recipe import TrainRecipe
-from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hash
+from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hashes
 from echoplane.training.start import weights_hash
 
 #: Hashes of stores and split and, in a second line, of the first weights, to notice when they have changed.
@@ -80,7 +80,7 @@ def crossvalidate(
     notify: Report = _Once(report) if report else (lambda _event: None)
     split, warnings = _folds(recipe, folds, lambda text: notify(Noted(text)))
     stores, _ = stores_and_views(recipe)
-    data, weights = data_hash(stores, split), weights_hash(recipe.network.weights)
+    data, weights = data_hashes(stores, split), weights_hash(recipe.network.weights)
     begun = _begun_with(folder)
     _check_data(folder, data, split, begun)
     _check_weights(folder, weights, recipe.network.weights, begun)
@@ -88,7 +88,7 @@ def crossvalidate(
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
     with atomic_write(folder / DATA) as stream:
-        stream.write("\n".join([data, *([weights] if weights else begun[1:]), ""]))
+        stream.write("\n".join([data[0], *([weights] if weights else begun[1:]), ""]))
     tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
     for text in (*_seen(recipe, stores, split), *losses(stores), *warnings):
         notify(Noted(text))
@@ -254,10 +254,10 @@ def _check_weights(folder: Path, weights: str, path: str, begun: Sequence[str]) 
         )
 
 
-def _check_data(folder: Path, data: str, split: Split, begun: Sequence[str]) -> None:
+def _check_data(folder: Path, data: Sequence[str], split: Split, begun: Sequence[str]) -> None:
     """Refuse other cines or folds than a cross-validation was begun with."""
     if begun:
-        same = begun[0] == data
+        same = begun[0] in data
     else:
         same = not (folder / RECIPE).exists() or Split.load(folder / SPLIT) == split
     if not same:

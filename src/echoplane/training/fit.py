@@ -47,7 +47,7 @@ from echoplane.training.run_folder import (
     Origin,
     absolute,
     check_folder,
-    data_hash,
+    data_hashes,
     held,
     write_start,
     write_table,
@@ -169,7 +169,7 @@ class _Run:
         self.computed_in = precision_of(fabric)
         self.scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         self.plain = self.started_with = config.to_mapping(recipe)
-        self.data_hash = data_hash(data.stores, data.split)
+        self.data_hashes = data_hashes(data.stores, data.split)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)
@@ -207,7 +207,7 @@ class _Run:
     def start(self) -> None:
         """Begin, or go on where the folder's state is; write and tell what is known before the first step."""
         written = written_recipe(self.folder) if self.resume else None
-        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS, written) if self.resume else None
+        saved = load_last(self.folder, self.plain, self.data_hashes, _DEFAULTS, written) if self.resume else None
         if saved:
             self.progress, self.started_with = saved.progress, saved.recipe
             self._restore(saved.states)
@@ -359,7 +359,7 @@ class _Run:
         if self.mean:
             states["mean"] = self.mean.network.state_dict()
             states["mean_steps"] = self.mean.steps
-        save_last(self.folder, self.progress, self.started_with, states, self.data_hash)
+        save_last(self.folder, self.progress, self.started_with, states, self.data_hashes[0])
         write_table(self.folder / HISTORY, self.progress.history)
         write_table(self.folder / TIMINGS, self.timings)
         figures = {k: v for k, v in self.progress.history[-1].items() if k != "epoch"}
