@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import load_file
 
 from echoplane.errors import ConfigError, DataError, UsageError
+from echoplane.metrics.predictions import Predictions
 from echoplane.pipelines.crossvalidate import crossvalidate
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training import fit
 from echoplane.training.events import Event, FoldStarted, Noted, Started, Stepped
+from echoplane.training.order_test import order_effects
 
 
 class StopError(Exception):
@@ -40,6 +42,19 @@ def test_every_cine_is_answered_once_by_a_network_that_did_not_see_its_patient(
         np.testing.assert_array_equal(np.sum([saved[f"fold {f}"][way] for f in range(4)], axis=0), saved["all"][way])
     assert [effect.order for effect in found.orders] == ["recorded", "shuffled", "reversed", "frozen"]
     assert (tmp_path / "cv" / "report.html").stat().st_size > 1000
+
+
+def test_orders_are_compared_as_they_were_computed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(patients=4), fit__epochs=1, fit__precision="bf16")
+    found = crossvalidate(recipe, tmp_path / "cv", 2, orders=True)
+    trained, recorded, backwards = (
+        Predictions.concatenate([Predictions.load(tmp_path / "cv" / f"fold-{fold}" / name) for fold in range(2)])
+        for name in ("validation.npz", "validation-recorded.npz", "validation-reversed.npz")
+    )
+    # The training rounds to 16 bits, the orders do not.
+    assert not np.array_equal(trained.logits, recorded.logits)
+    np.testing.assert_array_equal(found.predictions.logits, trained.logits)
+    assert list(found.orders[::2]) == order_effects({"recorded": recorded, "reversed": backwards})
 
 
 def test_no_epoch_is_chosen_by_the_cines_held_out(

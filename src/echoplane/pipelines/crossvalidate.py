@@ -106,9 +106,9 @@ def crossvalidate(
     pooled = crossval.crossvalidate(
         recipe, folder, folds, jobs=jobs, orders=orders, accelerator=accelerator, report=report
     )
-    answers = pooled["recorded"]
+    answers = pooled.answers
     confusions = count_folds(answers)
-    effects = tuple(order_effects(pooled)) if orders else ()
+    effects = tuple(order_effects(pooled.orders)) if orders else ()
     answers.save(folder / PREDICTIONS)
     write_clips(answers, folder / CLIPS)
     _write_json(folder / CONFUSION, {"views": answers.views, **confusions})

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 from echoplane import config
 from echoplane._files import atomic_write
@@ -28,8 +29,21 @@ from echoplane.training.start import weights_hash
 #: Hashes of stores and split and, in a second line, of the first weights, to notice when they have changed.
 DATA = "data.sha256"
 
-#: Out-of-fold answers by order of the frames; "recorded" is the ordinary one.
-Pooled = dict[str, Predictions]
+
+class Pooled(NamedTuple):
+    """What the networks of all folds answer on the cines that they did not see.
+
+    Attributes
+    ----------
+    answers : Predictions
+        As their trainings gave them.
+    orders : dict of str to Predictions
+        By order of the frames, ``"recorded"`` first; empty where not asked for. All are computed alike, in 32 bits,
+        which `answers` need not be: they may be compared with one another, and not with those.
+    """
+
+    answers: Predictions
+    orders: dict[str, Predictions]
 
 
 def crossvalidate(
@@ -66,8 +80,8 @@ def crossvalidate(
 
     Returns
     -------
-    dict of str to Predictions
-        ``"recorded"``, and the other orders where asked for; every divided cine once, with its fold.
+    Pooled
+        Every divided cine once, with its fold.
 
     Raises
     ------
@@ -98,8 +112,15 @@ def crossvalidate(
             _run_fold(task, notify)
     else:
         _run_together(tasks, notify, jobs)
-    names = list(ORDERS) if orders else ["recorded"]
-    return {name: Predictions.concatenate([task.answers(name) for task in tasks]) for name in names}
+    return Pooled(
+        _pool([task.answers for task in tasks]),
+        {name: _pool([task.in_order(name) for task in tasks]) for name in (ORDERS if orders else ())},
+    )
+
+
+def _pool(files: Sequence[Path]) -> Predictions:
+    found = map(Predictions.load, files)
+    return Predictions.concatenate([dataclasses.replace(p, folds=p.folds * 0 + fold) for fold, p in enumerate(found)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,24 +136,25 @@ class _Fold:
     def folder(self) -> Path:
         return Path(self.parent) / f"fold-{self.fold}"
 
-    def file(self, order: str) -> Path:
-        return self.folder / (VALIDATION if order == "recorded" else f"validation-{order}.npz")
+    @property
+    def answers(self) -> Path:
+        return self.folder / VALIDATION
+
+    def in_order(self, order: str) -> Path:
+        return self.folder / f"validation-{order}.npz"
 
     @property
     def finished(self) -> bool:
-        return all(self._is_whole(order) for order in (ORDERS if self.orders else ("recorded",)))
+        return all(map(_is_whole, (self.answers, *(self.in_order(order) for order in ORDERS if self.orders))))
 
-    def _is_whole(self, order: str) -> bool:
-        """Tell whether answers can be read; the fold gives those anew that a full or failing disk has damaged."""
-        try:
-            Predictions.load(self.file(order))
-        except DataError:
-            return False
-        return True
 
-    def answers(self, order: str) -> Predictions:
-        found = Predictions.load(self.file(order))
-        return dataclasses.replace(found, folds=found.folds * 0 + self.fold)
+def _is_whole(file: Path) -> bool:
+    """Tell whether answers can be read; the fold gives those anew that a full or failing disk has damaged."""
+    try:
+        Predictions.load(file)
+    except DataError:
+        return False
+    return True
 
 
 class _Once:
@@ -172,8 +194,7 @@ def _run_fold(task: _Fold, report: Report | None = None) -> None:
         answers = order_test(result.network, result.data.validation, result.data.prepare, result.data.views,
                              batch=recipe.fit.batch)  # fmt: skip
         for order, predictions in answers.items():
-            if order != "recorded":
-                predictions.save(task.file(order))
+            predictions.save(task.in_order(order))
 
 
 def _run_apart(task: _Fold) -> list[str]:
