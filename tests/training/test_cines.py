@@ -75,6 +75,17 @@ def test_stores_of_one_view_are_told_what_is_missing(make_store: Any, make_recip
         open_data(make_recipe(make_store(labels=("A4C",))))
 
 
+def test_views_that_no_cine_shows_are_no_outputs(make_store: Any, make_recipe: Any) -> None:
+    views = ("A4C", "DOPPLER", "PSAX-MV", "M-MODE", "PSAX-PM")
+    store = make_store(views=views)
+    data = open_data(make_recipe(store))
+    assert data.views == ("A4C", "PSAX-MV", "PSAX-PM")
+    assert data.warnings == ("Views that the stores list and no cine shows are left out: DOPPLER, M-MODE.",)
+    named = open_data(make_recipe(store, views=f"[{', '.join(views)}]"))
+    assert named.views == views
+    assert named.warnings == ()
+
+
 def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"data\.stores=store"):
         open_data(make_recipe())

@@ -193,6 +193,16 @@ def test_a_run_of_an_earlier_version_goes_on_by_what_that_looked_at(stopped: Any
     assert torch.load(run / "last.ckpt", weights_only=True)["data"] == saved["data"]  # from here on, by all of it
 
 
+def test_a_run_of_an_earlier_version_keeps_its_outputs(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe, run = make_recipe(make_store(views=(*VIEWS, "DOPPLER"))), tmp_path / "run"
+    named = dataclasses.replace(recipe, views=(*VIEWS, "DOPPLER"))  # as all views of a store were once taken
+    with pytest.raises(StopError):
+        fit(named, run, report=stop_after(1))
+    saved = torch.load(run / "last.ckpt", weights_only=True)
+    torch.save({**saved, "recipe": {**saved["recipe"], "views": ()}}, run / "last.ckpt")
+    assert fit(recipe, run, resume=True).data.views == (*VIEWS, "DOPPLER")
+
+
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     result = fit(make_recipe(make_store(), fit__epochs=50, fit__patience=2, optimizer__lr=1e-9), tmp_path / "run")
     assert len(result.history) == 3

@@ -21,7 +21,7 @@ from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, losses, open_stores
 from echoplane.training.dealing import Tell, deal, not_used, with_clips
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
-from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels
+from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels, views_in_use
 from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
 
 
@@ -194,6 +194,7 @@ def open_data(recipe: TrainRecipe, tell: Tell = lambda text: None) -> TrainingDa
         epoch_clips=use.epoch_clips or len(train.clips),
         warnings=(
             *losses(stores),
+            *_left_out(stores, recipe),
             *warnings,
             *other_secrets(stores),
             *not_used(train.clips.skipped),
@@ -213,6 +214,9 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
 def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
     """Open the stores of a recipe; return them, and the views that a network is to tell apart.
 
+    Where the recipe names none, they are those of the stores that some cine shows: a store lists what its source has,
+    and of that not everything need have been kept.
+
     Raises
     ------
     UsageError, StoreError, DataError
@@ -227,7 +231,7 @@ def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str,
         )
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
-    views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    views = recipe.views or _found_in(stores, recipe)[0]
     if len(views) < 2 and not recipe.views:
         what = f"cines of one view alone, {views[0]}" if views else "no labelled cines"
         raise UsageError(
@@ -239,6 +243,19 @@ def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str,
     check_labels(views, recipe.labels)
     check_views(views)
     return stores, views
+
+
+def _found_in(stores: Sequence[StoreReader], recipe: TrainRecipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the views of the stores that a network can learn, and those that no cine shows."""
+    listed = tuple(dict.fromkeys(view for store in stores for view in store.views))
+    return views_in_use(listed, (row for store in stores for row in store.rows), recipe.labels)
+
+
+def _left_out(stores: Sequence[StoreReader], recipe: TrainRecipe) -> tuple[str, ...]:
+    unseen = () if recipe.views else _found_in(stores, recipe)[1]
+    if not unseen:
+        return ()
+    return (f"Views that the stores list and no cine shows are left out: {', '.join(unseen)}.",)
 
 
 def _same_recipe(stores: Sequence[StoreReader]) -> None:

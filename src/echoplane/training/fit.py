@@ -49,6 +49,7 @@ from echoplane.training.run_folder import (
     check_folder,
     data_hashes,
     held,
+    with_views_of,
     write_start,
     write_table,
     written_recipe,
@@ -137,7 +138,8 @@ def fit(
     folder, recipe = Path(folder), absolute(recipe)
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
-    data = open_data(recipe, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
+    use = with_views_of(folder, recipe) if resume else recipe
+    data = open_data(use, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
     run = _Run(recipe, folder, data, fabric, report, resume)
     with held(folder) if run.first else nullcontext():
         status = "failed"

@@ -136,6 +136,15 @@ def written_recipe(folder: Path) -> dict[str, Any] | None:
     return found
 
 
+def with_views_of(folder: Path, recipe: TrainRecipe) -> TrainRecipe:
+    """Return the recipe with the views that the run in a folder has a state for, where the recipe leaves them open.
+
+    What stands for views left open has been other in earlier versions, and a network keeps its outputs.
+    """
+    found = written_recipe(folder) if not recipe.views and (folder / LAST).exists() else None
+    return dataclasses.replace(recipe, views=tuple(found["views"])) if found else recipe
+
+
 def written_origin(folder: Path) -> Origin | None:
     """Return the first weights of the run in a folder; None where it does not say them, as runs once did not."""
     try:
