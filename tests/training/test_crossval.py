@@ -165,6 +165,15 @@ def test_another_recipe_or_number_of_folds_is_refused(make_store: Any, make_reci
         crossvalidate(make_recipe(store, data__hold_out="[p1]"), tmp_path / "other", 2)
 
 
+def test_it_goes_on_where_its_store_has_moved_to(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store(patients=4)
+    whole = crossvalidate(make_recipe(store, fit__epochs=1), tmp_path / "cv", 2)
+    store.rename(tmp_path / "moved")
+    (tmp_path / "cv" / "fold-1" / "validation.npz").unlink()
+    again = crossvalidate(make_recipe(tmp_path / "moved", fit__epochs=1), tmp_path / "cv", 2)
+    np.testing.assert_array_equal(whole.predictions.logits, again.predictions.logits)
+
+
 def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     recipe = make_recipe(make_store(patients=4), fit__epochs=1)
 

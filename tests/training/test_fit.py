@@ -19,6 +19,7 @@ from echoplane.data.split import Split
 from echoplane.errors import ConfigError, DataError, StoreError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.weights import read_state
+from echoplane.pipelines.train import try_orders
 from echoplane.store import StoreReader, StoreWriter
 from echoplane.training.events import EpochEnded, Event, Started, Stepped
 from echoplane.training.fit import FitResult, fit
@@ -157,6 +158,19 @@ def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(stopped: Any, mak
     shutil.rmtree(tmp_path / "store")
     make_store()
     assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_run_goes_on_where_its_store_has_moved_to(
+    stopped: Any, make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "store").rename(tmp_path / "moved")
+    moved = make_recipe(tmp_path / "moved")
+    assert len(fit(moved, tmp_path / "run", resume=True).history) == 3
+    with pytest.raises(StoreError):
+        try_orders(tmp_path / "run")
+    assert try_orders(tmp_path / "run", stores=[tmp_path / "moved"])[0].order == "recorded"
+    with pytest.raises(UsageError, match=r"was made of 1 stores \(.*store\), and places of 2 are given"):
+        try_orders(tmp_path / "run", stores=["a", "b"])
 
 
 def change(store: Path, **changes: Any) -> None:

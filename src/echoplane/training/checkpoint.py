@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,9 @@ BEST = "best.safetensors"
 _FORMAT = "echoplane-run-1"
 
 #: What may differ when a run goes on, for no figure depends on it.
-_FREE = ("trackers", "fit.workers")
+_FREE = re.compile(r"trackers|fit\.workers")
+#: And where stores lie, when a hash tells that they are the same.
+_PLACE = re.compile(r"data\.stores\[\d+\]\.path")
 
 
 @dataclass
@@ -153,8 +156,9 @@ def load_last(
             f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}: {str(error).partition('. ')[0]}). "
             f"Remove {folder} to begin this run anew."
         ) from error
-    differing = differences({**(defaults or {}), **before}, recipe)
-    if differing and (written is None or differences(written, recipe)):
+    hashed = bool(data and content.get("data"))
+    differing = differences({**(defaults or {}), **before}, recipe, hashed=hashed)
+    if differing and (written is None or differences(written, recipe, hashed=hashed)):
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
@@ -176,12 +180,14 @@ def save_best(folder: Path, network: nn.Module) -> None:
         stream.write(save(state))
 
 
-def differences(before: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, Any], recipe: Mapping[str, Any], *, hashed: bool = False) -> list[str]:
     """Return the settings, by their dotted names, that keep a run from going on with `recipe`, in alphabetical order.
 
-    Trackers and the number of loading processes may be others, for no figure depends on them.
+    Trackers and the number of loading processes may be others, for no figure depends on them; and with `hashed`, when
+    what the stores hold is compared anyhow, where these lie.
     """
-    return sorted(name for name in _differences(before, recipe) if not name.startswith(_FREE))
+    names = sorted(name for name in _differences(before, recipe) if not _FREE.match(name))
+    return [name for name in names if not (hashed and _PLACE.fullmatch(name))]
 
 
 def _differences(one: Any, two: Any, path: str = "") -> list[str]:
@@ -190,4 +196,10 @@ def _differences(one: Any, two: Any, path: str = "") -> list[str]:
         return [
             d for key in keys for d in _differences(one.get(key), two.get(key), f"{path}.{key}" if path else str(key))
         ]
+    if _are_records(one) and _are_records(two) and len(one) == len(two):
+        return [d for i, pair in enumerate(zip(one, two, strict=True)) for d in _differences(*pair, f"{path}[{i}]")]
     return [] if one == two else [path]
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value)

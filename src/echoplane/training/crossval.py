@@ -299,7 +299,7 @@ def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
         )
     if (folder / RECIPE).exists():
         before = config.to_mapping(config.load(TrainRecipe, folder / RECIPE))
-        if differing := differences(before, config.to_mapping(recipe)):
+        if differing := differences(before, config.to_mapping(recipe), hashed=bool(_begun_with(folder))):
             raise ConfigError(
                 f"{folder}: holds a cross-validation of another recipe ({', '.join(differing[:6])} differ); choose "
                 "another folder."
