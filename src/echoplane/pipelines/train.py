@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from echoplane._optional import need
+from echoplane._processes import refuse_unguarded
 from echoplane.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def train(
 ) -> Trained:
     """Train, and export the best weights.
 
+    With loading processes, which ``fit.workers`` chooses on more than four cores, the calling script needs its
+    ``if __name__ == "__main__"``: they import it.
+
     Parameters
     ----------
     recipe : TrainRecipe
@@ -71,6 +75,7 @@ def train(
     MissingExtraError
         When torch or lightning is not installed.
     """
+    refuse_unguarded()
     from echoplane.training.allocator import keep_freed_memory
 
     keep_freed_memory()  # before torch takes its first memory

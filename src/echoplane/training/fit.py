@@ -129,7 +129,8 @@ def fit(
     ------
     UsageError
         When the folder holds a run and `resume` is False, another process trains in it, or the recipe makes no sense,
-        as when clips are too small for the network.
+        as when clips are too small for the network. Loading processes that cannot start: the calling script needs its
+        ``if __name__ == "__main__"``.
     StoreError, DataError, LeakError, BundleError
         When stores, labels, split or first weights do not fit.
     DataError
@@ -217,6 +218,8 @@ class _Run:
             raise DataError(
                 f"{self.folder}: cannot go on, for {LAST} is gone. Put it back, or train anew in another folder."
             )
+        if not self.done:
+            self.batches.check_started()
         n, (h, w) = self.data.train.clips.rule.frames, self.data.prepare.size
         table = summarise(self.network, (n, h, w), self.recipe.network.name)
         fit = self.recipe.fit
