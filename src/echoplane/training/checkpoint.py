@@ -158,7 +158,9 @@ def load_last(
         ) from error
     hashed = bool(data and content.get("data"))
     differing = differences({**(defaults or {}), **before}, recipe, hashed=hashed)
-    if differing and (written is None or differences(written, recipe, hashed=hashed)):
+    if written is not None:  # whichever of the two it was begun from: what it shares with that one is no change
+        differing = min(differing, differences(written, recipe, hashed=hashed), key=len)
+    if differing:
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
