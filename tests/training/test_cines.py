@@ -110,8 +110,13 @@ def test_a_fold_of_no_split_is_refused(make_store: Any, make_recipe: Any) -> Non
 
 
 def test_held_out_patients_must_exist(make_store: Any, make_recipe: Any) -> None:
-    with pytest.raises(DataError, match="p99"):
+    with pytest.raises(DataError, match=r"no labelled cine has: 'p99'\. Write them as the column group"):
         open_data(make_recipe(make_store(), data__hold_out="[p1, p99]"))
+
+
+def test_who_is_held_out_may_be_called_as_a_split_file_does(make_store: Any, make_recipe: Any) -> None:
+    data = open_data(make_recipe(make_store(), data__hold_out='["patient p1", p2]', data__validation=0))
+    assert patients(data.validation) == {"p1", "p2"}
 
 
 def test_cines_too_short_are_mentioned(make_store: Any, make_recipe: Any) -> None:

@@ -84,10 +84,11 @@ def group_rows(rows: Sequence[StoreRow], together: Iterable[tuple[str, str]] = (
     order: dict[int, int] = {}
     of = tuple(order.setdefault(root(i), len(order)) for i in range(len(rows)))
     known_by = tuple(PATIENT if row.group else STUDY if row.study else CINE for row in rows)
-    return Groups(of, tuple(_name(rows[i]) for i in order), known_by)
+    return Groups(of, tuple(group_name(rows[i]) for i in order), known_by)
 
 
-def _name(row: StoreRow) -> str:
+def group_name(row: StoreRow) -> str:
+    """Return what the group of a cine is called where the cine is the first of it, for example ``"patient p1"``."""
     if row.group:
         return f"{PATIENT} {row.group}"
     return f"{STUDY} {row.study}" if row.study else f"{CINE} {row.cine}"

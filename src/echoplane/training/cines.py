@@ -12,6 +12,7 @@ from echoplane import config
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
 from echoplane.data.epochs import chances
+from echoplane.data.groups import group_name
 from echoplane.data.leaks import check_leaks
 from echoplane.data.secrets import other_secrets
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow
@@ -349,13 +350,19 @@ def _one_fold(split: Split, fold: int | None, path: str) -> Split:
 def _hold_out(split: Split, rows: Sequence[StoreRow], groups: Sequence[str]) -> Split:
     if not groups:
         return split
-    group_of = {row.cine: row.group for row in rows}
-    missing = sorted(set(groups) - set(group_of.values()))
+    # A split file calls them "patient 0001", and whoever copies that from there means 0001.
+    names = {row.cine: {row.group, group_name(row)} for row in rows}
+    missing = sorted(set(groups).difference(*names.values()))
     if missing:
-        raise DataError(f"data.hold_out names groups that no labelled cine has: {', '.join(missing)}.")
+        raise DataError(
+            f"data.hold_out names groups that no labelled cine has: {', '.join(map(repr, missing))}. "
+            "Write them as the column group of a split file has them (`echoplane data split`)."
+        )
+    wanted = set(groups)
     return Split(
         tuple(
-            dataclasses.replace(row, part=VALIDATION) if group_of.get(row.cine) in groups else row for row in split.rows
+            dataclasses.replace(row, part=VALIDATION) if wanted & names.get(row.cine, set()) else row
+            for row in split.rows
         )
     )
 
