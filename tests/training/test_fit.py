@@ -173,6 +173,14 @@ def test_a_run_goes_on_where_its_store_has_moved_to(
         try_orders(tmp_path / "run", stores=["a", "b"])
 
 
+def test_orders_of_a_run_that_was_stopped_in_its_first_epoch(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(StopError):
+        fit(make_recipe(make_store()), run, report=stop_after(0))
+    with pytest.raises(UsageError, match=r"none of its epochs was finished.*recipe\.yaml --resume -o "):
+        try_orders(run)
+
+
 def change(store: Path, **changes: Any) -> None:
     """Make a store anew with something else said of each cine, and the very same frames."""
     reader = StoreReader(store)

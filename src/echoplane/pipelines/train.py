@@ -121,10 +121,12 @@ def try_orders(
     StoreError, DataError
         When its data are gone.
     UsageError
-        When the folder is no run, one that had no validation cines, or one of another number of stores.
+        When the folder is no run, one without a finished epoch, one that had no validation cines, or one of another
+        number of stores.
     """
     need("torch", "train", "run a network")
     from echoplane.models.weights import load
+    from echoplane.training.checkpoint import BEST
     from echoplane.training.cines import open_data
     from echoplane.training.order_test import order_effects, order_test
     from echoplane.training.recipe import load_recipe
@@ -133,6 +135,11 @@ def try_orders(
 
     if not (Path(run) / RECIPE).is_file():
         raise UsageError(f"{run}: is no folder of a run; give what `echoplane train -o` wrote.")
+    if not (Path(run) / BEST).is_file():
+        raise UsageError(
+            f"{run}: none of its epochs was finished, so it has no weights to answer with. Go on with it: `echoplane "
+            f"train {Path(run) / RECIPE} --resume -o {run}`."
+        )
     recipe = _moved(load_recipe(Path(run) / RECIPE), stores, run)
     data = open_data(recipe)
     for warning in data.warnings:
