@@ -9,7 +9,7 @@ from echoplane import config
 from echoplane.data.split import Split, make_split
 from echoplane.errors import DataError, LeakError, UsageError
 from echoplane.prepare.recipe import PrepareRecipe
-from echoplane.store import StoreRow, StoreWriter
+from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training.cines import open_data, rows_to_split
 from echoplane.training.recipe import StoreUse
 
@@ -84,6 +84,25 @@ def test_views_that_no_cine_shows_are_no_outputs(make_store: Any, make_recipe: A
     named = open_data(make_recipe(store, views=f"[{', '.join(views)}]"))
     assert named.views == views
     assert named.warnings == ()
+
+
+def test_stores_that_number_their_patients_alike_are_told_so(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    one, two = make_store("one", 2), make_store("two", 2, seed=9, prefix="q")
+    reader = StoreReader(two)
+    again = tmp_path / "again"
+    with StoreWriter(again, recipe=dict(reader.info.recipe), views=reader.views, height=32, width=32) as writer:
+        for i, row in enumerate(reader.rows):
+            writer.append(reader.frames(i), dataclasses.replace(row, group=row.group.replace("q", "p")))
+    stores = f"[{{path: {one}, use: train}}, {{path: {again}, use: validation}}]"
+    with pytest.raises(LeakError, match=r"One patient id in two stores \(.*one, .*again\) counts as one person"):
+        open_data(make_recipe(data__stores=stores))
+
+
+def test_doubt_of_mirrored_clips_where_there_are_none_is_mentioned(make_store: Any, make_recipe: Any) -> None:
+    store = make_store()
+    (warning,) = open_data(make_recipe(store, loss__mirrored=0.4)).warnings
+    assert "loss.mirrored 0.4 does nothing: augment.geometry.flip_p is 0" in warning
+    assert open_data(make_recipe(store, loss__mirrored=0.4, augment="{geometry: {flip_p: 0.1}}")).warnings == ()
 
 
 def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def open_data(recipe: TrainRecipe, tell: Tell = lambda text: None) -> TrainingDa
         warnings=(
             *losses(stores),
             *_left_out(stores, recipe),
+            *_nothing_mirrored(recipe, train_clips),
             *warnings,
             *other_secrets(stores),
             *not_used(train.clips.skipped),
@@ -259,6 +260,17 @@ def _left_out(stores: Sequence[StoreReader], recipe: TrainRecipe) -> tuple[str, 
     return (f"Views that the stores list and no cine shows are left out: {', '.join(unseen)}.",)
 
 
+def _nothing_mirrored(recipe: TrainRecipe, clips: ClipDataset) -> tuple[str, ...]:
+    """Tell of a setting for mirrored clips where there will be none."""
+    flipped = recipe.augmentation.geometry.flip_p > 0
+    if not recipe.loss.mirrored or flipped or any(row.extra.get("mirrored") for row in clips.rows):
+        return ()
+    return (
+        f"loss.mirrored {recipe.loss.mirrored:g} does nothing: augment.geometry.flip_p is 0, and no cine is known to "
+        "be mirrored. Set both, for example augment.geometry.flip_p to 0.14, or leave loss.mirrored at 0.",
+    )
+
+
 def _same_recipe(stores: Sequence[StoreReader]) -> None:
     first = stores[0]
     if first.info.recipe == LEGACY:
@@ -312,7 +324,8 @@ def _split(
         split, warnings = deal(undivided, open_rows, recipe, tell=tell)
     split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
     split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
-    check_leaks(split, [row for row, _ in by_view])
+    store_of = {row.cine: str(store.path) for store in stores for row in store.rows}
+    check_leaks(split, [row for row, _ in by_view], store_of=store_of)
     return split, warnings
 
 
