@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from echoplane import config
 from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.pipelines.crossvalidate import crossvalidate
@@ -172,6 +173,22 @@ def test_it_goes_on_where_its_store_has_moved_to(make_store: Any, make_recipe: A
     (tmp_path / "cv" / "fold-1" / "validation.npz").unlink()
     again = crossvalidate(make_recipe(tmp_path / "moved", fit__epochs=1), tmp_path / "cv", 2)
     np.testing.assert_array_equal(whole.predictions.logits, again.predictions.logits)
+
+
+def test_folds_have_the_views_of_those_that_an_earlier_version_finished(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    views = ("A4C", "PSAX-MV", "PSAX-PM", "DOPPLER")
+    recipe = make_recipe(make_store(patients=4, views=views), fit__epochs=1)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, FoldStarted) and event.fold == 1:
+            raise StopError
+
+    with pytest.raises(StopError):  # as all views of a store were once taken
+        crossvalidate(dataclasses.replace(recipe, views=views), tmp_path / "cv", 2, report=stop)
+    config.save(recipe, tmp_path / "cv" / "recipe.yaml")
+    assert crossvalidate(recipe, tmp_path / "cv", 2).predictions.views == views
 
 
 def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

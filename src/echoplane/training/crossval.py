@@ -23,7 +23,7 @@ from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.origin import seen_before
 from echoplane.training.recipe import TrainRecipe
-from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hashes
+from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hashes, with_views_of
 from echoplane.training.start import weights_hash
 
 #: Hashes of stores and split and, in a second line, of the first weights, to notice when they have changed.
@@ -103,7 +103,8 @@ def crossvalidate(
     config.save(recipe, folder / RECIPE)
     with atomic_write(folder / DATA) as stream:
         stream.write("\n".join([data[0], *([weights] if weights else begun[1:]), ""]))
-    tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
+    views = _views_of_folds(folder, recipe, folds)
+    tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs, views) for fold in range(folds)]
     for text in (*_seen(recipe, stores, split), *losses(stores), *warnings):
         notify(Noted(text))
     if jobs == 1:
@@ -131,6 +132,7 @@ class _Fold:
     orders: bool
     accelerator: str
     jobs: int
+    views: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
@@ -189,7 +191,7 @@ def _run_fold(task: _Fold, report: Report | None = None) -> None:
     settings = dataclasses.replace(recipe.fit, monitor="last")
     recipe = dataclasses.replace(recipe, name=f"{recipe.name}-fold-{task.fold}", data=use, fit=settings)
     fabric = make_fabric(recipe.fit, accelerator=task.accelerator)
-    result = fit(recipe, task.folder, resume=True, fabric=fabric, report=report)
+    result = fit(recipe, task.folder, resume=True, fabric=fabric, report=report, views=task.views)
     if task.orders and result.data.validation:
         answers = order_test(result.network, result.data.validation, result.data.prepare, result.data.views,
                              batch=recipe.fit.batch)  # fmt: skip
@@ -250,6 +252,12 @@ def _folds(recipe: TrainRecipe, folds: int, tell: Tell) -> tuple[Split, tuple[st
                 "ask for fewer folds, or give a split."
             )
     return split, warnings
+
+
+def _views_of_folds(folder: Path, recipe: TrainRecipe, folds: int) -> tuple[str, ...]:
+    """Return the views that folds of an earlier version have, which the others must have too; none where none has."""
+    begun = (with_views_of(folder / f"fold-{fold}", recipe).views for fold in range(folds))
+    return next((views for views in begun if views), ())
 
 
 def _seen(recipe: TrainRecipe, stores: Sequence[StoreReader], split: Split) -> tuple[str, ...]:

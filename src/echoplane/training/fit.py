@@ -106,6 +106,7 @@ def fit(
     accelerator: str = "auto",
     fabric: Fabric | None = None,
     report: Report | None = None,
+    views: tuple[str, ...] = (),
 ) -> FitResult:
     """Train, or go on with, one network.
 
@@ -124,6 +125,9 @@ def fit(
         One that is launched already, instead of the three before.
     report : callable, optional
         Gets the events of :mod:`echoplane.training.events`, in the first process only.
+    views : tuple of str
+        Stand for those that the recipe leaves open; left out: those of the stores that some cine shows. A run that
+        goes on keeps the ones it began with.
 
     Raises
     ------
@@ -140,6 +144,7 @@ def fit(
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
     use = with_views_of(folder, recipe) if resume else recipe
+    use = dataclasses.replace(use, views=use.views or views)
     data = open_data(use, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
     run = _Run(recipe, folder, data, fabric, report, resume)
     with held(folder) if run.first else nullcontext():
