@@ -66,6 +66,19 @@ def test_bad_override(word: str) -> None:
         config.apply_override({"epochs": 1}, word)
 
 
+def test_the_example_of_an_override_is_a_setting_that_a_recipe_has() -> None:
+    with pytest.raises(ConfigError, match=r"'epochs': expected key=value, for example fit\.epochs=20\."):
+        config.apply_override({}, "epochs")
+
+
+def test_a_number_where_text_is_meant_is_told_of_quotes() -> None:
+    with pytest.raises(ConfigError, match=r"got `int` - at `\$\.names\[0\]`\. .*needs quotes: \[\"0001\"\]"):
+        config.from_mapping(Inner, {"names": [1]}, "words")
+    with pytest.raises(ConfigError) as caught:
+        config.from_mapping(Inner, {"rate": "fast"}, "words")
+    assert "quotes" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("- a", "holds a list"), ("a: [", "not valid YAML"), (None, "cannot be read")]
 )

@@ -56,8 +56,13 @@ class Workers(ProcessPoolExecutor):
         # Taken before any other task, by the first process that is up.
         self._first = self.submit(_nothing)
 
-    def check_started(self) -> None:
+    def check_started(self, advice: str = "use fewer jobs, or one") -> None:
         """Wait for the first process.
+
+        Parameters
+        ----------
+        advice : str
+            What to do where the memory is too small.
 
         Raises
         ------
@@ -69,7 +74,7 @@ class Workers(ProcessPoolExecutor):
         except BrokenProcessPool:
             raise UsageError(
                 f"{_script()}: its worker processes ended before they did anything. {_GUARD} "
-                "(If it does, the memory may be too small for so many: use fewer jobs, or one.)"
+                f"(If it does, the memory may be too small for so many: {advice}.)"
             ) from None
 
     def leave(self, futures: Iterable[Future[Any]]) -> None:
@@ -121,6 +126,23 @@ def refuse_unguarded() -> None:
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself asks
         raise UsageError(f"{_script()}: a worker process would do its work again. {_GUARD}")
+
+
+def check_guarded(advice: str) -> None:
+    """Start a process and let it end, to learn early that others, which somebody else starts, would come up.
+
+    Parameters
+    ----------
+    advice : str
+        What to do where the memory is too small.
+
+    Raises
+    ------
+    UsageError
+        When it ended before it did anything.
+    """
+    with Workers(1, _nothing) as pool:
+        pool.check_started(advice)
 
 
 def settle_in() -> None:

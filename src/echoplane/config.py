@@ -23,6 +23,12 @@ from echoplane.errors import ConfigError
 
 T = TypeVar("T")
 
+_NUMBER_FOR_TEXT = re.compile(r"Expected `str[^`]*`, got `(int|float)`")
+_QUOTES = (
+    '. Text that looks like a number needs quotes: ["0001"]; on a command line, others around the whole word: '
+    "'key=[\"0001\"]'."
+)
+
 
 def from_mapping(cls: type[T], data: object, where: str) -> T:
     """Build a dataclass from plain data (dicts, lists, numbers, strings).
@@ -45,7 +51,8 @@ def from_mapping(cls: type[T], data: object, where: str) -> T:
     try:
         return msgspec.convert(data, type=cls, strict=True)
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+        hint = _QUOTES if _NUMBER_FOR_TEXT.search(str(error)) else ""
+        raise ConfigError(f"{where}: {error}{hint}") from error
 
 
 def to_mapping(value: object) -> Any:
@@ -112,7 +119,7 @@ def apply_override(data: dict[str, Any], word: str) -> None:
 
     key, separator, text = word.partition("=")
     if not separator or not key:
-        raise ConfigError(f"{word!r}: expected key=value, for example training.epochs=20.")
+        raise ConfigError(f"{word!r}: expected key=value, for example fit.epochs=20.")
     *parents, last = key.split(".")
     node = data
     for name in parents:

@@ -16,7 +16,7 @@ from echoplane.data.augment_geometry import Geometry, GeometryDraw, matrix, move
 from echoplane.data.augment_grey import Grey, GreyDraw, regrade, table
 from echoplane.data.augment_mix import Box, Mark, MixDraw
 from echoplane.data.augment_shadow import ShadowDraw, Wedge, gain_field, shade
-from echoplane.data.augment_texture import TextureDraw, roughen
+from echoplane.data.augment_texture import TextureDraw, compress, roughen
 from echoplane.data.augment_time import TimeDraw
 from echoplane.errors import ConfigError, UsageError
 from echoplane.records import Sector, SectorKind
@@ -251,6 +251,26 @@ def test_noise_stays_inside_the_fan():
     assert out[:, inside].std() > 4
     grey = roughen(np.full((10, H, W), 128, np.uint8), TextureDraw(noise=10.0, grain=0.5, seed=1), fan)
     assert grey[:, inside].std() == pytest.approx(10, rel=0.15)
+
+
+@pytest.mark.parametrize("size", [(1024, 40), (40, 2048), (1030, 2048)])
+def test_pictures_larger_than_the_bank_of_noise_get_noise_all_over(size):
+    flat = np.full((2, *size), 100, np.uint8)
+    out = roughen(flat, TextureDraw(speckle=0.2, noise=5.0, grain=0.5, seed=3), Fan.usual(*size)).astype(float)
+    assert out.shape == flat.shape
+    parts = [part for row in np.array_split(out[0], 4) for part in np.array_split(row, 4, axis=1)]
+    assert min(part.std() for part in parts) > 5
+    assert not np.array_equal(out[0], out[1])
+
+
+def test_frames_that_no_single_jpeg_could_hold_are_compressed_all_the_same():
+    ramp = np.linspace(40, 200, 24).astype(np.uint8)
+    clip = np.tile((np.arange(70)[:, None, None] + ramp).astype(np.uint8), (1, 960, 1))  # 67,200 lines
+    out = compress(clip, 90)
+    assert out.shape == clip.shape
+    assert np.abs(out.astype(int) - clip).max() <= 12
+    np.testing.assert_array_equal(out[:68], compress(clip[:68], 90))
+    np.testing.assert_array_equal(out[68:], compress(clip[68:], 90))
 
 
 def test_blur_sharpen_jpeg():

@@ -196,12 +196,31 @@ def test_a_balanced_epoch(store):
 
     def share(balance):
         sampler = ClipSampler(dataset, balance=balance)
-        counts = Counter(int(dataset.targets[dataset.items[i].row].argmax()) for i in sampler)
+        counts = Counter(int(dataset.targets[dataset.items[i % len(dataset)].row].argmax()) for i in sampler)
         return counts[1] / len(dataset)
 
     assert share(0) == 0.3
     assert share(1) == pytest.approx(0.5, abs=0.08)
     assert 0.3 < share(0.5) < 0.48
+
+
+def test_a_clip_that_comes_again_is_another_one(store):
+    dataset = ClipDataset(store, VIEWS, rule=RULE, per_cine=1, augment=AUGMENTS["strong"])
+    sampler = ClipSampler(dataset, balance=1.0)
+    first = list(sampler)
+    again = [item for item, count in Counter(index % len(dataset) for index in first).items() if count > 1]
+    assert again
+    for item in again:
+        one, two = [dataset.clip(index) for index in first if index % len(dataset) == item][:2]
+        assert not np.array_equal(one, two)
+    sampler.set_epoch(1)
+    assert not {*first} & {*sampler}
+
+
+def test_a_view_too_rare_to_be_balanced_is_said(store, monkeypatch):
+    monkeypatch.setattr("echoplane.data.epochs.MOST_REPEATS", 1)
+    with pytest.raises(DataError, match=r"2 times in an epoch of 10, and 1 are the most.*smaller balance"):
+        list(ClipSampler(ClipDataset(store, VIEWS, rule=RULE, per_cine=1), balance=1.0))
 
 
 @pytest.mark.parametrize("balance", [0.0, 1.0])

@@ -163,6 +163,26 @@ def test_a_given_split_that_leaks_is_refused():
         make_split(rows)
 
 
+def test_patients_numbered_alike_in_two_stores_are_told_of_as_such():
+    rows = [StoreRow("one/a", group="0", split="train"), StoreRow("two/a", group="0", split="test")]
+    stores = {"one/a": "one", "two/a": "two"}
+    advice = (
+        r"(?s)patient 0: .*One patient id in two stores \(one, two\) counts as one person.*prepare one of them anew"
+    )
+    with pytest.raises(LeakError, match=advice) as caught:
+        make_split(rows, store_of=stores)
+    assert "Split again" not in str(caught.value)
+    parted = Split((SplitRow("one/a", "train"), SplitRow("two/a", "validation")))
+    with pytest.raises(LeakError, match=advice):
+        check_leaks(parted, rows, store_of=stores)
+    for cines, places in (
+        (rows, dict.fromkeys(stores, "one")),
+        ([StoreRow("one/a", group="0", sha256="x"), StoreRow("two/a", group="1", sha256="x")], stores),  # copies
+    ):
+        with pytest.raises(LeakError, match="Split again by patient"):
+            check_leaks(parted, cines, store_of=places)
+
+
 def test_copies_and_near_copies_stay_together():
     rows = [StoreRow(f"{n}", label="A4C", group=f"p{n}", sha256="same" if n < 2 else str(n)) for n in range(12)]
     split, _ = make_split(rows, folds=4, together=[("5", "6")])

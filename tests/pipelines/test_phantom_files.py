@@ -120,6 +120,7 @@ def test_clips_as_files(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_studies(tmp_path: Path) -> None:
     files = write_studies(tmp_path, seed=1)
     with (tmp_path / "truth.csv").open(newline="") as stream:

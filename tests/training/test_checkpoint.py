@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +31,23 @@ def test_another_recipe_is_named_key_by_key(tmp_path: Path) -> None:
     save_last(tmp_path, Progress(), {"a": {"b": 1, "c": 2}, "d": 3}, {})
     with pytest.raises(ConfigError, match=r"\(a\.b, d, e differ\)"):
         load_last(tmp_path, {"a": {"b": 2, "c": 2}, "e": 1})
+
+
+def test_where_stores_lie_is_left_to_the_hash_where_there_is_one(tmp_path: Path) -> None:
+    def recipe(*paths: str, share: float = 1.0) -> dict[str, Any]:
+        return {"data": {"stores": tuple({"path": path, "share": share} for path in paths)}}
+
+    save_last(tmp_path, Progress(), recipe("a", "b"), {}, "abc")
+    assert load_last(tmp_path, recipe("a", "elsewhere/b"), ["abc", "old"]) is not None
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
+        load_last(tmp_path, recipe("a", "elsewhere/b"), ["abd", "old"])
+    with pytest.raises(ConfigError, match=r"\(data\.stores\[0\]\.share, data\.stores\[1\]\.share differ\)"):
+        load_last(tmp_path, recipe("a", "c", share=0.5), ["abc"])
+    with pytest.raises(ConfigError, match=r"\(data\.stores differ\)"):
+        load_last(tmp_path, recipe("a"), ["abc"])
+    save_last(tmp_path, Progress(), recipe("a", "b"), {})  # as runs once were
+    with pytest.raises(ConfigError, match=r"\(data\.stores\[1\]\.path differ\)"):
+        load_last(tmp_path, recipe("a", "elsewhere/b"), ["abc"])
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04."])

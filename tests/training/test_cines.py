@@ -9,7 +9,7 @@ from echoplane import config
 from echoplane.data.split import Split, make_split
 from echoplane.errors import DataError, LeakError, UsageError
 from echoplane.prepare.recipe import PrepareRecipe
-from echoplane.store import StoreRow, StoreWriter
+from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training.cines import open_data, rows_to_split
 from echoplane.training.recipe import StoreUse
 
@@ -83,6 +83,36 @@ def test_stores_of_one_view_are_told_what_is_missing(make_store: Any, make_recip
         open_data(make_recipe(make_store(labels=("A4C",))))
 
 
+def test_views_that_no_cine_shows_are_no_outputs(make_store: Any, make_recipe: Any) -> None:
+    views = ("A4C", "DOPPLER", "PSAX-MV", "M-MODE", "PSAX-PM")
+    store = make_store(views=views)
+    data = open_data(make_recipe(store))
+    assert data.views == ("A4C", "PSAX-MV", "PSAX-PM")
+    assert data.warnings == ("Views that the stores list and no cine shows are left out: DOPPLER, M-MODE.",)
+    named = open_data(make_recipe(store, views=f"[{', '.join(views)}]"))
+    assert named.views == views
+    assert named.warnings == ()
+
+
+def test_stores_that_number_their_patients_alike_are_told_so(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    one, two = make_store("one", 2), make_store("two", 2, seed=9, prefix="q")
+    reader = StoreReader(two)
+    again = tmp_path / "again"
+    with StoreWriter(again, recipe=dict(reader.info.recipe), views=reader.views, height=32, width=32) as writer:
+        for i, row in enumerate(reader.rows):
+            writer.append(reader.frames(i), dataclasses.replace(row, group=row.group.replace("q", "p")))
+    stores = f"[{{path: {one}, use: train}}, {{path: {again}, use: validation}}]"
+    with pytest.raises(LeakError, match=r"One patient id in two stores \(.*one, .*again\) counts as one person"):
+        open_data(make_recipe(data__stores=stores))
+
+
+def test_doubt_of_mirrored_clips_where_there_are_none_is_mentioned(make_store: Any, make_recipe: Any) -> None:
+    store = make_store()
+    (warning,) = open_data(make_recipe(store, loss__mirrored=0.4)).warnings
+    assert "loss.mirrored 0.4 does nothing: augment.geometry.flip_p is 0" in warning
+    assert open_data(make_recipe(store, loss__mirrored=0.4, augment="{geometry: {flip_p: 0.1}}")).warnings == ()
+
+
 def test_no_store_and_stores_of_two_recipes_are_refused(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"data\.stores=store"):
         open_data(make_recipe())
@@ -107,8 +137,13 @@ def test_a_fold_of_no_split_is_refused(make_store: Any, make_recipe: Any) -> Non
 
 
 def test_held_out_patients_must_exist(make_store: Any, make_recipe: Any) -> None:
-    with pytest.raises(DataError, match="p99"):
+    with pytest.raises(DataError, match=r"no labelled cine has: 'p99'\. Write them as the column group"):
         open_data(make_recipe(make_store(), data__hold_out="[p1, p99]"))
+
+
+def test_who_is_held_out_may_be_called_as_a_split_file_does(make_store: Any, make_recipe: Any) -> None:
+    data = open_data(make_recipe(make_store(), data__hold_out='["patient p1", p2]', data__validation=0))
+    assert patients(data.validation) == {"p1", "p2"}
 
 
 def test_cines_too_short_are_mentioned(make_store: Any, make_recipe: Any) -> None:

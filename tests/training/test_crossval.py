@@ -10,11 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from echoplane import config
 from echoplane.errors import ConfigError, DataError, UsageError
+from echoplane.metrics.predictions import Predictions
 from echoplane.pipelines.crossvalidate import crossvalidate
 from echoplane.store import StoreReader, StoreRow, StoreWriter
 from echoplane.training import fit
 from echoplane.training.events import Event, FoldStarted, Noted, Started, Stepped
+from echoplane.training.order_test import order_effects
 
 
 class StopError(Exception):
@@ -40,6 +43,19 @@ def test_every_cine_is_answered_once_by_a_network_that_did_not_see_its_patient(
         np.testing.assert_array_equal(np.sum([saved[f"fold {f}"][way] for f in range(4)], axis=0), saved["all"][way])
     assert [effect.order for effect in found.orders] == ["recorded", "shuffled", "reversed", "frozen"]
     assert (tmp_path / "cv" / "report.html").stat().st_size > 1000
+
+
+def test_orders_are_compared_as_they_were_computed(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe = make_recipe(make_store(patients=4), fit__epochs=1, fit__precision="bf16")
+    found = crossvalidate(recipe, tmp_path / "cv", 2, orders=True)
+    trained, recorded, backwards = (
+        Predictions.concatenate([Predictions.load(tmp_path / "cv" / f"fold-{fold}" / name) for fold in range(2)])
+        for name in ("validation.npz", "validation-recorded.npz", "validation-reversed.npz")
+    )
+    # The training rounds to 16 bits, the orders do not.
+    assert not np.array_equal(trained.logits, recorded.logits)
+    np.testing.assert_array_equal(found.predictions.logits, trained.logits)
+    assert list(found.orders[::2]) == order_effects({"recorded": recorded, "reversed": backwards})
 
 
 def test_no_epoch_is_chosen_by_the_cines_held_out(
@@ -148,6 +164,31 @@ def test_another_recipe_or_number_of_folds_is_refused(make_store: Any, make_reci
         crossvalidate(make_recipe(store), tmp_path / "other", 1)
     with pytest.raises(UsageError, match="hold_out"):
         crossvalidate(make_recipe(store, data__hold_out="[p1]"), tmp_path / "other", 2)
+
+
+def test_it_goes_on_where_its_store_has_moved_to(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    store = make_store(patients=4)
+    whole = crossvalidate(make_recipe(store, fit__epochs=1), tmp_path / "cv", 2)
+    store.rename(tmp_path / "moved")
+    (tmp_path / "cv" / "fold-1" / "validation.npz").unlink()
+    again = crossvalidate(make_recipe(tmp_path / "moved", fit__epochs=1), tmp_path / "cv", 2)
+    np.testing.assert_array_equal(whole.predictions.logits, again.predictions.logits)
+
+
+def test_folds_have_the_views_of_those_that_an_earlier_version_finished(
+    make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    views = ("A4C", "PSAX-MV", "PSAX-PM", "DOPPLER")
+    recipe = make_recipe(make_store(patients=4, views=views), fit__epochs=1)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, FoldStarted) and event.fold == 1:
+            raise StopError
+
+    with pytest.raises(StopError):  # as all views of a store were once taken
+        crossvalidate(dataclasses.replace(recipe, views=views), tmp_path / "cv", 2, report=stop)
+    config.save(recipe, tmp_path / "cv" / "recipe.yaml")
+    assert crossvalidate(recipe, tmp_path / "cv", 2).predictions.views == views
 
 
 def test_stores_that_have_changed_are_not_divided_anew(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import math
 import shutil
 from pathlib import Path
@@ -14,9 +15,12 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision
 
 from echoplane import config
+from echoplane.data.split import Split
 from echoplane.errors import ConfigError, DataError, StoreError, UsageError
 from echoplane.metrics.predictions import Predictions
 from echoplane.models.weights import read_state
+from echoplane.pipelines.train import try_orders
+from echoplane.store import StoreReader, StoreWriter
 from echoplane.training.events import EpochEnded, Event, Started, Stepped
 from echoplane.training.fit import FitResult, fit
 from echoplane.training.recipe import load_recipe
@@ -101,7 +105,7 @@ def test_a_run_goes_on_with_the_recipe_that_it_wrote_down(make_store: Any, make_
         fit(recipe, run, report=stop_after(1))
     with pytest.raises(StopError):
         fit(load_recipe(run / "recipe.yaml"), run, resume=True, report=stop_after(2))
-    with pytest.raises(ConfigError, match=r"optimizer\.lr"):
+    with pytest.raises(ConfigError, match=r"\(optimizer\.lr differ\)"):  # nothing that the run itself wrote down
         fit(load_recipe(run / "recipe.yaml", ["optimizer.lr=0.5"]), run, resume=True)
     same(whole, fit(recipe, run, resume=True))  # and again with the one it was started with
 
@@ -154,6 +158,71 @@ def test_a_run_is_not_gone_on_with_when_its_cines_have_changed(stopped: Any, mak
     shutil.rmtree(tmp_path / "store")
     make_store()
     assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_run_goes_on_where_its_store_has_moved_to(
+    stopped: Any, make_store: Any, make_recipe: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "store").rename(tmp_path / "moved")
+    moved = make_recipe(tmp_path / "moved")
+    assert len(fit(moved, tmp_path / "run", resume=True).history) == 3
+    with pytest.raises(StoreError):
+        try_orders(tmp_path / "run")
+    assert try_orders(tmp_path / "run", stores=[tmp_path / "moved"])[0].order == "recorded"
+    with pytest.raises(UsageError, match=r"was made of 1 stores \(.*store\), and places of 2 are given"):
+        try_orders(tmp_path / "run", stores=["a", "b"])
+
+
+def test_orders_of_a_run_that_was_stopped_in_its_first_epoch(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(StopError):
+        fit(make_recipe(make_store()), run, report=stop_after(0))
+    with pytest.raises(UsageError, match=r"none of its epochs was finished.*recipe\.yaml --resume -o "):
+        try_orders(run)
+
+
+def change(store: Path, **changes: Any) -> None:
+    """Make a store anew with something else said of each cine, and the very same frames."""
+    reader = StoreReader(store)
+    info, cines = reader.info, [(reader.frames(i), row) for i, row in enumerate(reader.rows)]
+    shutil.rmtree(store)
+    with StoreWriter(store, recipe=dict(info.recipe), views=info.views, height=info.height, width=info.width) as writer:
+        for frames, row in cines:
+            writer.append(frames, dataclasses.replace(row, **changes))
+
+
+@pytest.mark.parametrize("said", [{"fps": 15.0}, {"extra": {"mirrored": True}}, {"crop": (0.0, 0.0, 64.0, 64.0)}])
+def test_frames_are_not_all_that_a_run_depends_on(stopped: Any, tmp_path: Path, said: dict[str, Any]) -> None:
+    change(tmp_path / "store", **said)
+    with pytest.raises(ConfigError, match="the stores or the split have changed"):
+        fit(stopped, tmp_path / "run", resume=True)
+
+
+def test_what_is_only_told_of_a_cine_may_change(stopped: Any, tmp_path: Path) -> None:
+    change(tmp_path / "store", notes=("Was read with a newer library.",), source="elsewhere.dcm", extra={"age": 40})
+    assert len(fit(stopped, tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_run_of_an_earlier_version_goes_on_by_what_that_looked_at(stopped: Any, tmp_path: Path) -> None:
+    store, run = StoreReader(tmp_path / "store"), tmp_path / "run"
+    text = "\n".join(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)
+    lines = [hashlib.sha256(text.encode()).hexdigest()]
+    lines += [f"{row.cine}\t{row.part}\t{row.fold}" for row in Split.load(run / "split.csv").rows]
+    saved = torch.load(run / "last.ckpt", weights_only=True)
+    torch.save({**saved, "data": hashlib.sha256("\n".join(lines).encode()).hexdigest()}, run / "last.ckpt")
+    with pytest.raises(StopError):
+        fit(stopped, run, resume=True, report=stop_after(2))
+    assert torch.load(run / "last.ckpt", weights_only=True)["data"] == saved["data"]  # from here on, by all of it
+
+
+def test_a_run_of_an_earlier_version_keeps_its_outputs(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
+    recipe, run = make_recipe(make_store(views=(*VIEWS, "DOPPLER"))), tmp_path / "run"
+    named = dataclasses.replace(recipe, views=(*VIEWS, "DOPPLER"))  # as all views of a store were once taken
+    with pytest.raises(StopError):
+        fit(named, run, report=stop_after(1))
+    saved = torch.load(run / "last.ckpt", weights_only=True)
+    torch.save({**saved, "recipe": {**saved["recipe"], "views": ()}}, run / "last.ckpt")
+    assert fit(recipe, run, resume=True).data.views == (*VIEWS, "DOPPLER")
 
 
 def test_stops_early_and_keeps_the_best(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:

@@ -3,7 +3,15 @@ import pytest
 
 from echoplane.errors import ConfigError, DataError
 from echoplane.store import StoreRow
-from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels, views_shown
+from echoplane.training.targets import (
+    check_labels,
+    check_views,
+    hard_labels,
+    make_targets,
+    soften_levels,
+    views_in_use,
+    views_shown,
+)
 
 VIEWS = ("A4C", "PSAX-MV", "PSAX-PM", "PSAX-AP", "other")
 LEVELS = ("PSAX-MV", "PSAX-PM", "PSAX-AP")
@@ -91,6 +99,22 @@ def test_views_that_no_bundle_takes_are_refused(odd: str) -> None:
     check_views(("A4C", "Vierkammer 2", "4CH"))
     with pytest.raises(ConfigError, match=r"no bundle could hold .* a label begins with a letter or a digit.*'views:'"):
         check_views(("A4C", odd))
+
+
+@pytest.mark.parametrize("odd", ["Other", "OTHER"])
+def test_other_in_another_spelling_is_refused(odd: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'{odd}' would be a view.*is called 'other'\. Write that, and \"{odd}: o"):
+        check_views(("A4C", odd))
+    check_views(("A4C", "other"))
+
+
+def test_views_that_neither_cines_nor_the_table_name_are_parted_from_the_others() -> None:
+    rows = [row("A4C"), row("PLAX"), row(PSAX_MV=0.5, PSAX_PM=0.5, A3C=0.0)]
+    views = ("A3C", "A4C", "PLAX", "PSAX-MV", "PSAX-PM", "DOPPLER", "other")
+    assert views_in_use(views, rows, {}) == (("A4C", "PLAX", "PSAX-MV", "PSAX-PM"), ("A3C", "DOPPLER", "other"))
+    used, unseen = views_in_use(views, rows, {"PLAX": "other", "A4C": ("A4C", "A3C")})
+    assert used == ("A3C", "A4C", "PSAX-MV", "PSAX-PM", "other")
+    assert unseen == ("PLAX", "DOPPLER")
 
 
 def test_labels_that_are_no_views_may_have_any_name() -> None:

@@ -68,6 +68,7 @@ def test_orders_of_what_is_no_run(make_store: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_processes_get_the_loss_of_one(make_store: Any, make_recipe: Any, tmp_path: Path) -> None:
     network = "{name: cnn3d, options: {spec: [4, M, 8, M], classifier: [16, 0.0, 8, 0.0], batch_norm: false}}"
     recipe = make_recipe(make_store(patients=7), network=network, data__hold_out="[p3]", data__validation=0)
@@ -82,6 +83,7 @@ def test_two_processes_get_the_loss_of_one(make_store: Any, make_recipe: Any, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_two_processes_validate_with_the_network_that_is_kept(
     make_store: Any, make_recipe: Any, tmp_path: Path
 ) -> None:

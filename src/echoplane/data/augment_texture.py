@@ -16,6 +16,8 @@ from echoplane.records import UInt8Array
 BANK = 1024
 #: Standard deviation of the bank, grey values about 128.
 BANK_STD = 32.0
+#: More lines no JPEG of libjpeg has.
+MOST_LINES = 65500
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ def grain(clip: UInt8Array, drawn: TextureDraw, fan: Fan) -> UInt8Array:
     """Add speckle and noise, other in every frame."""
     n, height, width = clip.shape
     bank = _bank(min(int(drawn.grain / 0.4), 2))
-    spots = np.random.Generator(np.random.PCG64(drawn.seed)).integers(0, [BANK - height, BANK - width], (n, 2, 2))
+    if max(height, width) >= BANK:
+        bank = np.tile(bank, (height // BANK + 1, width // BANK + 1))
+    room = [bank.shape[0] - height, bank.shape[1] - width]
+    spots = np.random.Generator(np.random.PCG64(drawn.seed)).integers(0, room, (n, 2, 2))
     inside = fan.inside(height, width)
     share, added = drawn.speckle * 128 / BANK_STD, drawn.noise / BANK_STD
     out = np.empty_like(clip)
@@ -138,10 +143,14 @@ def soften(clip: UInt8Array, blur: float) -> UInt8Array:
 
 
 def compress(clip: UInt8Array, quality: int) -> UInt8Array:
-    """Compress and decompress as JPEG: all frames under one another, in one go."""
-    n, height, width = clip.shape
-    _, data = cv2.imencode(".jpg", clip.reshape(n * height, width), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8).reshape(n, height, width)
+    """Compress and decompress as JPEG: frames under one another, as many in one go as a JPEG can hold."""
+    _, height, width = clip.shape
+    at_once, out = max(MOST_LINES // height, 1), []
+    for start in range(0, len(clip), at_once):
+        stack = clip[start : start + at_once].reshape(-1, width)
+        _, data = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        out.append(np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8))
+    return np.concatenate(out).reshape(clip.shape)
 
 
 def roughen(clip: UInt8Array, drawn: TextureDraw, fan: Fan) -> UInt8Array:

@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from echoplane.data.augment import AugmentRecipe, Draw, Fan, apply, draw, retime
+from echoplane.data.epochs import MOST_REPEATS, chances, check_repeats, draw_epoch
 from echoplane.data.items import Item, Table, build_table
 from echoplane.records import IntArray, UInt8Array
 from echoplane.sampling import SamplingRule
@@ -73,7 +74,8 @@ class ClipDataset(Dataset[Batch]):
     Notes
     -----
     ``dataset[i + epoch * len(dataset)]`` is item `i` of that epoch, so that an epoch reaches worker processes that
-    live on between epochs; :class:`ClipSampler` yields such indices.
+    live on between epochs; :class:`ClipSampler` yields such indices. Where an item comes again within an epoch, each
+    repeat takes the number of an epoch of its own.
     """
 
     def __init__(
@@ -240,14 +242,19 @@ class ClipSampler(Sampler[int]):
     dataset : ClipDataset
     seed : int
     balance : float
-        0: every item once. 1: items drawn with replacement so that every view is as frequent as any other.
-        In between: frequencies to the power ``1 - balance``.
+        0: every item once. 1: items drawn so that every view is as frequent as any other. In between: frequencies to
+        the power ``1 - balance``. An item that comes again in an epoch is another clip, augmented anew.
     rank, world : int
         This process and the number of processes of a distributed training; each gets an equal part.
     shuffle : bool
         False: in order (with `balance` 0), for evaluation.
     epoch : int
         The one to begin with; see :meth:`set_epoch`.
+
+    Raises
+    ------
+    DataError
+        On iterating, when a clip would come more than :data:`echoplane.data.epochs.MOST_REPEATS` times in an epoch.
     """
 
     dataset: ClipDataset
@@ -267,24 +274,23 @@ class ClipSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         total = len(self.dataset)
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch, 77003]))
-        if self.balance > 0:
-            order = rng.choice(total, total, p=self._chances())
-        else:
-            order = rng.permutation(total) if self.shuffle else np.arange(total)
+        order, rounds = self._drawn() if self.balance > 0 else (self._once(), 1)
         # Filled up from the start, so that every process has equally many.
         padded = np.resize(order, len(self) * self.world)
-        return iter((padded[self.rank :: self.world] + self.epoch * total).tolist())
+        return iter((padded[self.rank :: self.world] + self.epoch * rounds * total).tolist())
 
-    def _chances(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        targets = self.dataset.targets[[item.row for item in self.dataset.items]].astype(np.float64)
-        frequency = targets.sum(axis=0)
-        wanted = np.divide(
-            frequency ** (1 - self.balance), frequency, out=np.zeros_like(frequency), where=frequency > 0
-        )
-        chances: np.ndarray[Any, np.dtype[np.float64]] = targets @ wanted
-        chances /= chances.sum()
-        return chances
+    def _once(self) -> IntArray:
+        total = len(self.dataset)
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch, 77003]))
+        return rng.permutation(total) if self.shuffle else np.arange(total)
+
+    def _drawn(self) -> tuple[IntArray, int]:
+        """Draw an epoch; return as well how many numbers of each item it may use: one for every repeat."""
+        rows = [item.row for item in self.dataset.items]
+        # All stores as one: a view is to be as frequent as another over all of them.
+        chance = chances(self.dataset.targets[rows], np.zeros(len(rows), np.int64), [None], self.balance)
+        check_repeats(chance, len(rows), "Take a smaller balance.")
+        return draw_epoch(chance, len(rows), self.seed, self.epoch), MOST_REPEATS
 
 
 def collate(batch: Any) -> Any:

@@ -83,7 +83,7 @@ def group_rows(rows: Sequence[StoreRow], together: Iterable[tuple[str, str]] = (
     order: dict[int, int] = {}
     of = tuple(order.setdefault(root(i), len(order)) for i in range(len(rows)))
     known_by = tuple(group_of(row)[1] for row in rows)
-    return Groups(of, tuple(_name(rows[i]) for i in order), known_by)
+    return Groups(of, tuple(group_name(rows[i]) for i in order), known_by)
 
 
 def group_of(row: StoreRow) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def group_of(row: StoreRow) -> tuple[str, str]:
     return (row.study, STUDY) if row.study else (row.cine, CINE)
 
 
-def _name(row: StoreRow) -> str:
-    if row.group:
-        return f"{PATIENT} {row.group}"
-    return f"{STUDY} {row.study}" if row.study else f"{CINE} {row.cine}"
+def group_name(row: StoreRow) -> str:
+    """Return what the group of a cine is called where the cine is the first of it, for example ``"patient p1"``."""
+    name, known_by = group_of(row)
+    return f"{known_by} {name}"

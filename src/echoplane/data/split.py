@@ -206,7 +206,7 @@ def make_split(
     stores = [(store_of or {}).get(row.cine, "") for row in rows]
     gave = {part: {store for store, p in zip(stores, parts, strict=True) if p == part} for part in PARTS}
     if given and any(parts):
-        _refuse_given_leaks(rows, groups, parts)
+        _refuse_given_leaks(rows, groups, parts, store_of)
         _spread_given(groups, parts)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 20261]))
     _fill(rows, groups, parts, TEST, test, rng, [store in gave[TEST] for store in stores])
@@ -228,16 +228,17 @@ def make_split(
     return split, tuple(text for text in (groups.warning(), *_thin_views(rows, groups, split)) if text)
 
 
-def _refuse_given_leaks(rows: Sequence[StoreRow], groups: Groups, parts: Sequence[str]) -> None:
+def _refuse_given_leaks(
+    rows: Sequence[StoreRow], groups: Groups, parts: Sequence[str], store_of: Mapping[str, str] | None
+) -> None:
     sides: dict[int, dict[str, str]] = {}
     for i, part in enumerate(parts):
         if part not in ("", *PARTS):
             raise DataError(f"cine {rows[i].cine!r}: given part {part!r}; known: {', '.join(PARTS)}.")
         if part:
             sides.setdefault(groups.of[i], {}).setdefault(part, rows[i].cine)
-    raise_leaks(
-        {groups.names[g]: found for g, found in sides.items() if len(found) > 1}, "the split the data came with"
-    )
+    leaks = {groups.names[g]: found for g, found in sides.items() if len(found) > 1}
+    raise_leaks(leaks, "the split the data came with", rows, store_of)
 
 
 def _spread_given(groups: Groups, parts: list[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from echoplane._files import atomic_write, write_csv
 from echoplane._optional import need
+from echoplane._processes import refuse_unguarded
 from echoplane.metrics import classification
 from echoplane.metrics.aggregate import majority_with_sum
 from echoplane.metrics.predictions import Predictions
@@ -80,7 +81,8 @@ def crossvalidate(
     folds : int
         At least 2.
     jobs : int
-        Folds trained at the same time.
+        Folds trained at the same time. More than one, as loading processes do (``fit.workers``), needs the calling
+        script's ``if __name__ == "__main__"``.
     orders : bool
         Answer the held-out clips with shuffled, reversed and frozen frames too.
     accelerator : {"auto", "cpu", "cuda"}
@@ -94,6 +96,7 @@ def crossvalidate(
     MissingExtraError
         When torch or lightning is not installed.
     """
+    refuse_unguarded()
     from echoplane.training.allocator import keep_freed_memory
 
     keep_freed_memory()  # before torch takes its first memory
@@ -106,9 +109,9 @@ def crossvalidate(
     pooled = crossval.crossvalidate(
         recipe, folder, folds, jobs=jobs, orders=orders, accelerator=accelerator, report=report
     )
-    answers = pooled["recorded"]
+    answers = pooled.answers
     confusions = count_folds(answers)
-    effects = tuple(order_effects(pooled)) if orders else ()
+    effects = tuple(order_effects(pooled.orders)) if orders else ()
     answers.save(folder / PREDICTIONS)
     write_clips(answers, folder / CLIPS)
     _write_json(folder / CONFUSION, {"views": answers.views, **confusions})

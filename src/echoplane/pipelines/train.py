@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from echoplane._optional import need
+from echoplane._processes import refuse_unguarded
 from echoplane.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def train(
 ) -> Trained:
     """Train, and export the best weights.
 
+    With loading processes, which ``fit.workers`` chooses on more than four cores, the calling script needs its
+    ``if __name__ == "__main__"``: they import it.
+
     Parameters
     ----------
     recipe : TrainRecipe
@@ -71,6 +75,7 @@ def train(
     MissingExtraError
         When torch or lightning is not installed.
     """
+    refuse_unguarded()
     from echoplane.training.allocator import keep_freed_memory
 
     keep_freed_memory()  # before torch takes its first memory
@@ -91,27 +96,37 @@ def train(
     return Trained(result, packed, Path(folder))
 
 
-def try_orders(run: str | Path, batch: int = 32, tell: Callable[[str], None] = lambda text: None) -> list[OrderEffect]:
+def try_orders(
+    run: str | Path,
+    batch: int = 32,
+    tell: Callable[[str], None] = lambda text: None,
+    *,
+    stores: Sequence[str | Path] = (),
+) -> list[OrderEffect]:
     """Answer the validation cines of a run with frames as recorded, shuffled, reversed and frozen.
 
     Parameters
     ----------
     run : str or Path
-        Folder of a finished run; its stores must still be where its recipe says.
+        Folder of a finished run.
     batch : int
         Clips at once.
     tell : callable
         Gets a sentence for everything that is odd about its data, such as cines that are gone.
+    stores : sequence of str or Path
+        Where its stores lie now, in the order of its recipe; left out: where that says.
 
     Raises
     ------
     StoreError, DataError
         When its data are gone.
     UsageError
-        When the folder is no run, or one that had no validation cines.
+        When the folder is no run, one without a finished epoch, one that had no validation cines, or one of another
+        number of stores.
     """
     need("torch", "train", "run a network")
     from echoplane.models.weights import load
+    from echoplane.training.checkpoint import BEST
     from echoplane.training.cines import open_data
     from echoplane.training.order_test import order_effects, order_test
     from echoplane.training.recipe import load_recipe
@@ -120,7 +135,12 @@ def try_orders(run: str | Path, batch: int = 32, tell: Callable[[str], None] = l
 
     if not (Path(run) / RECIPE).is_file():
         raise UsageError(f"{run}: is no folder of a run; give what `echoplane train -o` wrote.")
-    recipe = load_recipe(Path(run) / RECIPE)
+    if not (Path(run) / BEST).is_file():
+        raise UsageError(
+            f"{run}: none of its epochs was finished, so it has no weights to answer with. Go on with it: `echoplane "
+            f"train {Path(run) / RECIPE} --resume -o {run}`."
+        )
+    recipe = _moved(load_recipe(Path(run) / RECIPE), stores, run)
     data = open_data(recipe)
     for warning in data.warnings:
         tell(warning)
@@ -129,3 +149,17 @@ def try_orders(run: str | Path, batch: int = 32, tell: Callable[[str], None] = l
     network = start_network(replace(recipe.network, weights="", fine_tune_from=""), data.views).network
     load(network, read_weights(run))
     return order_effects(order_test(network, data.validation, data.prepare, data.views, batch=batch))
+
+
+def _moved(recipe: TrainRecipe, stores: Sequence[str | Path], run: str | Path) -> TrainRecipe:
+    """Let the recipe of a run look for its stores elsewhere."""
+    if not stores:
+        return recipe
+    before = recipe.data.stores
+    if len(stores) != len(before):
+        raise UsageError(
+            f"{run}: was made of {len(before)} stores ({', '.join(use.path for use in before)}), and places of "
+            f"{len(stores)} are given. Say where each of them lies now, in this order."
+        )
+    now = tuple(replace(use, path=str(path)) for use, path in zip(before, stores, strict=True))
+    return replace(recipe, data=replace(recipe.data, stores=now))

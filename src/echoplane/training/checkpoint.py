@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,9 @@ BEST = "best.safetensors"
 _FORMAT = "echoplane-run-1"
 
 #: What may differ when a run goes on, for no figure depends on it.
-_FREE = ("trackers", "fit.workers")
+_FREE = re.compile(r"trackers|fit\.workers")
+#: And where stores lie, when a hash tells that they are the same.
+_PLACE = re.compile(r"data\.stores\[\d+\]\.path")
 
 
 @dataclass
@@ -121,12 +124,13 @@ class Last(NamedTuple):
 def load_last(
     folder: Path,
     recipe: Mapping[str, Any],
-    data: str = "",
+    data: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
     written: Mapping[str, Any] | None = None,
 ) -> Last | None:
     """Read ``last.ckpt``; None when the run ended before its first epoch did.
 
+    `data` are the hashes of stores and split that it may have been started with, as versions of echoplane write them.
     `defaults` stand for what recipes did not have yet when the run was started. `written` is the recipe that the run
     itself has written down, which says the same in other words: a run goes on with that one, too.
 
@@ -152,13 +156,16 @@ def load_last(
             f"{path}: is damaged, or no checkpoint of a run ({type(error).__name__}: {str(error).partition('. ')[0]}). "
             f"Remove {folder} to begin this run anew."
         ) from error
-    differing = differences({**(defaults or {}), **before}, recipe)
-    if differing and (written is None or differences(written, recipe)):
+    hashed = bool(data and content.get("data"))
+    differing = differences({**(defaults or {}), **before}, recipe, hashed=hashed)
+    if written is not None:  # whichever of the two it was begun from: what it shares with that one is no change
+        differing = min(differing, differences(written, recipe, hashed=hashed), key=len)
+    if differing:
         raise ConfigError(
             f"{folder}: was started with another recipe ({', '.join(differing[:6])} differ). "
             "Resume with the recipe it was started with, or choose another folder."
         )
-    if data and content.get("data", data) != data:
+    if data and content.get("data", data[0]) not in data:
         raise ConfigError(
             f"{folder}: the stores or the split have changed since this run was started, and it would go on with other "
             "cines than it has learned from so far. Put them back as they were, or choose another folder."
@@ -175,12 +182,14 @@ def save_best(folder: Path, network: nn.Module) -> None:
         stream.write(save(state))
 
 
-def differences(before: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, Any], recipe: Mapping[str, Any], *, hashed: bool = False) -> list[str]:
     """Return the settings, by their dotted names, that keep a run from going on with `recipe`, in alphabetical order.
 
-    Trackers and the number of loading processes may be others, for no figure depends on them.
+    Trackers and the number of loading processes may be others, for no figure depends on them; and with `hashed`, when
+    what the stores hold is compared anyhow, where these lie.
     """
-    return sorted(name for name in _differences(before, recipe) if not name.startswith(_FREE))
+    names = sorted(name for name in _differences(before, recipe) if not _FREE.match(name))
+    return [name for name in names if not (hashed and _PLACE.fullmatch(name))]
 
 
 def _differences(one: Any, two: Any, path: str = "") -> list[str]:
@@ -189,4 +198,10 @@ def _differences(one: Any, two: Any, path: str = "") -> list[str]:
         return [
             d for key in keys for d in _differences(one.get(key), two.get(key), f"{path}.{key}" if path else str(key))
         ]
+    if _are_records(one) and _are_records(two) and len(one) == len(two):
+        return [d for i, pair in enumerate(zip(one, two, strict=True)) for d in _differences(*pair, f"{path}[{i}]")]
     return [] if one == two else [path]
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, Mapping) for item in value)

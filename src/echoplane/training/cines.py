@@ -11,6 +11,8 @@ import numpy as np
 from echoplane import config
 from echoplane.data.augment import AUGMENTS
 from echoplane.data.dataset import ClipDataset
+from echoplane.data.epochs import chances
+from echoplane.data.groups import group_name
 from echoplane.data.leaks import check_leaks
 from echoplane.data.secrets import other_secrets
 from echoplane.data.split import TRAIN, VALIDATION, Split, SplitRow
@@ -19,9 +21,8 @@ from echoplane.prepare.recipe import LEGACY, PrepareRecipe
 from echoplane.records import FloatArray, IntArray
 from echoplane.store import StoreReader, StoreRow, losses, open_stores
 from echoplane.training.dealing import Tell, deal, not_used, with_clips
-from echoplane.training.order import chances
 from echoplane.training.recipe import StoreUse, TrainRecipe, folders
-from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels
+from echoplane.training.targets import check_labels, check_views, hard_labels, make_targets, soften_levels, views_in_use
 from echoplane.views import MAIN_VIEWS, OTHER, shows_the_heart
 
 
@@ -194,6 +195,8 @@ def open_data(recipe: TrainRecipe, tell: Tell = lambda text: None) -> TrainingDa
         epoch_clips=use.epoch_clips or len(train.clips),
         warnings=(
             *losses(stores),
+            *_left_out(stores, recipe),
+            *_nothing_mirrored(recipe, train_clips),
             *warnings,
             *other_secrets(stores),
             *not_used(train.clips.skipped),
@@ -213,6 +216,9 @@ def _names(stores: Sequence[StoreUse]) -> tuple[str, ...]:
 def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str, ...]]:
     """Open the stores of a recipe; return them, and the views that a network is to tell apart.
 
+    Where the recipe names none, they are those of the stores that some cine shows: a store lists what its source has,
+    and of that not everything need have been kept.
+
     Raises
     ------
     UsageError, StoreError, DataError
@@ -227,7 +233,7 @@ def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str,
         )
     stores = open_stores([store.path for store in recipe.data.stores])
     _same_recipe(stores)
-    views = recipe.views or tuple(dict.fromkeys(view for store in stores for view in store.views))
+    views = recipe.views or _found_in(stores, recipe)[0]
     if len(views) < 2 and not recipe.views:
         what = f"cines of one view alone, {views[0]}" if views else "no labelled cines"
         raise UsageError(
@@ -239,6 +245,30 @@ def stores_and_views(recipe: TrainRecipe) -> tuple[list[StoreReader], tuple[str,
     check_labels(views, recipe.labels)
     check_views(views)
     return stores, views
+
+
+def _found_in(stores: Sequence[StoreReader], recipe: TrainRecipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the views of the stores that a network can learn, and those that no cine shows."""
+    listed = tuple(dict.fromkeys(view for store in stores for view in store.views))
+    return views_in_use(listed, (row for store in stores for row in store.rows), recipe.labels)
+
+
+def _left_out(stores: Sequence[StoreReader], recipe: TrainRecipe) -> tuple[str, ...]:
+    unseen = () if recipe.views else _found_in(stores, recipe)[1]
+    if not unseen:
+        return ()
+    return (f"Views that the stores list and no cine shows are left out: {', '.join(unseen)}.",)
+
+
+def _nothing_mirrored(recipe: TrainRecipe, clips: ClipDataset) -> tuple[str, ...]:
+    """Tell of a setting for mirrored clips where there will be none."""
+    flipped = recipe.augmentation.geometry.flip_p > 0
+    if not recipe.loss.mirrored or flipped or any(row.extra.get("mirrored") for row in clips.rows):
+        return ()
+    return (
+        f"loss.mirrored {recipe.loss.mirrored:g} does nothing: augment.geometry.flip_p is 0, and no cine is known to "
+        "be mirrored. Set both, for example augment.geometry.flip_p to 0.14, or leave loss.mirrored at 0.",
+    )
 
 
 def _same_recipe(stores: Sequence[StoreReader]) -> None:
@@ -294,7 +324,8 @@ def _split(
         split, warnings = deal(undivided, open_rows, recipe, tell=tell)
     split = Split(tuple(sorted((*split.rows, *fixed), key=lambda row: row.cine)))
     split = _hold_out(split, [row for row, _ in by_view], use.hold_out)
-    check_leaks(split, [row for row, _ in by_view])
+    store_of = {row.cine: str(store.path) for store in stores for row in store.rows}
+    check_leaks(split, [row for row, _ in by_view], store_of=store_of)
     return split, warnings
 
 
@@ -332,13 +363,19 @@ def _one_fold(split: Split, fold: int | None, path: str) -> Split:
 def _hold_out(split: Split, rows: Sequence[StoreRow], groups: Sequence[str]) -> Split:
     if not groups:
         return split
-    group_of = {row.cine: row.group for row in rows}
-    missing = sorted(set(groups) - set(group_of.values()))
+    # A split file calls them "patient 0001", and whoever copies that from there means 0001.
+    names = {row.cine: {row.group, group_name(row)} for row in rows}
+    missing = sorted(set(groups).difference(*names.values()))
     if missing:
-        raise DataError(f"data.hold_out names groups that no labelled cine has: {', '.join(missing)}.")
+        raise DataError(
+            f"data.hold_out names groups that no labelled cine has: {', '.join(map(repr, missing))}. "
+            "Write them as the column group of a split file has them (`echoplane data split`)."
+        )
+    wanted = set(groups)
     return Split(
         tuple(
-            dataclasses.replace(row, part=VALIDATION) if group_of.get(row.cine) in groups else row for row in split.rows
+            dataclasses.replace(row, part=VALIDATION) if wanted & names.get(row.cine, set()) else row
+            for row in split.rows
         )
     )
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
+from typing import NamedTuple
 
 from echoplane import config
 from echoplane._files import atomic_write
@@ -22,14 +23,27 @@ from echoplane.training.events import Event, FoldStarted, Noted, Report, Started
 from echoplane.training.order_test import ORDERS, order_test
 from echoplane.training.origin import seen_before
 from echoplane.training.recipe import TrainRecipe
-from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hash
+from echoplane.training.run_folder import RECIPE, SPLIT, VALIDATION, absolute, data_hashes, with_views_of
 from echoplane.training.start import weights_hash
 
 #: Hashes of stores and split and, in a second line, of the first weights, to notice when they have changed.
 DATA = "data.sha256"
 
-#: Out-of-fold answers by order of the frames; "recorded" is the ordinary one.
-Pooled = dict[str, Predictions]
+
+class Pooled(NamedTuple):
+    """What the networks of all folds answer on the cines that they did not see.
+
+    Attributes
+    ----------
+    answers : Predictions
+        As their trainings gave them.
+    orders : dict of str to Predictions
+        By order of the frames, ``"recorded"`` first; empty where not asked for. All are computed alike, in 32 bits,
+        which `answers` need not be: they may be compared with one another, and not with those.
+    """
+
+    answers: Predictions
+    orders: dict[str, Predictions]
 
 
 def crossvalidate(
@@ -66,8 +80,8 @@ def crossvalidate(
 
     Returns
     -------
-    dict of str to Predictions
-        ``"recorded"``, and the other orders where asked for; every divided cine once, with its fold.
+    Pooled
+        Every divided cine once, with its fold.
 
     Raises
     ------
@@ -80,7 +94,7 @@ def crossvalidate(
     notify: Report = _Once(report) if report else (lambda _event: None)
     split, warnings = _folds(recipe, folds, lambda text: notify(Noted(text)))
     stores, _ = stores_and_views(recipe)
-    data, weights = data_hash(stores, split), weights_hash(recipe.network.weights)
+    data, weights = data_hashes(stores, split), weights_hash(recipe.network.weights)
     begun = _begun_with(folder)
     _check_data(folder, data, split, begun)
     _check_weights(folder, weights, recipe.network.weights, begun)
@@ -88,8 +102,9 @@ def crossvalidate(
     split.save(folder / SPLIT)
     config.save(recipe, folder / RECIPE)
     with atomic_write(folder / DATA) as stream:
-        stream.write("\n".join([data, *([weights] if weights else begun[1:]), ""]))
-    tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs) for fold in range(folds)]
+        stream.write("\n".join([data[0], *([weights] if weights else begun[1:]), ""]))
+    views = _views_of_folds(folder, recipe, folds)
+    tasks = [_Fold(recipe, str(folder), fold, orders, accelerator, jobs, views) for fold in range(folds)]
     for text in (*_seen(recipe, stores, split), *losses(stores), *warnings):
         notify(Noted(text))
     if jobs == 1:
@@ -98,8 +113,15 @@ def crossvalidate(
             _run_fold(task, notify)
     else:
         _run_together(tasks, notify, jobs)
-    names = list(ORDERS) if orders else ["recorded"]
-    return {name: Predictions.concatenate([task.answers(name) for task in tasks]) for name in names}
+    return Pooled(
+        _pool([task.answers for task in tasks]),
+        {name: _pool([task.in_order(name) for task in tasks]) for name in (ORDERS if orders else ())},
+    )
+
+
+def _pool(files: Sequence[Path]) -> Predictions:
+    found = map(Predictions.load, files)
+    return Predictions.concatenate([dataclasses.replace(p, folds=p.folds * 0 + fold) for fold, p in enumerate(found)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,29 +132,31 @@ class _Fold:
     orders: bool
     accelerator: str
     jobs: int
+    views: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
         return Path(self.parent) / f"fold-{self.fold}"
 
-    def file(self, order: str) -> Path:
-        return self.folder / (VALIDATION if order == "recorded" else f"validation-{order}.npz")
+    @property
+    def answers(self) -> Path:
+        return self.folder / VALIDATION
+
+    def in_order(self, order: str) -> Path:
+        return self.folder / f"validation-{order}.npz"
 
     @property
     def finished(self) -> bool:
-        return all(self._is_whole(order) for order in (ORDERS if self.orders else ("recorded",)))
+        return all(map(_is_whole, (self.answers, *(self.in_order(order) for order in ORDERS if self.orders))))
 
-    def _is_whole(self, order: str) -> bool:
-        """Tell whether answers can be read; the fold gives those anew that a full or failing disk has damaged."""
-        try:
-            Predictions.load(self.file(order))
-        except DataError:
-            return False
-        return True
 
-    def answers(self, order: str) -> Predictions:
-        found = Predictions.load(self.file(order))
-        return dataclasses.replace(found, folds=found.folds * 0 + self.fold)
+def _is_whole(file: Path) -> bool:
+    """Tell whether answers can be read; the fold gives those anew that a full or failing disk has damaged."""
+    try:
+        Predictions.load(file)
+    except DataError:
+        return False
+    return True
 
 
 class _Once:
@@ -167,13 +191,12 @@ def _run_fold(task: _Fold, report: Report | None = None) -> None:
     settings = dataclasses.replace(recipe.fit, monitor="last")
     recipe = dataclasses.replace(recipe, name=f"{recipe.name}-fold-{task.fold}", data=use, fit=settings)
     fabric = make_fabric(recipe.fit, accelerator=task.accelerator)
-    result = fit(recipe, task.folder, resume=True, fabric=fabric, report=report)
+    result = fit(recipe, task.folder, resume=True, fabric=fabric, report=report, views=task.views)
     if task.orders and result.data.validation:
         answers = order_test(result.network, result.data.validation, result.data.prepare, result.data.views,
                              batch=recipe.fit.batch)  # fmt: skip
         for order, predictions in answers.items():
-            if order != "recorded":
-                predictions.save(task.file(order))
+            predictions.save(task.in_order(order))
 
 
 def _run_apart(task: _Fold) -> list[str]:
@@ -231,6 +254,12 @@ def _folds(recipe: TrainRecipe, folds: int, tell: Tell) -> tuple[Split, tuple[st
     return split, warnings
 
 
+def _views_of_folds(folder: Path, recipe: TrainRecipe, folds: int) -> tuple[str, ...]:
+    """Return the views that folds of an earlier version have, which the others must have too; none where none has."""
+    begun = (with_views_of(folder / f"fold-{fold}", recipe).views for fold in range(folds))
+    return next((views for views in begun if views), ())
+
+
 def _seen(recipe: TrainRecipe, stores: Sequence[StoreReader], split: Split) -> tuple[str, ...]:
     """Warn of cines in the folds that the first weights know: before hours of training, not after a fold's."""
     held_out = {row.cine for row in split.rows if row.fold is not None}
@@ -254,10 +283,10 @@ def _check_weights(folder: Path, weights: str, path: str, begun: Sequence[str]) 
         )
 
 
-def _check_data(folder: Path, data: str, split: Split, begun: Sequence[str]) -> None:
+def _check_data(folder: Path, data: Sequence[str], split: Split, begun: Sequence[str]) -> None:
     """Refuse other cines or folds than a cross-validation was begun with."""
     if begun:
-        same = begun[0] == data
+        same = begun[0] in data
     else:
         same = not (folder / RECIPE).exists() or Split.load(folder / SPLIT) == split
     if not same:
@@ -278,7 +307,7 @@ def _check_folder(folder: Path, recipe: TrainRecipe, folds: int) -> None:
         )
     if (folder / RECIPE).exists():
         before = config.to_mapping(config.load(TrainRecipe, folder / RECIPE))
-        if differing := differences(before, config.to_mapping(recipe)):
+        if differing := differences(before, config.to_mapping(recipe), hashed=bool(_begun_with(folder))):
             raise ConfigError(
                 f"{folder}: holds a cross-validation of another recipe ({', '.join(differing[:6])} differ); choose "
                 "another folder."

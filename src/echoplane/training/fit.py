@@ -47,8 +47,9 @@ from echoplane.training.run_folder import (
     Origin,
     absolute,
     check_folder,
-    data_hash,
+    data_hashes,
     held,
+    with_views_of,
     write_start,
     write_table,
     written_recipe,
@@ -105,6 +106,7 @@ def fit(
     accelerator: str = "auto",
     fabric: Fabric | None = None,
     report: Report | None = None,
+    views: tuple[str, ...] = (),
 ) -> FitResult:
     """Train, or go on with, one network.
 
@@ -123,12 +125,16 @@ def fit(
         One that is launched already, instead of the three before.
     report : callable, optional
         Gets the events of :mod:`echoplane.training.events`, in the first process only.
+    views : tuple of str
+        Stand for those that the recipe leaves open; left out: those of the stores that some cine shows. A run that
+        goes on keeps the ones it began with.
 
     Raises
     ------
     UsageError
         When the folder holds a run and `resume` is False, another process trains in it, or the recipe makes no sense,
-        as when clips are too small for the network.
+        as when clips are too small for the network. Loading processes that cannot start: the calling script needs its
+        ``if __name__ == "__main__"``.
     StoreError, DataError, LeakError, BundleError
         When stores, labels, split or first weights do not fit.
     DataError
@@ -137,7 +143,9 @@ def fit(
     folder, recipe = Path(folder), absolute(recipe)
     check_folder(folder, resume)
     fabric = fabric or make_fabric(recipe.fit, devices, nodes, accelerator)
-    data = open_data(recipe, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
+    use = with_views_of(folder, recipe) if resume else recipe
+    use = dataclasses.replace(use, views=use.views or views)
+    data = open_data(use, lambda text: report(Noted(text)) if report and fabric.global_rank == 0 else None)
     run = _Run(recipe, folder, data, fabric, report, resume)
     with held(folder) if run.first else nullcontext():
         status = "failed"
@@ -169,7 +177,7 @@ class _Run:
         self.computed_in = precision_of(fabric)
         self.scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         self.plain = self.started_with = config.to_mapping(recipe)
-        self.data_hash = data_hash(data.stores, data.split)
+        self.data_hashes = data_hashes(data.stores, data.split)
         self.first = fabric.global_rank == 0
         self.report: Report = report if report and self.first else lambda _event: None
         torch.manual_seed(recipe.seed)
@@ -207,7 +215,7 @@ class _Run:
     def start(self) -> None:
         """Begin, or go on where the folder's state is; write and tell what is known before the first step."""
         written = written_recipe(self.folder) if self.resume else None
-        saved = load_last(self.folder, self.plain, self.data_hash, _DEFAULTS, written) if self.resume else None
+        saved = load_last(self.folder, self.plain, self.data_hashes, _DEFAULTS, written) if self.resume else None
         if saved:
             self.progress, self.started_with = saved.progress, saved.recipe
             self._restore(saved.states)
@@ -215,6 +223,8 @@ class _Run:
             raise DataError(
                 f"{self.folder}: cannot go on, for {LAST} is gone. Put it back, or train anew in another folder."
             )
+        if not self.done:
+            self.batches.check_started()
         n, (h, w) = self.data.train.clips.rule.frames, self.data.prepare.size
         table = summarise(self.network, (n, h, w), self.recipe.network.name)
         fit = self.recipe.fit
@@ -359,7 +369,7 @@ class _Run:
         if self.mean:
             states["mean"] = self.mean.network.state_dict()
             states["mean_steps"] = self.mean.steps
-        save_last(self.folder, self.progress, self.started_with, states, self.data_hash)
+        save_last(self.folder, self.progress, self.started_with, states, self.data_hashes[0])
         write_table(self.folder / HISTORY, self.progress.history)
         write_table(self.folder / TIMINGS, self.timings)
         figures = {k: v for k, v in self.progress.history[-1].items() if k != "epoch"}

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.utils.data import DataLoader
 
+from echoplane._processes import check_guarded
 from echoplane.data.dataset import Batch, ClipDataset, collate
-from echoplane.errors import StoreError
+from echoplane.errors import EchoplaneError, StoreError
 from echoplane.training.order import EpochBatches
 from echoplane.training.prefetch import prefetch
 
@@ -60,6 +61,17 @@ class Batches:
             generator=torch.Generator(),
         )
 
+    def check_started(self) -> None:
+        """Make sure that loading processes come up, before anything is written.
+
+        Raises
+        ------
+        UsageError
+            When they would not, as in a script without its ``if __name__ == "__main__"``.
+        """
+        if self.workers:
+            check_guarded("set fit.workers to fewer, or to 0")
+
     def epoch(self, number: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, always the same ones for the same number; torch's generator stays as it is."""
         self.order.epoch = number
@@ -70,9 +82,20 @@ class Batches:
 
 
 def _in_words(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield batches; a damaged store that a process met is told of as it was there, without torch's traceback."""
+    """Yield batches; a damaged store that a process met is told of as it was there, without torch's traceback.
+
+    So is a process that is gone.
+    """
     try:
         yield from batches
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        what = str(error).partition(". ")[0].rstrip(".")
+        raise EchoplaneError(
+            f"A process that loads clips ended in the middle of its work ({what}); perhaps the memory is too "
+            "small for so many. What was finished is kept: go on with --resume, and set fit.workers to fewer, or to 0."
+        ) from error
     except StoreError as error:
         raise StoreError(str(error).rpartition(f"{StoreError.__name__}: ")[2].strip()) from error
 

@@ -21,7 +21,7 @@ import hashlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +33,8 @@ from echoplane import _locks, config
 from echoplane._files import atomic_write, write_csv
 from echoplane.data.split import Split
 from echoplane.errors import ConfigError, UsageError
-from echoplane.store import StoreReader
+from echoplane.store import StoreReader, StoreRow
+from echoplane.store.schema import encode_row
 from echoplane.training.checkpoint import BEST, LAST
 from echoplane.training.cines import TrainingData, answers_of
 from echoplane.training.recipe import TrainRecipe, load_recipe
@@ -135,6 +136,15 @@ def written_recipe(folder: Path) -> dict[str, Any] | None:
     return found
 
 
+def with_views_of(folder: Path, recipe: TrainRecipe) -> TrainRecipe:
+    """Return the recipe with the views that the run in a folder has a state for, where the recipe leaves them open.
+
+    What stands for views left open has been other in earlier versions, and a network keeps its outputs.
+    """
+    found = written_recipe(folder) if not recipe.views and (folder / LAST).exists() else None
+    return dataclasses.replace(recipe, views=tuple(found["views"])) if found else recipe
+
+
 def written_origin(folder: Path) -> Origin | None:
     """Return the first weights of the run in a folder; None where it does not say them, as runs once did not."""
     try:
@@ -164,18 +174,41 @@ def facts(recipe: TrainRecipe, data: TrainingData, origin: Origin) -> dict[str, 
     }
 
 
-def data_hash(stores: Sequence[StoreReader], split: Split) -> str:
-    """Return a SHA-256 over the stores' content and the split: the same, and a run can be gone on with."""
-    parts = [content_hash(store) for store in stores]
-    parts += [f"{row.cine}\t{sorted(row.shares.items())}" for store in stores for row in store.rows if row.shares]
-    parts += [f"{row.cine}\t{row.part}\t{row.fold}" for row in split.rows]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def data_hashes(stores: Sequence[StoreReader], split: Split) -> tuple[str, ...]:
+    """Return a SHA-256 over the stores' content and the split: the same, and a run can be gone on with.
+
+    After it come those that earlier versions would have written of the same data: a run that one of them began is
+    judged by what it looked at, and none of theirs can be taken for one of today's.
+    """
+    before = [_content_hash_1(store) for store in stores]
+    before += [f"{row.cine}\t{sorted(row.shares.items())}" for store in stores for row in store.rows if row.shares]
+    return _with_split([content_hash(store) for store in stores], split), _with_split(before, split)
 
 
 def content_hash(store: StoreReader) -> str:
-    """Return a SHA-256 over keys, labels and checksums of all cines: the same content, the same hash."""
-    text = "\n".join(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return a SHA-256 over all of the cines that a training may depend on: the same content, the same hash.
+
+    Beside frames and labels that is the frame rate, whether left and right are exchanged, and where the sector lies;
+    not what is only told of a cine, such as its notes.
+    """
+    return f"2-{_sha256(map(_what_counts, store.rows))}"
+
+
+def _what_counts(row: StoreRow) -> str:
+    mirrored = {"mirrored": True} if row.extra.get("mirrored") else {}
+    return encode_row(dataclasses.replace(row, source="", given_label="", notes=(), extra=mirrored))
+
+
+def _content_hash_1(store: StoreReader) -> str:
+    return _sha256(f"{row.cine}\t{row.top_label()}\t{row.group}\t{row.sha256}" for row in store.rows)
+
+
+def _with_split(parts: list[str], split: Split) -> str:
+    return _sha256([*parts, *(f"{row.cine}\t{row.part}\t{row.fold}" for row in split.rows)])
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, float]]) -> None:

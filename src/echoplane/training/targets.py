@@ -7,7 +7,7 @@ ones at these and zeros elsewhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from echoplane.errors import ConfigError, DataError, UsageError
 from echoplane.models.bundle_facts import BundleFacts, LabelUse, NetworkSpec
 from echoplane.records import FloatArray
 from echoplane.store import StoreRow
-from echoplane.views import find_view, suggest
+from echoplane.views import OTHER, find_view, suggest
 
 #: The short-axis levels from base to apex; neighbours in this list look alike.
 LEVELS = ("PSAX-AV", "PSAX-MV", "PSAX-PM", "PSAX-AP")
@@ -49,8 +49,14 @@ def check_views(views: Sequence[str]) -> None:
     Raises
     ------
     ConfigError
-        As :class:`echoplane.models.bundle_facts.BundleFacts` refuses them, whose rule it is.
+        As :class:`echoplane.models.bundle_facts.BundleFacts` refuses them, whose rule it is; and for ``other`` in
+        another spelling, which would be a view of its own and offered as an answer.
     """
+    if odd := [view for view in views if view != OTHER and view.casefold() == OTHER.casefold()]:
+        raise ConfigError(
+            f"views {list(views)}: {odd[0]!r} would be a view like any other, and an answer; what is none of the views "
+            f"is called {OTHER!r}. Write that, and \"{odd[0]}: {OTHER}\" under 'labels:' where the stores have it so."
+        )
     try:
         BundleFacts("views", tuple(views), NetworkSpec("any"))
     except UsageError as error:
@@ -58,6 +64,19 @@ def check_views(views: Sequence[str]) -> None:
             f"views {list(views)}: no bundle could hold a network for them ({str(error).rstrip('.')}). List other "
             "names under 'views:', and say under 'labels:' which of the stores' labels is which."
         ) from error
+
+
+def views_in_use(
+    views: Sequence[str], rows: Iterable[StoreRow], labels: Mapping[str, LabelUse]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Part views into those that a cine or the label table names, and the others, which nothing could be learned of.
+
+    A label that the table turns into another one is none of the first.
+    """
+    named = {name for row in rows for name in _names(row)} - set(labels)
+    for use in labels.values():
+        named.update([use] if isinstance(use, str) else use)
+    return tuple(view for view in views if view in named), tuple(view for view in views if view not in named)
 
 
 def make_targets(rows: Sequence[StoreRow], views: Sequence[str], labels: Mapping[str, LabelUse]) -> FloatArray:

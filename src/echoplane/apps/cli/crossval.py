@@ -31,6 +31,7 @@ _ORDER_HELP = """How much does a network use time? Answer the same clips with fr
 
 \b
   echoplane order run/
+  echoplane order run/ --store /new/place/store
 
 RUN is the folder of `echoplane train`; its validation cines are answered by its best weights. A view whose recall falls
 when nothing moves is read by its motion; one that keeps it is read from single frames.
@@ -76,13 +77,21 @@ def register(app: typer.Typer) -> None:
     @app.command("order", help=_ORDER_HELP, short_help="How much does a network use time?")
     def order_verb(
         run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)],
+        store: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--store",
+                help="Where a store of the run lies now, if elsewhere; once for each, in the order of its recipe.",
+                show_default=False,
+            ),
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     ) -> None:
         from echoplane.apps.cli._common import print_warning
         from echoplane.pipelines.crossvalidate import order_facts
         from echoplane.pipelines.train import try_orders
 
-        effects = try_orders(run, tell=print_warning)
+        effects = try_orders(run, tell=print_warning, stores=store or ())
         if as_json:
             import json
 
